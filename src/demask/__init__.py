@@ -1,0 +1,1 @@
+"""demask: a photo in, the same photo without the face masks out."""

@@ -1,0 +1,1 @@
+"""Face masks as objects: a catalogue, shapes fitted to landmarks, textures, light, straps."""

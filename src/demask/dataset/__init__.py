@@ -1,0 +1,1 @@
+"""Face photographs to tar shards: sources, landmarks, identity split, frozen test sets."""

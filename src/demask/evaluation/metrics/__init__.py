@@ -1,0 +1,1 @@
+"""Distances between a restored picture and the truth."""

@@ -1,0 +1,1 @@
+"""Finding faces, aligning them to one frame, and telling which of their pixels are covered."""

@@ -1,0 +1,1 @@
+"""A file or bytes to pixels and back: decode, colour, metadata, geometry, compositing, provenance."""

@@ -1,0 +1,1 @@
+"""Loss terms: pure functions, unweighted; the weights live in the configs."""
