@@ -1,0 +1,94 @@
+"""The bricks our networks share. Shapes: B batch, C channels, H x W pixels, N tokens."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def conv3(in_channels: int, out_channels: int, *, stride: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution that keeps (or, with stride 2, halves) the resolution."""
+    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
+
+
+class ResidualBlock(nn.Module):
+    """Pre-activation residual block: x + conv(act(conv(act(norm(x))))) (He et al. 2016, arXiv:1603.05027).
+
+    One group norm a block instead of two: on a CPU the norms cost as much as the convolutions.
+    The last convolution starts at zero, so a fresh block passes its input on.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, groups: int = 8) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(groups, in_channels)
+        self.first = conv3(in_channels, out_channels)
+        self.second = conv3(out_channels, out_channels)
+        self.skip = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
+        nn.init.zeros_(self.second.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, in, H, W] to [B, out, H, W]."""
+        out: Tensor = self.second(F.relu(self.first(F.relu(self.norm(x)))))
+        skipped: Tensor = self.skip(x)
+        return skipped + out
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm transformer block (Vaswani et al. 2017, arXiv:1706.03762; pre-norm after arXiv:2002.04745).
+
+    Global context at low resolution: every 16 px cell sees the whole face, so the two halves of a
+    mouth agree and a lit cheek tells the light on the other.
+    """
+
+    def __init__(self, dim: int, *, num_heads: int, mlp_ratio: float = 3.0) -> None:
+        super().__init__()
+        hidden = int(dim * mlp_ratio)
+        self.num_heads = num_heads
+        self.norm_attention = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.merge = nn.Linear(dim, dim)
+        self.norm_mlp = nn.LayerNorm(dim)
+        self.widen = nn.Linear(dim, hidden)
+        self.narrow = nn.Linear(hidden, dim)
+        nn.init.zeros_(self.merge.weight)
+        nn.init.zeros_(self.narrow.weight)
+
+    def forward(self, tokens_BNC: Tensor) -> Tensor:
+        """Mix tokens; same shape."""
+        B, N, C = tokens_BNC.shape
+        qkv = self.qkv(self.norm_attention(tokens_BNC))
+        q, k, v = qkv.reshape(B, N, 3, self.num_heads, C // self.num_heads).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, N, C)
+        tokens_BNC = tokens_BNC + self.merge(mixed)
+        update: Tensor = self.narrow(F.gelu(self.widen(self.norm_mlp(tokens_BNC)), approximate="tanh"))
+        return tokens_BNC + update
+
+
+class TokenMixer(nn.Module):
+    """A stack of transformer blocks over the cells of a small feature map, with learned places."""
+
+    def __init__(self, dim: int, *, side: int, num_blocks: int, num_heads: int) -> None:
+        super().__init__()
+        self.place = nn.Parameter(0.02 * torch.randn(1, side * side, dim))
+        self.blocks = nn.ModuleList(TransformerBlock(dim, num_heads=num_heads) for _ in range(num_blocks))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, side, side] to the same shape."""
+        B, C, H, W = x.shape
+        tokens = x.permute(0, 2, 3, 1).reshape(B, H * W, C) + self.place
+        for block in self.blocks:
+            tokens = block(tokens)
+        return tokens.reshape(B, H, W, C).permute(0, 3, 1, 2)
+
+
+class Upsample(nn.Module):
+    """Double the resolution: a 1x1 convolution to the new width, then nearest neighbour."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, in, H, W] to [B, out, 2H, 2W]."""
+        return F.interpolate(self.project(x), scale_factor=2.0, mode="nearest")
