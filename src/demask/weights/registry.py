@@ -1,0 +1,233 @@
+"""Every weights file that demask knows: what it is, whose it is, its checksum, and where it lies.
+
+A name is looked up in three places, in this order: the folder that `DEMASK_WEIGHTS` names, the files
+shipped inside the package, and the download folder (`DEMASK_HOME`, else `XDG_CACHE_HOME/demask`, else
+`~/.cache/demask`). The checksums of the shipped files stand in `SHA256SUMS` beside them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from demask.errors import WeightsError
+
+SHIPPED_FOLDER = Path(__file__).parent
+SHIPPED_SUMS = SHIPPED_FOLDER / "SHA256SUMS"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weights:
+    """One weights file.
+
+    Attributes:
+        name: What `demask weights get NAME` calls it.
+        file: Its file name, the same in every folder.
+        what: What the network does, in a few words.
+        licence: SPDX identifier, or words where there is none.
+        home: Page of the project it comes from.
+        sha256: Checksum in hex; None for a shipped file, whose checksum `SHA256SUMS` holds.
+        url: Where the very file can be downloaded; None where only the home page is known.
+        shipped: Whether it comes with the package.
+    """
+
+    name: str
+    file: str
+    what: str
+    licence: str
+    home: str
+    sha256: str | None = None
+    url: str | None = None
+    shipped: bool = False
+
+    @property
+    def expected_sha256(self) -> str | None:
+        """The checksum to expect, or None while a shipped file has none written down."""
+        return _shipped_sums().get(self.file) if self.shipped else self.sha256
+
+
+def _shipped(name: str, what: str) -> Weights:
+    return Weights(
+        name=name,
+        file=f"{name}.onnx",
+        what=what,
+        licence="see the model card",
+        home="shipped with demask",
+        shipped=True,
+    )
+
+
+REGISTRY: dict[str, Weights] = {
+    weights.name: weights
+    for weights in (
+        _shipped("finder", "faces and five points in a whole photo, bare or covered"),
+        _shipped("hole", "which pixels of an aligned crop are covered"),
+        _shipped("restorer", "fills the hole of an aligned crop"),
+        Weights(
+            name="yunet",
+            file="face_detection_yunet_2023mar.onnx",
+            what="YuNet face detector, for cv2.FaceDetectorYN",
+            licence="MIT",
+            home="https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet",
+            sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
+            url="https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
+            "face_detection_yunet_2023mar.onnx",
+        ),
+        Weights(
+            name="yunet_dynamic",
+            file="yunet_s_dynamic.onnx",
+            what="YuNet (small) for any input size",
+            licence="Apache-2.0",
+            home="https://github.com/ShiqiYu/libfacedetection.train",
+            sha256="daede24002cc8590f457998cc5e6c9e8b82f45f6bd969506a8913cd4ed10a2d3",
+        ),
+        Weights(
+            name="rfb_masked",
+            file="RFB-640-masked_face-v2.onnx",
+            what="Ultra-Light detector with the classes face and masked face",
+            licence="MIT",
+            home="https://github.com/yanghaojin/Ultra-Light-Fast-Generic-Face-Detector-1MB",
+            sha256="27ca3e5985f722e91efea7993f625716de627303c4bafb40bb26f456286beca8",
+            url="https://github.com/yanghaojin/Ultra-Light-Fast-Generic-Face-Detector-1MB/raw/master/"
+            "masked_face/pretrained/RFB-640-masked_face-v2.onnx",
+        ),
+        Weights(
+            name="facemesh",
+            file="facemesh_468.onnx",
+            what="MediaPipe FaceMesh, 468 points (export of the PyTorch port)",
+            licence="Apache-2.0",
+            home="https://github.com/zmurez/MediaPipePyTorch",
+            sha256="771d4c40e418f8ce20b3f41cf8ee0ae34bc101602faae447dc05c8d7933a6351",
+        ),
+        Weights(
+            name="lpips_squeeze",
+            file="lpips_sq.onnx",
+            what="LPIPS v0.1 with SqueezeNet, the whole metric",
+            licence="BSD-2-Clause",
+            home="https://github.com/richzhang/PerceptualSimilarity",
+            sha256="1402626680d5b69a793e647edda2c32f04e192f5cf1e7837bec8bde14187a261",
+        ),
+        Weights(
+            name="squeeze_backbone",
+            file="squeeze.backbone.pth",
+            what="SqueezeNet 1.1 features, for the perceptual loss",
+            licence="BSD-3-Clause",
+            home="https://github.com/pytorch/vision",
+            sha256="435cedb387e95bc8291893f61a3a64f0345b8c23a05139aceef43947efb3d52d",
+        ),
+        Weights(
+            name="lpips_squeeze_linear",
+            file="lpips_squeeze_linear.pth",
+            what="linear layers of LPIPS v0.1 on SqueezeNet, for the perceptual loss",
+            licence="BSD-2-Clause",
+            home="https://github.com/richzhang/PerceptualSimilarity",
+            sha256="4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76",
+            url="https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/squeeze.pth",
+        ),
+        Weights(
+            name="mobileface",
+            file="mobileface_v2.onnx",
+            what="MobileFace embedding, to measure identity",
+            licence="MIT",
+            home="https://github.com/becauseofAI/MobileFace",
+            sha256="354be8fa37ec21d83244aab5647af3ec536a4f5102cf5f21d528413ca6ed6549",
+        ),
+    )
+}
+
+
+def lookup(name: str) -> Weights:
+    """Return the registry entry of a name.
+
+    Raises:
+        WeightsError: The name is unknown; the message gives the nearest one.
+    """
+    if name in REGISTRY:
+        return REGISTRY[name]
+    near = difflib.get_close_matches(name, REGISTRY, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise WeightsError(f"no weights are called {name!r}; {hint}`demask weights list` shows all")
+
+
+def download_folder() -> Path:
+    """Where downloads go: `DEMASK_HOME`, else `XDG_CACHE_HOME/demask`, else `~/.cache/demask`."""
+    if home := os.environ.get("DEMASK_HOME"):
+        return Path(home).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache).expanduser() if cache else Path.home() / ".cache") / "demask"
+
+
+def candidates(name: str) -> list[Path]:
+    """The paths at which a name is looked for, first choice first."""
+    file = lookup(name).file
+    extra = os.environ.get("DEMASK_WEIGHTS")
+    folders = [Path(extra).expanduser()] if extra else []
+    if lookup(name).shipped:
+        folders.append(SHIPPED_FOLDER)
+    return [folder / file for folder in (*folders, download_folder())]
+
+
+def locate(name: str) -> Path | None:
+    """Path of the first file of that name that is there, unchecked; None if there is none."""
+    return next((path for path in candidates(name) if path.is_file()), None)
+
+
+def find(name: str) -> Path:
+    """Path of a weights file, its checksum verified.
+
+    One of our own three networks may be replaced by a file in the `DEMASK_WEIGHTS` folder, which is
+    then taken as it is; every other file must have the checksum of the registry.
+
+    Raises:
+        WeightsError: The name is unknown, no file is there, or its checksum is wrong.
+    """
+    weights = lookup(name)
+    path = locate(name)
+    if path is None:
+        remedy = "reinstall demask" if weights.shipped else f"run `demask weights get {name}`"
+        places = ", ".join(str(candidate.parent) for candidate in candidates(name))
+        raise WeightsError(f"the weights {name!r} ({weights.file}) are in none of {places}; {remedy}")
+    replaced = weights.shipped and path.parent != SHIPPED_FOLDER
+    if not replaced:
+        check(weights, path)
+    return path
+
+
+def check(weights: Weights, path: Path) -> None:
+    """Compare a file with the checksum of its registry entry.
+
+    Raises:
+        WeightsError: They differ, no checksum is on record, or the file cannot be read.
+    """
+    expected = weights.expected_sha256
+    if expected is None:
+        raise WeightsError(f"{path} has no checksum on record in {SHIPPED_SUMS}; export the network again")
+    try:
+        stat = path.stat()
+        got = _sha256(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
+    if got != expected:
+        raise WeightsError(
+            f"{path} is damaged or another version: its sha256 is {got[:12]}..., expected "
+            f"{expected[:12]}...; delete it and fetch it again"
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(path: Path, size_bytes: int, mtime_ns: int) -> str:
+    # Size and time are part of the key only: a file that was replaced is read again.
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _shipped_sums() -> dict[str, str]:
+    if not SHIPPED_SUMS.is_file():
+        return {}
+    lines = SHIPPED_SUMS.read_text(encoding="utf-8").splitlines()
+    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
+    return {file.strip(): digest for digest, file in pairs}

@@ -1,0 +1,114 @@
+"""The one place that makes onnxruntime sessions.
+
+A session serves all threads at once: `InferenceSession.run` keeps no state between calls.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from demask.errors import DeviceUnavailable, UsageError, WeightsError
+from demask.weights import registry
+
+Session = Any
+"""An `onnxruntime.InferenceSession`, which carries no types of its own."""
+
+log = logging.getLogger(__name__)
+
+
+def providers_for(device: str) -> list[Any]:
+    """Execution providers of a device name.
+
+    Args:
+        device: `auto` (a CUDA device if the runtime has one, else the CPU), `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        UsageError: The name is none of these.
+        DeviceUnavailable: CUDA was named but the installed runtime has no CUDA provider.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise UsageError(f"unknown device {device!r}; it is one of auto, cpu, cuda, cuda:N")
+    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    if device.startswith("cuda") and not has_cuda:
+        raise DeviceUnavailable(
+            f"the device {device} was asked for, but this onnxruntime knows "
+            f"{', '.join(onnxruntime.get_available_providers())}; install onnxruntime-gpu or use --device cpu"
+        )
+    if device == "cpu" or not has_cuda:
+        return ["CPUExecutionProvider"]
+    index = int(device.partition(":")[2] or 0)
+    return [("CUDAExecutionProvider", {"device_id": index}), "CPUExecutionProvider"]
+
+
+def open_session(
+    weights: str | Path, *, device: str = "auto", threads: int | None = None, quick: bool = False
+) -> Session:
+    """Make a session for a network.
+
+    Args:
+        weights: A name of the registry (a `str` such as `"hole"`), or a `Path` to an .onnx file.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        threads: Threads that one operator may use; None leaves it to the runtime (all cores).
+        quick: Leave out the costliest graph optimisations: the session is ready sooner and every run
+            is a little slower. For a process that handles one photo and ends.
+
+    Raises:
+        WeightsError: The file is missing, damaged, or not a network that the runtime can load.
+        DeviceUnavailable: The named device is not there.
+        UsageError: `device` or `threads` makes no sense.
+    """
+    if threads is not None and threads < 1:
+        raise UsageError(f"threads is {threads}; it must be 1 or more")
+    providers = providers_for(device)
+    path = weights if isinstance(weights, Path) else registry.find(weights)
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}")
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # Errors only: its warnings are about its own graph rewriting.
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    # Three networks take turns: the threads of one must not spin while another computes.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED if quick else levels.ORT_ENABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=providers)
+    except Exception as error:  # The runtime raises a dozen classes of its own, with no common base.
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if device.startswith("cuda"):
+            raise DeviceUnavailable(f"{path.name} cannot be loaded on {device}: {first_line}") from error
+        raise WeightsError(f"{path} is not a network that can be loaded: {first_line}") from error
+    got = session.get_providers()
+    if device.startswith("cuda") and got[0] != "CUDAExecutionProvider":
+        raise DeviceUnavailable(
+            f"the device {device} was asked for, but the runtime could only start {got[0]}"
+        )
+    log.debug("opened %s on %s", path, got[0])
+    return session
+
+
+def require_contract(session: Session, *, inputs: dict[str, str], outputs: dict[str, str], what: str) -> None:
+    """Check that a network has the inputs and outputs that its caller will feed and read.
+
+    Args:
+        session: An open session.
+        inputs: Name to type, such as `{"crop": "tensor(uint8)"}`.
+        outputs: The same for outputs.
+        what: How the message calls the network.
+
+    Raises:
+        WeightsError: A name or type differs.
+    """
+    got_inputs = {node.name: node.type for node in session.get_inputs()}
+    got_outputs = {node.name: node.type for node in session.get_outputs()}
+    if got_inputs != inputs or any(got_outputs.get(name) != kind for name, kind in outputs.items()):
+        raise WeightsError(
+            f"the network is not a {what}: it maps {got_inputs} to {got_outputs}, "
+            f"needed is {inputs} to {outputs}"
+        )
