@@ -1,0 +1,57 @@
+"""The shipped restorer: a network that fills the hole, run through onnxruntime.
+
+The graph takes and gives uint8; ranges, blanking and scaling are its own affair.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from demask.errors import ShapeMismatch
+from demask.types import Hole, ImageU8
+from demask.weights.sessions import Session, require_contract
+
+INPUTS = {"masked": "tensor(uint8)", "hole": "tensor(uint8)"}
+OUTPUTS = {"restored": "tensor(uint8)"}
+
+
+class NetworkRestorer:
+    """Fill holes with a network; one session serves all threads.
+
+    Args:
+        session: A network that maps `masked` uint8 [N, 256, 256, 3] and `hole` uint8 [N, 256, 256]
+            (1 = fill) to `restored` uint8 [N, 256, 256, 3].
+
+    Raises:
+        WeightsError: The network has other inputs or outputs.
+    """
+
+    def __init__(self, session: Session) -> None:
+        require_contract(session, inputs=INPUTS, outputs=OUTPUTS, what="restorer")
+        self._session = session
+
+    def __call__(self, masked: ImageU8, hole: Hole) -> ImageU8:
+        """Fill one crop: uint8 [256, 256, 3] and bool [256, 256] to uint8 [256, 256, 3]."""
+        return self.batch(masked[None], hole[None])[0]
+
+    def batch(self, masked: ImageU8, hole: Hole) -> ImageU8:
+        """Fill several crops in one run.
+
+        Args:
+            masked: Crops, uint8 RGB [N, 256, 256, 3].
+            hole: True = to be filled, bool [N, 256, 256].
+
+        Returns:
+            The network's drawing of the whole crops, uint8 [N, 256, 256, 3].
+
+        Raises:
+            ShapeMismatch: `masked` and `hole` cover different pixels.
+        """
+        if masked.shape[:3] != hole.shape:
+            raise ShapeMismatch(image=masked.shape[1:3], hole=hole.shape[1:])
+        # What lies under the hole must not matter; blank it here too, in case a foreign graph does not.
+        blanked = np.where(hole[..., None], np.uint8(0), masked)
+        restored: ImageU8 = self._session.run(
+            ["restored"], {"masked": blanked, "hole": hole.astype(np.uint8)}
+        )[0]
+        return restored
