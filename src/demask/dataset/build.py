@@ -1,0 +1,267 @@
+"""`demask dataset build`: folders of face photographs to tar shards.
+
+Photographs are labelled in parts of 250. A finished part is kept on disk, so a killed run goes on where
+it was. When all parts are there, duplicates are dropped, splits assigned, and the shards put together
+from the parts' bytes; `dataset.json` comes last and says that the set is complete.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from demask.dataset.assemble import assemble
+from demask.dataset.record import dump_facts
+from demask.dataset.shards import DATASET, SKIPPED_MEMBER, ShardWriter
+from demask.dataset.sources import Entry, Source
+from demask.dataset.worker import Job, LabellerFactory, Outcome, TeacherLabellers, run_job, start_worker
+from demask.errors import ConfigError, DatasetError
+
+logger = logging.getLogger(__name__)
+
+FORMAT_VERSION = 1
+PART_FACES = 250
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildConfig:
+    """What to build and how."""
+
+    sources: tuple[Source, ...]  # From `demask.dataset.sources.folder` and `.index`.
+    out: Path  # A new folder, or one that a killed build left.
+    seed: int = 0  # Order of the faces inside the shards; never the split.
+    shard_size: int = 500  # Faces per shard.
+    jpeg_quality: int = 95
+    photo_px: int = 384  # Longest side of the kept photograph.
+    workers: int = 2
+    val_percent: int = 10
+    test_percent: int = 10
+    weights: Path | None = None  # Folder of the teachers; None = what DEMASK_WEIGHTS names.
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("shard_size", 1, 100_000),
+            ("jpeg_quality", 1, 100),
+            ("photo_px", 64, 8192),
+            ("workers", 1, 1024),
+            ("val_percent", 0, 100),
+            ("test_percent", 0, 100),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{name} is {value}; need {low} to {high}")
+        if self.val_percent + self.test_percent > 100:
+            raise ConfigError(
+                f"val_percent {self.val_percent} and test_percent {self.test_percent} exceed 100 together"
+            )
+        if not self.sources:
+            raise ConfigError("no source named; need at least one folder of photographs")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BuildReport:
+    """What a build did."""
+
+    out: Path
+    num_faces: int
+    num_shards: int
+    per_split: dict[str, int]
+    per_source: dict[str, int]
+    skipped: dict[str, str] = field(default_factory=dict)  # face_id: reason.
+    duplicates: dict[str, str] = field(default_factory=dict)  # face_id left out: face_id kept.
+    near_pairs: int = 0
+    resumed: int = 0  # Photographs that an earlier run had done.
+
+
+def build(
+    config: BuildConfig,
+    *,
+    progress: Callable[[int, int, str], None] | None = None,
+    labellers: LabellerFactory | None = None,
+) -> BuildReport:
+    """Build the set; a second call after a kill goes on, after the end returns the same report.
+
+    Args:
+        config: What to build.
+        progress: Called as (done, total, file) after each photograph.
+        labellers: Makes, once per process, what labels photographs; None = YuNet and FaceMesh. Must be
+            picklable if there is more than one worker.
+
+    Raises:
+        DatasetError: `config.out` holds another set, a source is empty, or no face was found at all.
+        WeightsError: The teachers are missing.
+    """
+    entries = _planned(config)
+    plan = _digest(config, entries)
+    done = _finished(config.out, plan)
+    if done is not None:
+        return done
+    labellers = labellers or TeacherLabellers.checked(config.weights)
+    parts_folder = config.out / ".parts"
+    try:
+        parts_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(f"cannot write to {config.out}: {error}; choose another folder") from error
+
+    chunks = [entries[at : at + PART_FACES] for at in range(0, len(entries), PART_FACES)]
+    parts = [parts_folder / f"part-{_digest(config, chunk)}.tar" for chunk in chunks]
+    resumed = sum(len(chunk) for chunk, part in zip(chunks, parts, strict=True) if part.exists())
+    count = 0
+    with _pool(config.workers, labellers, wanted=resumed < len(entries)) as run:
+        for chunk, part in zip(chunks, parts, strict=True):
+            if part.exists():
+                count += len(chunk)
+                if progress:
+                    progress(count, len(entries), chunk[-1].file)
+                continue
+            writer = ShardWriter(part)
+            skipped: dict[str, str] = {}
+            try:
+                jobs = [
+                    Job(entry=entry, jpeg_quality=config.jpeg_quality, photo_px=config.photo_px)
+                    for entry in chunk
+                ]
+                for entry, outcome in zip(chunk, run(jobs), strict=True):
+                    if outcome.parts is None:
+                        skipped[entry.face_id] = f"{entry.file}: {outcome.reason}"
+                        logger.warning("skipped %s: %s", entry.file, outcome.reason)
+                    else:
+                        writer.add_face(entry.face_id, outcome.parts)
+                    count += 1
+                    if progress:
+                        progress(count, len(entries), entry.file)
+                writer.add(SKIPPED_MEMBER, dump_facts(skipped))
+            except BaseException:
+                writer.discard()
+                raise
+            writer.finish()
+    facts = assemble(
+        parts,
+        config.out,
+        shard_size=config.shard_size,
+        val_percent=config.val_percent,
+        test_percent=config.test_percent,
+    )
+    facts |= {"format_version": FORMAT_VERSION, "plan": plan, "config": _public(config)}
+    _write_json(config.out / DATASET, facts)
+    shutil.rmtree(parts_folder)
+    return _report(config.out, facts, resumed=resumed)
+
+
+def _planned(config: BuildConfig) -> list[Entry]:
+    """All photographs in the order of the shards: shuffled by a hash, so that sources mix."""
+    entries = [entry for source in config.sources for entry in source.entries()]
+    repeated = [name for name, count in Counter(entry.face_id for entry in entries).items() if count > 1]
+    if repeated:
+        raise DatasetError(
+            f"{len(repeated)} photographs are named twice, such as {repeated[0]}; "
+            "name each source once, and give folders of equal name different names"
+        )
+
+    def order(entry: Entry) -> bytes:
+        return blake2b(f"{config.seed}/order/{entry.face_id}".encode(), digest_size=16).digest()
+
+    return sorted(entries, key=order)
+
+
+def _digest(config: BuildConfig, entries: list[Entry]) -> str:
+    """Fingerprint of some photographs and of every setting that changes their bytes."""
+    digest = blake2b(digest_size=12)
+    digest.update(json.dumps([FORMAT_VERSION, _public(config)], sort_keys=True).encode())
+    for entry in entries:
+        try:
+            size = entry.path.stat().st_size
+        except OSError:
+            size = -1  # Will be reported as unreadable when its turn comes.
+        digest.update(f"{entry.face_id}\0{entry.identity}\0{sorted(entry.labels.items())}\0{size}\n".encode())
+    return digest.hexdigest()
+
+
+def _public(config: BuildConfig) -> dict[str, Any]:
+    """The settings that shape the set; paths by their last name, so that a moved set stays the same."""
+    return {
+        "sources": [
+            {"kind": source.kind, "name": source.name, "only": list(source.only), "licence": source.licence}
+            for source in config.sources
+        ],
+        "seed": config.seed,
+        "shard_size": config.shard_size,
+        "jpeg_quality": config.jpeg_quality,
+        "photo_px": config.photo_px,
+        "val_percent": config.val_percent,
+        "test_percent": config.test_percent,
+    }
+
+
+def _finished(out: Path, plan: str) -> BuildReport | None:
+    path = out / DATASET
+    if not path.exists():
+        return None
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["plan"] == plan:
+            return _report(out, facts, resumed=facts["num_photographs"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DatasetError(f"{path} is damaged: {error}; delete the folder and build again") from error
+    raise DatasetError(
+        f"{out} holds a finished set from other photographs or settings; choose another folder, "
+        "or delete that one"
+    )
+
+
+def _report(out: Path, facts: dict[str, Any], *, resumed: int) -> BuildReport:
+    return BuildReport(
+        out=out,
+        num_faces=facts["num_faces"],
+        num_shards=len(facts["shards"]),
+        per_split=facts["per_split"],
+        per_source=facts["per_source"],
+        skipped=facts["skipped"],
+        duplicates=facts["duplicates"],
+        near_pairs=facts["near_pairs"],
+        resumed=resumed,
+    )
+
+
+def _write_json(path: Path, facts: dict[str, Any]) -> None:
+    temporary = path.with_name(f".{path.name}.writing")
+    text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
+    temporary.write_text(text + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+@contextmanager
+def _pool(
+    workers: int, labellers: LabellerFactory, *, wanted: bool
+) -> Iterator[Callable[[list[Job]], Iterator[Outcome]]]:
+    """Give a function that runs jobs in order, in this process or in several."""
+    if workers == 1 or not wanted:
+        if wanted:
+            start_worker(labellers)
+        yield lambda jobs: map(run_job, jobs)
+        return
+    # Spawned, not forked: onnxruntime's threads do not survive a fork.
+    pool = ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=start_worker, initargs=(labellers,)
+    )
+    try:
+        yield lambda jobs: pool.map(run_job, jobs, chunksize=4)
+    except BrokenProcessPool as error:
+        raise DatasetError(
+            "a worker process ended before its time (killed, or out of memory); "
+            "run the same command again to go on, perhaps with fewer workers"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

@@ -1,0 +1,196 @@
+"""One face of the set, and the four files it becomes inside a shard."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from demask.dataset.split import Split
+from demask.errors import DatasetError
+from demask.faces.alignment import FRAME_PX
+from demask.types import Hole, ImageU8, Landmarks, Matrix, Points
+
+PARTS = ("crop.jpg", "photo.jpg", "valid.png", "json")
+"""What every face must have in its shard, each as `<face_id>.<part>`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FaceRecord:
+    """A bare face, aligned and labelled.
+
+    Attributes:
+        face_id: Unique name.
+        source: Collection it comes from.
+        identity: Whose face.
+        split: train, val or test; the stored test split is never trained on.
+        licence: Rights, as the publisher states them.
+        crop: Aligned crop, uint8 RGB [256, 256, 3].
+        valid: Pixels of the crop that are a photograph, bool [256, 256].
+        landmarks: FaceMesh points in crop pixels, float32 [468, 3].
+        photo: The photograph, scaled down if it was large, uint8 RGB [H, W, 3].
+        photo_box: (x0, y0, x1, y1) of the face in pixels of `photo`.
+        photo_points: Five points in pixels of `photo`, float32 [5, 2].
+        photo_to_crop: Maps pixels of `photo` to pixels of `crop`.
+        labels: What the source said about the face.
+        sharpness: Variance of the Laplacian over the valid middle of the grey crop.
+        scale: Crop pixels per pixel of the original photograph; above 1 the crop is enlarged.
+        draw_weight: How often to draw this face in training, next to 1 for a sharp one.
+    """
+
+    face_id: str
+    source: str
+    identity: str
+    split: Split
+    licence: str
+    crop: ImageU8
+    valid: Hole
+    landmarks: Landmarks
+    photo: ImageU8
+    photo_box: tuple[float, float, float, float]
+    photo_points: Points
+    photo_to_crop: Matrix
+    labels: dict[str, str]
+    sharpness: float
+    scale: float
+    draw_weight: float
+
+    def with_split(self, split: Split) -> FaceRecord:
+        """The same face in another split."""
+        return replace(self, split=split)
+
+
+def sharpness_of(crop: ImageU8, valid: Hole) -> float:
+    """Variance of the Laplacian over the valid pixels of the crop's middle (eyes to chin); 0 if none."""
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    edges = cv2.Laplacian(grey, cv2.CV_32F)
+    middle = np.zeros((FRAME_PX, FRAME_PX), bool)
+    middle[64:216, 64:192] = True
+    middle &= valid
+    return float(edges[middle].var()) if middle.any() else 0.0
+
+
+def draw_weight_of(sharpness: float, scale: float, valid_share: float) -> float:
+    """How often training should draw a face: 1 if sharp and whole, down to 0.2.
+
+    Soft crops teach a network to draw soft mouths, so they are drawn less, not left out.
+    """
+    crisp = np.clip(sharpness / 120.0, 0.25, 1.0)
+    native = np.clip(1.6 - 0.5 * scale, 0.5, 1.0)
+    return round(float(np.clip(crisp * native * np.clip(valid_share / 0.8, 0.4, 1.0), 0.2, 1.0)), 3)
+
+
+def encode_record(
+    record: FaceRecord, *, jpeg_quality: int = 95, more: Mapping[str, Any] | None = None
+) -> dict[str, bytes]:
+    """Turn a face into the bytes of its four files, keyed by `PARTS`; `more` facts go to the json."""
+    facts: dict[str, Any] = {
+        "face_id": record.face_id,
+        "source": record.source,
+        "identity": record.identity,
+        "split": record.split,
+        "licence": record.licence,
+        "labels": record.labels,
+        "sharpness": round(record.sharpness, 2),
+        "scale": round(record.scale, 4),
+        "draw_weight": record.draw_weight,
+        "photo_box": [round(float(value), 2) for value in record.photo_box],
+        "photo_points": np.round(record.photo_points.astype(np.float64), 2).tolist(),
+        "photo_to_crop": np.round(record.photo_to_crop, 7).tolist(),
+        "landmarks_float16_base64": base64.b64encode(record.landmarks.astype("<f2").tobytes()).decode(),
+        **(more or {}),
+    }
+    return {
+        "crop.jpg": _jpeg(record.crop, jpeg_quality),
+        "photo.jpg": _jpeg(record.photo, jpeg_quality),
+        "valid.png": _bilevel_png(record.valid),
+        "json": dump_facts(facts),
+    }
+
+
+def dump_facts(facts: Mapping[str, Any]) -> bytes:
+    """Facts to the bytes of a `.json` member; equal facts give equal bytes."""
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def decode_record(parts: Mapping[str, bytes], *, name: str) -> FaceRecord:
+    """Read a face back from the bytes of its four files.
+
+    Args:
+        parts: Bytes keyed by `PARTS`.
+        name: What to call the face in an error, such as "train-00000.tar: face_id".
+
+    Raises:
+        DatasetError: A part is damaged.
+    """
+    try:
+        facts = json.loads(parts["json"])
+        landmarks = np.frombuffer(base64.b64decode(facts["landmarks_float16_base64"], validate=True), "<f2")
+        crop = _decode(parts["crop.jpg"], cv2.IMREAD_COLOR_RGB, f"{name}: crop.jpg")
+        valid = _decode(parts["valid.png"], cv2.IMREAD_GRAYSCALE, f"{name}: valid.png") > 127
+        if crop.shape != (FRAME_PX, FRAME_PX, 3) or valid.shape != (FRAME_PX, FRAME_PX):
+            raise DatasetError(
+                f"{name}: crop is {crop.shape} and valid {valid.shape}; need {FRAME_PX} px squares; "
+                "build the set again"
+            )
+        x0, y0, x1, y1 = (float(value) for value in facts["photo_box"])
+        return FaceRecord(
+            face_id=facts["face_id"],
+            source=facts["source"],
+            identity=facts["identity"],
+            split=facts["split"],
+            licence=facts["licence"],
+            crop=crop,
+            valid=valid,
+            landmarks=landmarks.astype(np.float32).reshape(468, 3),
+            photo=_decode(parts["photo.jpg"], cv2.IMREAD_COLOR_RGB, f"{name}: photo.jpg"),
+            photo_box=(x0, y0, x1, y1),
+            photo_points=np.array(facts["photo_points"], np.float32).reshape(5, 2),
+            photo_to_crop=np.array(facts["photo_to_crop"], np.float64).reshape(2, 3),
+            labels=dict(facts["labels"]),
+            sharpness=float(facts["sharpness"]),
+            scale=float(facts["scale"]),
+            draw_weight=float(facts["draw_weight"]),
+        )
+    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+        raise DatasetError(
+            f"{name}: damaged ({type(error).__name__}: {error}); delete the shard and build again"
+        ) from error
+
+
+def _decode(data: bytes, flags: int, name: str) -> npt.NDArray[np.uint8]:
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise DatasetError(f"{name} is not a picture ({error.err}); build the set again") from error
+    if picture is None:
+        raise DatasetError(f"{name} is not a picture ({len(data)} bytes); build the set again")
+    return cast(npt.NDArray[np.uint8], picture)
+
+
+def _jpeg(picture: ImageU8, quality: int) -> bytes:
+    settings = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
+    return _encode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), settings)
+
+
+def _bilevel_png(region: Hole) -> bytes:
+    return _encode(".png", region.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
+
+
+def _encode(suffix: str, picture: npt.NDArray[np.uint8], settings: list[int]) -> bytes:
+    done, data = cv2.imencode(suffix, picture, settings)
+    if not done:
+        raise DatasetError(f"OpenCV could not write a {picture.shape} picture as {suffix}")
+    return data.tobytes()

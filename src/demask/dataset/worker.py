@@ -1,0 +1,204 @@
+"""One photograph to one labelled face: what each worker process of a build runs."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from demask.dataset.labels import TeacherPaths, Teachers
+from demask.dataset.record import FaceRecord, draw_weight_of, encode_record, sharpness_of
+from demask.dataset.sources import Entry
+from demask.dataset.split import perceptual_hash
+from demask.dataset.valid import valid_region
+from demask.errors import InputError
+from demask.faces.alignment import apply, scale_of, to_frame
+from demask.types import Face, ImageU8, Landmarks, Matrix
+
+MAX_MEGAPIXELS = 100.0
+_MIN_VALID_SHARE = 0.2
+_MIN_PRESENCE = 0.5
+# Below this a crop would be enlarged more than four times: 19 px between the eyes.
+_MAX_SCALE = 4.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Label:
+    """What a labeller says about a photograph."""
+
+    face: Face
+    landmarks: Landmarks  # In pixels of the frame.
+    presence: float  # How sure the landmarks are, in [0, 1].
+
+
+class Labeller(Protocol):
+    """Find the main face of a photo and its landmarks; None if there is no face."""
+
+    def __call__(self, photo: ImageU8) -> Label | None: ...
+
+
+LabellerFactory = Callable[[], Labeller]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TeacherLabellers:
+    """Makes labellers out of YuNet and FaceMesh; picklable."""
+
+    paths: TeacherPaths
+
+    @classmethod
+    def checked(cls, folder: Path | None) -> TeacherLabellers:
+        """Find the files now, so that a missing one is reported before any work."""
+        return cls(paths=TeacherPaths.in_folder(folder))
+
+    def __call__(self) -> Labeller:
+        teachers = Teachers(self.paths)
+
+        def label(photo: ImageU8) -> Label | None:
+            face = teachers.main_face(photo)
+            if face is None:
+                return None
+            landmarks, presence = teachers.landmarks(photo, to_frame(face.points))
+            return Label(face=face, landmarks=landmarks, presence=presence)
+
+        return label
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One photograph to label."""
+
+    entry: Entry
+    jpeg_quality: int
+    photo_px: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """The bytes of a face's files, or why there are none."""
+
+    parts: dict[str, bytes] | None = None
+    reason: str = ""
+
+
+_labeller: Labeller | None = None
+
+
+def start_worker(labellers: LabellerFactory) -> None:
+    """Load the labeller of this process; OpenCV keeps to one thread, as there is one process per core."""
+    global _labeller
+    cv2.setNumThreads(1)
+    _labeller = labellers()
+
+
+def run_job(job: Job) -> Outcome:
+    """Label one photograph; a file that cannot be used is an outcome, not an exception."""
+    if _labeller is None:
+        raise RuntimeError("start_worker must run first")
+    try:
+        data = job.entry.path.read_bytes()
+        photo = decode_photo(data)
+    except (OSError, InputError) as error:
+        return Outcome(reason=str(error))
+    label = _labeller(photo)
+    if label is None:
+        return Outcome(reason="no face found")
+    try:
+        record = make_record(job.entry, photo, label, photo_px=job.photo_px)
+    except InputError as error:
+        return Outcome(reason=str(error))
+    about_source = {
+        "file": job.entry.file,
+        "source_sha256": sha256(data).hexdigest(),
+        "phash": perceptual_hash(record.crop),
+        "presence": round(label.presence, 4),
+        "valid_share": round(float(record.valid.mean()), 4),
+    }
+    return Outcome(parts=encode_record(record, jpeg_quality=job.jpeg_quality, more=about_source))
+
+
+def decode_photo(data: bytes) -> ImageU8:
+    """Bytes of a picture file to an upright RGB picture, uint8 [H, W, 3].
+
+    Raises:
+        InputError: Not a picture, damaged, or more than `MAX_MEGAPIXELS`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's own size warning; the check below is ours.
+            picture = Image.open(io.BytesIO(data))
+            width, height = picture.size
+            if width * height > MAX_MEGAPIXELS * 1e6:
+                raise InputError(f"{width}x{height} px is more than {MAX_MEGAPIXELS:g} megapixels")
+            picture = ImageOps.exif_transpose(picture)
+            return np.asarray(picture.convert("RGB"))
+    except UnidentifiedImageError as error:
+        raise InputError(f"not a picture ({len(data)} bytes)") from error
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise InputError(f"damaged picture: {error}") from error
+
+
+def make_record(entry: Entry, photo: ImageU8, label: Label, *, photo_px: int) -> FaceRecord:
+    """Align a labelled face and measure it.
+
+    Raises:
+        InputError: The face is too small, hardly inside the photo, or its landmarks are not trusted.
+    """
+    if label.presence < _MIN_PRESENCE:
+        raise InputError(f"landmarks not trusted (presence {label.presence:.2f})")
+    matrix = to_frame(label.face.points)
+    scale = scale_of(matrix)
+    if scale > _MAX_SCALE:
+        raise InputError(f"face too small: it would be enlarged {scale:.1f} times, at most {_MAX_SCALE:g}")
+    hint = entry.labels.get("black_corners")
+    crop, valid = valid_region(photo, matrix, hinted=None if hint is None else hint not in ("0", ""))
+    valid_share = float(valid.mean())
+    if valid_share < _MIN_VALID_SHARE:
+        raise InputError(f"only {valid_share:.0%} of the crop lie inside the photo")
+    kept, to_kept = _shrunk(photo, photo_px)
+    box = apply(to_kept, np.array(label.face.box, np.float32).reshape(2, 2)).ravel()
+    sharpness = sharpness_of(crop, valid)
+    return FaceRecord(
+        face_id=entry.face_id,
+        source=entry.source,
+        identity=entry.identity,
+        split="train",  # The real one is known when all faces are.
+        licence=entry.licence,
+        crop=crop,
+        valid=valid,
+        landmarks=label.landmarks,
+        photo=kept,
+        photo_box=(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
+        photo_points=apply(to_kept, label.face.points),
+        photo_to_crop=_compose_inverse(matrix, to_kept),
+        labels=entry.labels,
+        sharpness=sharpness,
+        scale=scale,
+        draw_weight=draw_weight_of(sharpness, scale, valid_share),
+    )
+
+
+def _shrunk(photo: ImageU8, longest_px: int) -> tuple[ImageU8, Matrix]:
+    """Scale a large photo down; the map takes its points along (pixel centres at whole numbers)."""
+    height, width = photo.shape[:2]
+    ratio = min(1.0, longest_px / max(height, width))
+    if ratio == 1.0:
+        return photo, np.array([[1.0, 0, 0], [0, 1.0, 0]])
+    size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
+    x, y = size[0] / width, size[1] / height
+    kept = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    return kept, np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5]])
+
+
+def _compose_inverse(matrix: Matrix, to_kept: Matrix) -> Matrix:
+    """`matrix` after the inverse of `to_kept`: from the kept photo to the frame."""
+    linear = matrix[:, :2] @ np.linalg.inv(to_kept[:, :2])
+    return np.column_stack([linear, matrix[:, 2] - linear @ to_kept[:, 2]])
