@@ -1,1 +1,40 @@
-"""demask: a photo in, the same photo without the face masks out."""
+"""demask: a photo in, the same photo without the face masks out.
+
+The lower face that comes out is invented. It is not the person's and must never be used to identify
+anyone.
+
+    >>> import demask
+    >>> result = demask.remove("masked.jpg")  # doctest: +SKIP
+    >>> open("bare.jpg", "wb").write(result.photo)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from demask.errors import DemaskError
+    from demask.remover import Remover, remove
+    from demask.results import Result
+
+__version__ = "0.1.0"
+__all__ = ["DemaskError", "Remover", "Result", "__version__", "remove"]
+
+_HOME = {
+    "DemaskError": "demask.errors",
+    "Remover": "demask.remover",
+    "Result": "demask.results",
+    "remove": "demask.remover",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load the public names when they are first used (PEP 562): `import demask` itself costs nothing."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'demask' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,183 @@
+"""Which pixels of aligned crops are covered: the hole network, and what its answer means for a face."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from demask.errors import ConfigError, InputError
+from demask.faces.alignment import FRAME_PX
+from demask.types import Alpha, Hole, ImageU8
+from demask.weights.sessions import Session, open_session, require_contract
+
+BATCH = 8
+"""Crops per run: more gains nothing on a CPU and costs memory."""
+
+
+class HoleFinder:
+    """Tell the covered pixels of aligned crops; one session serves all threads.
+
+    Args:
+        session: A network that maps `crop` uint8 [N, 256, 256, 3] to `coverage` float32
+            [N, 256, 256] in [0, 1].
+
+    Raises:
+        WeightsError: The network has other inputs or outputs.
+    """
+
+    def __init__(self, session: Session) -> None:
+        inputs, outputs = {"crop": "tensor(uint8)"}, {"coverage": "tensor(float)"}
+        require_contract(session, inputs=inputs, outputs=outputs, what="hole finder")
+        self._session = session
+
+    @classmethod
+    def shipped(cls, *, device: str = "auto", threads: int | None = None, quick: bool = False) -> HoleFinder:
+        """Load the network that comes with the package; errors as `open_session`."""
+        return cls(open_session("hole", device=device, threads=threads, quick=quick))
+
+    def __call__(self, crops: ImageU8) -> Alpha:
+        """Give the coverage of each pixel.
+
+        Args:
+            crops: Aligned crops, uint8 RGB [N, 256, 256, 3]; any N, also 0.
+
+        Returns:
+            float32 [N, 256, 256] in [0, 1]; above 0.5 = covered.
+
+        Raises:
+            InputError: The crops have another shape or type.
+        """
+        if crops.ndim != 4 or crops.shape[1:] != (FRAME_PX, FRAME_PX, 3) or crops.dtype != np.uint8:
+            raise InputError(
+                f"got crops {crops.shape} {crops.dtype}, need uint8 [N, {FRAME_PX}, {FRAME_PX}, 3]; "
+                "cut them with crop_to_frame"
+            )
+        coverage = np.zeros(crops.shape[:3], np.float32)
+        for start in range(0, len(crops), BATCH):
+            part = np.ascontiguousarray(crops[start : start + BATCH])
+            coverage[start : start + BATCH] = self._session.run(["coverage"], {"crop": part})[0]
+        return coverage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HoleConfig:
+    """From coverage to a hole, and from a hole to covered or bare.
+
+    Attributes:
+        threshold: Coverage above it is covered.
+        min_lower_face: A face is covered if at least this share of its lower face is ...
+        min_mouth: ... and at least this share of its mouth. So a covering under the chin, straps
+            alone, or a microphone leave a face bare.
+        reach_px: Covered parts at most this far from the covering belong to it, as straps do.
+        max_island_px: Uncovered islands inside the covering up to this area are filled (prints).
+        widen_px: The hole is made this much wider, so that no edge of the covering stays.
+    """
+
+    threshold: float = 0.5
+    min_lower_face: float = 0.30
+    min_mouth: float = 0.5
+    reach_px: int = 6
+    max_island_px: int = 300
+    widen_px: int = 4
+
+    def __post_init__(self) -> None:
+        for name in ("threshold", "min_lower_face", "min_mouth"):
+            if not 0 < getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1")
+        for name in ("reach_px", "max_island_px", "widen_px"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FoundHole:
+    """What the coverage of one crop means for its face.
+
+    Attributes:
+        hole: The pixels to fill, widened: bool [256, 256]; all False where the face is bare.
+        coverage: The same with soft edges, for pasting: float32 [256, 256] in [0, 1].
+        covered: Whether the face wears a covering over nose or mouth.
+        confidence: How sure that is, in [0, 1].
+    """
+
+    hole: Hole
+    coverage: Alpha
+    covered: bool
+    confidence: float
+
+
+def _polygon(*corners: tuple[int, int]) -> Hole:
+    canvas = np.zeros((FRAME_PX, FRAME_PX), np.uint8)
+    cv2.fillPoly(canvas, [np.array(corners, np.int32)], 1)
+    return canvas.astype(bool)
+
+
+LOWER_FACE: Hole = _polygon((74, 112), (182, 112), (186, 150), (170, 200), (128, 225), (86, 200), (70, 150))
+"""The lower face of the canonical frame, from the middle of the nose to the chin."""
+
+MOUTH: Hole = _polygon((97, 164), (159, 164), (159, 190), (97, 190))
+"""The mouth of the canonical frame."""
+
+
+def judge(coverage: Alpha, valid: Hole, config: HoleConfig | None = None) -> FoundHole:
+    """Decide whether a face is covered, and by which part of the coverage.
+
+    Args:
+        coverage: The hole network's answer for one crop, float32 [256, 256] in [0, 1].
+        valid: Where the photo was, bool [256, 256]; other pixels count for nothing.
+        config: Thresholds.
+    """
+    config = config or HoleConfig()
+    binary = (coverage > config.threshold) & valid
+    covering = _covering(binary, config)
+    region, mouth = LOWER_FACE & valid, MOUTH & valid
+    covered = (
+        _share(covering, region) >= config.min_lower_face and _share(covering, mouth) >= config.min_mouth
+    )
+    if not covered:
+        bare_confidence = 1.0 - float(coverage[region].mean()) if region.any() else 0.0
+        nothing = np.zeros_like(binary)
+        return FoundHole(
+            hole=nothing, coverage=nothing.astype(np.float32), covered=False, confidence=bare_confidence
+        )
+    confidence = float(coverage[covering & region].mean())
+    # Keep the soft rim of the covering, drop that of everything else.
+    near = _dilate(covering.astype(np.float32), 3) > 0
+    soft = np.where(near & ~(binary & ~covering), coverage, 0).astype(np.float32)
+    soft[covering] = np.maximum(soft[covering], coverage[covering])
+    soft[covering & ~binary] = 1.0  # Filled islands.
+    soft = _dilate(soft, config.widen_px)
+    soft[~valid] = 0
+    return FoundHole(hole=soft > config.threshold, coverage=soft, covered=True, confidence=confidence)
+
+
+def _covering(binary: Hole, config: HoleConfig) -> Hole:
+    """The covered parts that belong to the lower face, small islands filled."""
+    joined = _dilate(binary.astype(np.float32), (config.reach_px + 1) // 2) > 0
+    _, labels = cv2.connectedComponents(joined.astype(np.uint8), connectivity=8)
+    votes = np.bincount(labels[binary & LOWER_FACE], minlength=1)
+    votes[0] = 0
+    if not votes.any():
+        return np.zeros_like(binary)
+    covering: Hole = binary & (labels == int(votes.argmax()))
+    count, islands, stats, _ = cv2.connectedComponentsWithStats((~covering).astype(np.uint8), connectivity=4)
+    for label in range(1, count):
+        x, y, width, height, area = stats[label]
+        inside = x > 0 and y > 0 and x + width < FRAME_PX and y + height < FRAME_PX
+        if inside and area <= config.max_island_px:
+            covering |= islands == label
+    return covering
+
+
+def _share(part: Hole, region: Hole) -> float:
+    return float(part[region].mean()) if region.any() else 0.0
+
+
+def _dilate(soft: npt.NDArray[np.float32], radius_px: int) -> Alpha:
+    if radius_px == 0:
+        return soft
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius_px + 1, 2 * radius_px + 1))
+    return cv2.dilate(soft, disc).astype(np.float32, copy=False)
