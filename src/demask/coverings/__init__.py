@@ -1,1 +1,25 @@
-"""Face masks as objects: a catalogue, shapes fitted to landmarks, textures, light, straps."""
+"""Face masks as objects: a catalogue, shapes fitted to landmarks, textures, light, straps; `draw()`."""
+
+from demask.coverings.catalogue import (
+    HELD_OUT_KINDS,
+    HELD_OUT_TEXTURES,
+    KINDS,
+    TEXTURES,
+    TRAINING_KINDS,
+    TRAINING_TEXTURES,
+)
+from demask.coverings.draw import Drawn, draw, draw_hole
+from demask.coverings.seeding import rng_for
+
+__all__ = [
+    "HELD_OUT_KINDS",
+    "HELD_OUT_TEXTURES",
+    "KINDS",
+    "TEXTURES",
+    "TRAINING_KINDS",
+    "TRAINING_TEXTURES",
+    "Drawn",
+    "draw",
+    "draw_hole",
+    "rng_for",
+]

@@ -1,0 +1,392 @@
+"""The looks of one covering: what it is made of, and how it appears in the photograph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from demask.coverings import noise, relief
+from demask.coverings.catalogue import CATALOGUE, PRINT_WEIGHTS
+from demask.coverings.colours import contrasting, pick_colour
+from demask.coverings.outline import HeadFrame, fixed_point
+from demask.coverings.relief import Cloth
+from demask.coverings.shading import Scene
+from demask.coverings.shape import Shape
+from demask.coverings.texture import U_SPAN, V_HIGH, V_LOW, paint
+from demask.types import Alpha, ImageU8
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+U8 = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Look:
+    """Material and colours, chosen before anything is drawn.
+
+    Attributes:
+        texture: Key of `catalogue.TEXTURES`.
+        palette: Where its colours come from.
+        colours: Which hues are allowed.
+        base: Main colour, RGB in [0, 1].
+        strap: Colour of the straps.
+        piping: Colour of a border along the edge, or None.
+        gloss: 0 matt cloth .. 1 rubber.
+    """
+
+    texture: str
+    palette: str
+    colours: str
+    base: F32
+    strap: F32
+    piping: F32 | None
+    gloss: float
+
+    @classmethod
+    def choose(cls, shape: Shape, textures: tuple[str, ...], colours: str, rng: np.random.Generator) -> Look:
+        """Draw a look that suits the shape's kind."""
+        kind = CATALOGUE[shape.kind]
+        prints = [name for name in textures if name != "plain"]
+        if "plain" in textures and (not prints or rng.random() < kind.plain):
+            texture = "plain"
+        else:
+            weights = np.array([PRINT_WEIGHTS.get(name, 1.0) for name in prints])
+            texture = prints[int(rng.choice(len(prints), p=weights / weights.sum()))]
+        palette = kind.palette if texture == "plain" else "any"
+        base = pick_colour(rng, palette, colours)
+        white, black = np.full(3, 0.93, np.float32), np.full(3, 0.09, np.float32)
+        odds = rng.random()
+        if shape.variant == "wings" or odds < 0.35:
+            strap = base
+        elif odds < 0.72:
+            strap = white
+        elif odds < 0.90:
+            strap = black
+        else:
+            strap = pick_colour(rng, "any", colours)
+        piping = contrasting(rng, base, "cloth", colours) if rng.random() < 0.15 else None
+        gloss = float(rng.uniform(0.3, 1.0)) if shape.kind == "gas" else float(rng.beta(1, 6))
+        return cls(
+            texture=texture,
+            palette=palette,
+            colours=colours,
+            base=base,
+            strap=strap,
+            piping=piping,
+            gloss=gloss,
+        )
+
+    def as_recipe(self) -> dict[str, Any]:
+        """The look, ready for JSON; colours as [R, G, B] in 0..255."""
+        return {
+            "texture": self.texture,
+            "strap_colour": _levels(self.strap),
+            "piping_colour": None if self.piping is None else _levels(self.piping),
+            "gloss": round(self.gloss, 3),
+        }
+
+
+def _levels(colour: F32) -> list[int]:
+    return [int(round(255 * float(c))) for c in colour]
+
+
+def _ink(colour: F32) -> tuple[int, int, int]:
+    r, g, b = _levels(colour)
+    return r, g, b
+
+
+def render(
+    face: ImageU8,
+    shape: Shape,
+    frame: HeadFrame,
+    scene: Scene,
+    look: Look,
+    rng: np.random.Generator,
+    *,
+    patches: Sequence[ImageU8],
+    min_alpha: float,
+) -> tuple[ImageU8, Alpha, dict[str, Any]]:
+    """Draw a covering on the window of the photograph that holds it.
+
+    Args:
+        face: The window, uint8 RGB [h, w, 3]; not changed.
+        shape: The covering in the window's pixels.
+        frame: The head (only its axes and width are used).
+        scene: Light and camera.
+        look: Material and colours.
+        rng: Source of chance.
+        patches: See `texture.paint`.
+        min_alpha: Lower coverage is dropped.
+
+    Returns:
+        The window with the covering, its alpha, and what the recipe should say beside shape and look.
+    """
+    size = face.shape[:2]
+    cover, straps = shape.fill(size)
+    blur = max(0.35, scene.blur_px * float(rng.uniform(0.6, 1.2)))
+    cloth, used = _make_cloth(shape, look, scene, frame, rng, patches)
+    colour = _place(cloth, shape, scene, frame, look, size, rng)
+    _edge(colour, cover, shape, look, frame, scene, rng)
+    for pod in shape.pods:
+        _paint_pod(colour, pod, look, scene)
+
+    # Straps lie under the covering's edge and over the skin.
+    soft_cover, soft_straps = (cv2.GaussianBlur(c, (0, 0), blur) for c in (cover, straps))
+    part = soft_cover.astype(np.float32) * np.float32(1 / 255)
+    if shape.straps:
+        strap_colour = look.strap * 255 * scene.gain.astype(np.float32) * np.float32(scene.ambient * 0.95)
+        _paint_straps(colour, cover, shape, strap_colour, frame)
+        strap_part = soft_straps.astype(np.float32) * np.float32(1 / 255)
+        alpha: Alpha = part + strap_part * (1 - part)
+    else:
+        alpha = part
+    alpha[alpha < min_alpha] = 0
+    alpha[alpha > 0.985] = 1
+
+    colour = cv2.GaussianBlur(colour, (0, 0), blur)
+    if scene.tint is not None:
+        luma = colour @ np.array([0.299, 0.587, 0.114], np.float32)
+        colour = luma[..., None] * scene.tint.astype(np.float32)
+    grain = scene.grain * float(rng.uniform(0.7, 1.2))
+    speck = noise.cut(rng, size, 0.5 if scene.blur_px < 0.6 else 0.75)
+    colour += speck[..., None] * np.float32(grain)
+    if scene.tint is None:
+        colour += noise.cut(rng, size, 0.75, channels=3) * np.float32(0.35 * grain)
+
+    shaded, darkened = _cast_shadow(face, cv2.max(cover, straps), frame, scene, rng)
+    blended = shaded + (colour - shaded) * alpha[..., None]
+    out = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    covered = alpha > 0
+    untouched = ~covered & ~darkened
+    out[untouched] = face[untouched]
+    quality = None
+    if rng.random() < 0.6:
+        quality = int(rng.integers(60, 98))
+        again = _reencode(out, quality)
+        out[covered] = again[covered]
+    more = {"colours": used, "jpeg_quality": quality, "blur_px": round(blur, 2), "grain": round(grain, 2)}
+    return out, alpha, more
+
+
+def _make_cloth(
+    shape: Shape,
+    look: Look,
+    scene: Scene,
+    frame: HeadFrame,
+    rng: np.random.Generator,
+    patches: Sequence[ImageU8],
+) -> tuple[ImageU8, list[list[int]]]:
+    """Print, fold and sew the flat cloth, lit from where the photograph's light comes."""
+    rows = int(np.clip(1.25 * frame.width_px, 48, 900))
+    rgb, used = paint(look.texture, (rows, rows), look.base, look.palette, look.colours, rng, patches)
+    cloth = Cloth(rgb)
+    kind, variant = shape.kind, shape.variant
+    if kind == "surgical" or variant == "pleats":
+        relief.pleats(cloth, rng)
+        relief.wire(cloth, rng)
+        relief.hem(cloth, rng, float(rng.uniform(0.02, 0.07)))
+        relief.hem(cloth, rng, float(rng.uniform(0.92, 0.98)))
+        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.1, 0.8)), stretch=(0.8, 2.5))
+    elif kind == "ffp2":
+        (relief.panels if variant == "panels" else relief.ridge)(cloth, rng)
+        relief.hem(cloth, rng, float(rng.uniform(0.04, 0.09)))
+        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.05, 0.5)), stretch=(1.5, 1.5))
+        if rng.random() < 0.4:
+            relief.lettering(cloth, rng)
+        if rng.random() < 0.5:
+            relief.wire(cloth, rng)
+        if rng.random() < 0.2:
+            relief.valve(
+                cloth, rng, u=float(rng.choice([-0.4, 0.4])), v=0.55, radius=0.13, colour=_valve_ink(rng)
+            )
+    elif kind in ("cup", "cup_valve"):
+        relief.rings(cloth, rng)
+        relief.wire(cloth, rng)
+        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.0, 0.3)), stretch=(1.5, 1.5))
+        if rng.random() < 0.5:
+            relief.lettering(cloth, rng)
+        if kind == "cup_valve":
+            side = float(rng.choice([0.0, 0.0, rng.uniform(-0.4, 0.4)]))
+            relief.valve(cloth, rng, u=side, v=float(rng.uniform(0.5, 0.65)), radius=float(rng.uniform(0.12, 0.2)),
+                         colour=_valve_ink(rng))  # fmt: skip
+    elif kind == "cloth":
+        if variant == "seam":
+            relief.seam(cloth, rng)
+        if rng.random() < 0.4:
+            relief.hem(cloth, rng, float(rng.uniform(0.03, 0.08)))
+        relief.wrinkle(
+            cloth, rng, amount=float(rng.uniform(0.1, 1.4)), stretch=(1.2, float(rng.uniform(1, 2.5)))
+        )
+        if rng.random() < 0.08:
+            relief.valve(
+                cloth, rng, u=float(rng.choice([-0.4, 0.4])), v=0.6, radius=0.12, colour=_valve_ink(rng)
+            )
+    elif kind in ("gaiter", "bandana"):
+        relief.wrinkle(
+            cloth, rng, amount=float(rng.uniform(0.8, 2.2)), stretch=(1.0, float(rng.uniform(1.5, 4)))
+        )
+        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.2, 1.0)), stretch=(2.0, 1.0))
+    elif kind == "sports":
+        relief.seam(cloth, rng)
+        if rng.random() < 0.7:
+            relief.holes(cloth, rng)
+        if rng.random() < 0.75:
+            ink = _valve_ink(rng)
+            for side in (-0.45, 0.45):
+                relief.valve(cloth, rng, u=side, v=0.62, radius=0.12, colour=ink)
+        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.0, 0.6)), stretch=(1.5, 1.5))
+    elif kind == "gas":
+        relief.rings(cloth, rng)
+        relief.valve(cloth, rng, u=0.0, v=0.62, radius=float(rng.uniform(0.12, 0.2)), colour=_valve_ink(rng))
+    else:
+        relief.wrinkle(
+            cloth, rng, amount=float(rng.uniform(0.0, 1.5)), stretch=(1.0, float(rng.uniform(0.7, 3)))
+        )
+        if rng.random() < 0.2:
+            relief.pleats(cloth, rng)
+    relief.weave(cloth, rng, float(rng.uniform(0.0, 0.05)))
+    direction = scene.light[:2] + rng.normal(0, 0.15, 2)
+    direction = direction / max(0.3, float(np.linalg.norm(direction)))
+    return cloth.lit(-direction, float(rng.uniform(0.15, 0.5)) * 180 / rows), used
+
+
+def _valve_ink(rng: np.random.Generator) -> tuple[int, int, int]:
+    tone = int(rng.choice([235, 225, 120, 40, 30]))
+    r, g, b = (int(np.clip(tone + d, 0, 255)) for d in rng.integers(-10, 11, 3))
+    return r, g, b
+
+
+def _place(
+    cloth: ImageU8,
+    shape: Shape,
+    scene: Scene,
+    frame: HeadFrame,
+    look: Look,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+) -> F32:
+    """Wrap the flat cloth over its surface and light it: float32 RGB [h, w, 3] in levels."""
+    sheet = shape.sheet
+    brightness = 1 + (sheet.normals - frame.axes[2]) @ scene.light
+    brightness -= float(rng.uniform(0.0, 0.3)) * (1 + np.minimum(sheet.normals[..., 2], 0)) ** 1.5
+    np.clip(brightness, 0.35, 1.5, out=brightness)
+
+    # Place on the cloth and brightness, as cubic polynomials of the picture's x and y: smooth, and two small
+    # matrix products per field. Points that face away from the viewer count little.
+    points = sheet.picture[..., :2].reshape(-1, 2)
+    middle, reach = points.mean(0), np.ptp(points, axis=0).max() / 2 + 1e-6
+    x, y = ((points - middle) / reach).T
+    powers = [(i, j) for i in range(4) for j in range(4 - i)]
+    basis = np.stack([x**i * y**j for i, j in powers], 1)
+    weights = np.where(sheet.normals[..., 2].ravel() < -0.05, 1.0, 0.08)[:, None]
+    targets = np.concatenate([sheet.uv, brightness[..., None]], -1).reshape(-1, 3)
+    weighted = basis * weights
+    fit = np.linalg.solve(basis.T @ weighted + 1e-4 * np.eye(len(powers)), weighted.T @ targets)
+    columns = (np.arange(size[1]) - middle[0]) / reach
+    rows = (np.arange(size[0]) - middle[1]) / reach
+    fields = []
+    for k in range(3):
+        square = np.zeros((4, 4))
+        for (i, j), value in zip(powers, fit[:, k], strict=True):
+            square[j, i] = value
+        fields.append((np.vander(rows, 4, True) @ square @ np.vander(columns, 4, True).T).astype(np.float32))
+    u, v, light = fields
+
+    tall, wide = cloth.shape[:2]
+    map_x = (u + np.float32(U_SPAN)) * np.float32(wide / (2 * U_SPAN))
+    map_y = (v - np.float32(V_LOW)) * np.float32(tall / (V_HIGH - V_LOW))
+    colour = cv2.remap(cloth, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    np.clip(light, 0.3, 1.6, out=light)
+    gains = (scene.gain * scene.ambient).astype(np.float32)
+    lit: F32 = cv2.multiply(colour, cv2.merge([light * g for g in gains]), dtype=cv2.CV_32F)
+    if look.gloss > 0.05:
+        shine = np.maximum(light - np.float32(1.02), 0) * np.float32(260 * look.gloss * scene.ambient)
+        lit += shine[..., None]
+    return lit
+
+
+def _edge(
+    colour: F32,
+    cover: U8,
+    shape: Shape,
+    look: Look,
+    frame: HeadFrame,
+    scene: Scene,
+    rng: np.random.Generator,
+) -> None:
+    """Let the cloth turn away at its rim, and sew a border on, in place."""
+    depth = max(0.8, frame.width_px * float(rng.uniform(0.008, 0.025)))
+    inner = cv2.GaussianBlur(cover, (0, 0), depth).astype(np.float32)
+    rim = np.clip((inner - 127) * np.float32(1 / 128), 0, 1)
+    strength = float(rng.uniform(-0.06, 0.30))
+    colour *= (1 - np.float32(strength) * (1 - rim))[..., None]
+    if look.piping is None or shape.kind == "random":
+        return
+    ring, normals = shape.sheet.picture[0, :, :2], shape.sheet.normals[0]
+    ink = look.piping * 255 * scene.gain * scene.ambient
+    thick = max(1, round(frame.width_px * float(rng.uniform(0.008, 0.035))))
+    seen = normals[:, 2] < 0.0
+    fixed = fixed_point(ring)
+    ahead = np.roll(fixed, -1, 0)
+    for i in np.flatnonzero(seen):
+        cv2.line(colour, fixed[i].tolist(), ahead[i].tolist(), ink.tolist(), thick, cv2.LINE_AA, 4)
+
+
+def _paint_pod(colour: F32, pod: F64, look: Look, scene: Scene) -> None:
+    """One filter housing: dark wall, lit front, two rings."""
+    level = 255 * scene.gain * scene.ambient
+    wall, front = look.base * 0.6 * level, look.strap * 0.9 * level
+    hull = cv2.convexHull(pod.reshape(-1, 2).astype(np.float32))[:, 0]
+    cv2.fillConvexPoly(colour, fixed_point(hull), wall.tolist(), cv2.LINE_8, 4)
+    centre = pod[1].mean(0)
+    for grow, tone in ((1.0, 1.0), (0.82, 0.8), (0.76, 1.0), (0.3, 0.7)):
+        disc = centre + grow * (pod[1] - centre)
+        cv2.fillConvexPoly(colour, fixed_point(disc), (front * tone).tolist(), cv2.LINE_AA, 4)
+
+
+def _paint_straps(colour: F32, cover: U8, shape: Shape, ink: F32, frame: HeadFrame) -> None:
+    """Give the pixels outside the covering the straps' colour, a little darker at both rims."""
+    outside = cover < 128
+    colour[outside] = ink
+    layer = np.zeros(cover.shape, np.uint8)
+    thick = max(1, round(0.006 * frame.width_px))
+    for strap in shape.straps:
+        cv2.polylines(layer, [fixed_point(strap)], True, 60, thick, cv2.LINE_AA, 4)
+    colour *= np.where(outside, 1 - layer * np.float32(1 / 255), np.float32(1))[..., None]
+
+
+def _cast_shadow(
+    face: ImageU8, covered: U8, frame: HeadFrame, scene: Scene, rng: np.random.Generator
+) -> tuple[F32, npt.NDArray[np.bool_]]:
+    """Soft shadow on the skin around the covering.
+
+    Returns:
+        The window with the shadow, float32 [h, w, 3], and where it differs from the window, bool [h, w].
+    """
+    softness = frame.width_px * float(rng.uniform(0.008, 0.035))
+    away = -scene.light[:2] * float(rng.uniform(0.02, 0.08)) + [0, float(rng.uniform(-0.004, 0.014))]
+    dx, dy = away * frame.width_px
+    shift = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+    moved = cv2.warpAffine(covered, shift, (covered.shape[1], covered.shape[0]), flags=cv2.INTER_LINEAR)
+    soft = cv2.GaussianBlur(moved, (0, 0), max(0.6, softness)).astype(np.float32)
+    soft *= np.float32(float(rng.uniform(0.08, 0.5)) / 255)
+    soft[soft < 0.012] = 0
+    # Blue goes first: light that reaches shaded skin has passed through skin.
+    shaded: F32 = cv2.multiply(
+        face, cv2.merge([1 - 0.85 * soft, 1 - 0.97 * soft, 1 - soft]), dtype=cv2.CV_32F
+    )
+    return shaded, soft > 0
+
+
+def _reencode(picture: ImageU8, quality: int) -> ImageU8:
+    """JPEG and back; channel order does not matter to what is wanted of it, but colour does: BGR within."""
+    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError(f"OpenCV could not encode a {picture.shape} window as JPEG")
+    again: ImageU8 = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+    return again

@@ -1,0 +1,80 @@
+"""Straps: loops behind the ears, or bands around the head, on the sides that can be seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from demask.coverings.outline import HeadFrame, Outline
+
+F64 = npt.NDArray[np.float64]
+
+_EAR_TOP, _EAR_LOW = (
+    (127, 356),
+    (93, 323),
+)  # Left, right in the picture: where the ear's root begins and ends.
+_FAR_SIDE = -0.25  # A side whose outward direction points away from the viewer by more than this is hidden.
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StrapPlan:
+    """How the straps run.
+
+    Attributes:
+        way: "none", "loops" or "bands".
+        width: Width in face widths, at the ear; `flare` times as wide where it leaves the covering.
+        flare: See `width`.
+        slack: How far a strap sags, in face widths.
+        spread: Shift of the two straps' ends along the ear, face widths, (upper, lower).
+    """
+
+    way: str
+    width: float
+    flare: float
+    slack: float
+    spread: tuple[float, float]
+
+
+def strap_polygons(frame: HeadFrame, outline: Outline, plan: StrapPlan) -> list[F64]:
+    """Ribbons of every visible strap, each a closed polygon in picture pixels, [M, 2]."""
+    if plan.way == "none":
+        return []
+    polygons = []
+    for side, sign in ((0, -1.0), (1, 1.0)):
+        outward = sign * frame.axes[0]
+        if -outward[2] < _FAR_SIDE:
+            continue
+        top, low = outline.anchors[2 * side], outline.anchors[2 * side + 1]
+        ear_top, ear_low = frame.points[_EAR_TOP[side]].copy(), frame.points[_EAR_LOW[side]].copy()
+        if plan.way == "loops":
+            back = np.array([sign * 0.015, 0.0, -0.16])
+            ends = (ear_top + back + [0, 0.03 + plan.spread[0], 0], ear_low + back + [0, plan.spread[1], 0])
+        else:
+            # The upper band climbs over the ear to the crown, the lower one goes under it to the neck.
+            ends = (
+                ear_top + [sign * 0.04, -0.16 + plan.spread[0], -0.35],
+                ear_low + [sign * 0.01, 0.10 + plan.spread[1], -0.35],
+            )
+        for start, end in ((top, ends[0]), (low, ends[1])):
+            polygons.append(_ribbon(frame, start, end, plan))
+    return polygons
+
+
+def _ribbon(frame: HeadFrame, start: F64, end: F64, plan: StrapPlan) -> F64:
+    """One strap as a polygon: a sagging curve over the cheek, widened to both sides in the picture."""
+    t = np.linspace(0.0, 1.0, 9)
+    # Begin a little inside, so that no gap shows between covering and strap.
+    begin = start * 0.94
+    x = begin[0] + t * (end[0] - begin[0])
+    y = begin[1] + t * (end[1] - begin[1]) + plan.slack * np.sin(np.pi * t)
+    # Lie on the face first, then run straight back along the side of the head.
+    on_face = frame.z_of(x, y) + 0.02
+    z = on_face + t**2 * (end[2] - on_face)
+    line = frame.to_picture(np.stack([x, y, z], -1))[:, :2]
+    way = np.gradient(line, axis=0)
+    way /= np.linalg.norm(way, axis=1, keepdims=True) + 1e-9
+    half = 0.5 * frame.width_px * plan.width * (1 + (plan.flare - 1) * (1 - t) ** 2)
+    side = np.stack([-way[:, 1], way[:, 0]], 1) * half[:, None]
+    return np.concatenate([line + side, (line - side)[::-1]])
