@@ -64,6 +64,7 @@ def assemble(
     splits, near = assign_splits(
         [face.facts["identity"] for face in kept],
         [face.facts["phash"] for face in kept],
+        [face.facts["phash_mirrored"] for face in kept],
         val_percent=val_percent,
         test_percent=test_percent,
     )

@@ -119,6 +119,7 @@ def run_job(job: Job) -> Outcome:
         "file": job.entry.file,
         "source_sha256": sha256(data).hexdigest(),
         "phash": perceptual_hash(record.crop),
+        "phash_mirrored": perceptual_hash(record.crop[:, ::-1]),
         "presence": round(label.presence, 4),
         "valid_share": round(float(record.valid.mean()), 4),
     }

@@ -1,0 +1,181 @@
+"""`demask dataset freeze`: the test set that every figure is measured on, made once from a seed.
+
+The same faces appear in every slice of aligned crops, so that two slices differ by their coverings
+alone. The same command over the same shards gives the same bytes again, told by one sha256.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from itertools import islice, zip_longest
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from demask.coverings import rng_for
+from demask.coverings.outline import JAW
+from demask.dataset.frozen_pictures import SLICES, store_crop, store_portrait
+from demask.dataset.frozen_set import MANIFEST, SET, load_frozen, read_info, set_sha256
+from demask.dataset.record import FaceRecord
+from demask.dataset.shards import FaceShards
+from demask.errors import ConfigError, DatasetError, OutputError, OutputExists
+from demask.faces.alignment import FRAME_PX
+from demask.types import ImageU8
+
+__all__ = ["FreezeConfig", "Frozen", "freeze", "load_frozen", "read_info"]
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, str], None]
+"""Called with how many pictures are done, how many there will be, and the face_id."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FreezeConfig:
+    """What to freeze and where."""
+
+    data: Path  # Folder of shards, from `demask dataset build`.
+    out: Path  # A folder that is not there yet.
+    textures: Path | None = None  # Photographs without faces; patches of them become prints.
+    split: str = "test"
+    seed: int = 0
+    per_slice: int = 300  # Pictures in each slice of aligned crops.
+    portraits: int = 150  # Pictures in the slice of whole portraits.
+    portrait_sources: tuple[str, ...] = ("ffhq256", "generated256")  # Sources in FFHQ's framing.
+
+    def __post_init__(self) -> None:
+        for name, low in (("per_slice", 1), ("portraits", 0)):
+            if getattr(self, name) < low:
+                raise ConfigError(f"{name} is {getattr(self, name)} but must be at least {low}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frozen:
+    """What was written: pictures per slice, and the sha256 that names the set."""
+
+    out: Path
+    slices: dict[str, int]
+    sha256: str
+
+
+def freeze(config: FreezeConfig, *, progress: Progress | None = None) -> Frozen:
+    """Write a frozen test set; nothing is left behind on failure.
+
+    Args:
+        config: What and where.
+        progress: Told after every picture.
+
+    Raises:
+        OutputExists: `config.out` is there already.
+        DatasetError: The shards cannot be used or hold no face that fits.
+        OutputError: The folder cannot be written.
+    """
+    if config.out.exists():
+        raise OutputExists(f"{config.out} exists; a frozen set is never changed, name another folder")
+    shards = FaceShards(config.data, split=config.split)
+    patches = _prints(config.textures) if config.textures else ()
+    temporary = config.out.with_name(f".{config.out.name}.{secrets.token_hex(4)}.freezing")
+    try:
+        temporary.mkdir(parents=True)
+        frozen = _write(config, shards, patches, temporary, progress or (lambda done, total, face_id: None))
+        temporary.rename(config.out)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {config.out}: {error.strerror or error}; name another place"
+        ) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return frozen
+
+
+def _write(
+    config: FreezeConfig, shards: FaceShards, patches: Sequence[ImageU8], folder: Path, progress: Progress
+) -> Frozen:
+    order = balanced_order([entry.source for entry in shards.entries], seed=config.seed)
+    crops = list(islice((i for i in order if jaw_inside(shards[i])), config.per_slice))
+    if not crops:
+        raise DatasetError(
+            f"{config.data} holds no face of the split {config.split!r} whose whole jaw is in the crop; "
+            "build it from more photographs"
+        )
+    framed = (i for i in order if shards.entries[i].source in config.portrait_sources)
+    portraits = list(islice((i for i in framed if jaw_inside(shards[i])), config.portraits))
+    if len(crops) < config.per_slice or len(portraits) < config.portraits:
+        log.warning("only %d crops and %d portraits fit; all of them are taken", len(crops), len(portraits))
+    total, rows = len(crops) * len(SLICES) + len(portraits), []
+    for name in SLICES:
+        for i in crops:
+            rows.append(store_crop(folder, name, shards[i], seed=config.seed, patches=patches))
+            progress(len(rows), total, shards.entries[i].face_id)
+    for i in portraits:
+        rows.append(store_portrait(folder, shards[i], seed=config.seed, patches=patches))
+        progress(len(rows), total, shards.entries[i].face_id)
+    manifest = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows).encode()
+    counts, digest = dict(Counter(row["slice"] for row in rows)), set_sha256(manifest)
+    info = {
+        "sha256": digest,
+        "slices": counts,
+        "sources": dict(sorted(Counter(shards.entries[i].source for i in crops).items())),
+        # Where things lay is no part of what the set is.
+        "config": {
+            field.name: getattr(config, field.name)
+            for field in fields(config)
+            if field.name not in ("data", "out", "textures")
+        },
+    }
+    (folder / MANIFEST).write_bytes(manifest)
+    (folder / SET).write_text(json.dumps(info, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return Frozen(out=config.out, slices=counts, sha256=digest)
+
+
+def balanced_order(sources: Sequence[str], *, seed: int) -> list[int]:
+    """Order faces so that any first part of it takes evenly from all sources that still have some.
+
+    Args:
+        sources: Source of each face.
+        seed: Of the order within a source.
+
+    Returns:
+        Every index of `sources` once.
+    """
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, source in enumerate(sources):
+        places[source].append(i)
+    shuffled = {
+        source: [
+            places[source][k] for k in rng_for(seed, "freeze/order", source).permutation(len(places[source]))
+        ]
+        for source in sorted(places)
+    }
+    turns = zip_longest(*shuffled.values())
+    return [i for turn in turns for i in turn if i is not None]
+
+
+def jaw_inside(record: FaceRecord) -> bool:
+    """Whether the whole jaw lies inside the crop and on valid pixels, so that all of the hole has a truth."""
+    jaw = np.rint(record.landmarks[list(JAW), :2]).astype(int)
+    if (jaw < 0).any() or (jaw >= FRAME_PX).any():
+        return False
+    region = np.zeros((FRAME_PX, FRAME_PX), np.uint8)
+    cv2.fillConvexPoly(region, cv2.convexHull(jaw.astype(np.int32)), 1)
+    return bool(record.valid[region.astype(bool)].all())
+
+
+def _prints(folder: Path) -> list[ImageU8]:
+    """Photographs to take printed patches from, in the order of their names."""
+    paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
+    if not paths:
+        raise ConfigError(f"{folder} holds no .jpg or .png picture to take prints from")
+    pictures = []
+    for path in paths:
+        with Image.open(path) as picture:
+            pictures.append(np.asarray(picture.convert("RGB")))
+    return pictures
