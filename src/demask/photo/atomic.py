@@ -1,0 +1,95 @@
+"""Write a file whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from demask.errors import OutputError, OutputExists
+
+
+def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
+    """Write `data` to a temporary name in the same folder, flush it to the disk, then rename.
+
+    Whoever looks at `path` sees what was there before or all of `data`, never a part. The temporary
+    file is removed on every way out, an interrupt and a full disk included. Without `overwrite` the
+    name is claimed with a hard link, so of two writers that race for one name exactly one wins.
+
+    Args:
+        path: Where the file goes; its folder must exist. A symbolic link is followed.
+        data: The whole content.
+        overwrite: Replace a file that is there; its permissions are kept.
+
+    Raises:
+        OutputExists: The target exists and `overwrite` is False.
+        OutputError: The folder is missing or not writable, the disk is full, or `path` is a folder.
+    """
+    if path.is_dir():
+        raise OutputError(f"cannot write {path}: it is a folder; name a file")
+    if not overwrite and os.path.lexists(path):
+        raise _exists(path)
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        _write_synced(temporary, data, mode_of=target)
+        if overwrite:
+            temporary.replace(target)
+        else:
+            _claim(temporary, target)
+    except OutputError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OutputError(f"cannot write {path}: {reason}; name another place or free it") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+    _sync_folder(target.parent)
+
+
+def _exists(path: Path) -> OutputExists:
+    return OutputExists(f"{path} exists; name another output or pass --overwrite")
+
+
+def _write_synced(temporary: Path, data: bytes, *, mode_of: Path) -> None:
+    """Create `temporary`, write, flush to the disk; permissions as `mode_of` has them, else the umask's."""
+    with temporary.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(OSError):
+        temporary.chmod(mode_of.stat().st_mode & 0o777)
+
+
+def _claim(temporary: Path, target: Path) -> None:
+    """Give the finished file its name unless the name was taken meanwhile."""
+    try:
+        os.link(temporary, target)
+        return
+    except FileExistsError:
+        raise _exists(target) from None
+    except OSError:
+        pass  # FAT and some network folders know no hard links.
+    # Creating exclusively is the other way to claim a name; the claim goes if the rename fails.
+    try:
+        with target.open("xb"):
+            pass
+    except FileExistsError:
+        raise _exists(target) from None
+    try:
+        temporary.replace(target)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where the system allows syncing a folder."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

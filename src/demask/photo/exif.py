@@ -1,0 +1,70 @@
+"""EXIF blocks edited in place, and the orientation they ask for applied to arrays."""
+
+from __future__ import annotations
+
+import struct
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+PREFIX = b"Exif\x00\x00"
+ORIENTATION = 0x0112
+
+_Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+def upright(pixels: npt.NDArray[_Scalar], orientation: int) -> npt.NDArray[_Scalar]:
+    """Turn an array as an EXIF orientation asks, so that it shows upright.
+
+    Args:
+        pixels: [H, W] or [H, W, C] as stored in the file.
+        orientation: 1 to 8 as in EXIF 2.32, sec. 4.6.4 (tag 274); anything else counts as 1.
+
+    Returns:
+        The same values, contiguous; [W, H, ...] for 5 to 8.
+    """
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    # After the swap: which axes still run the wrong way.
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def cleaned(exif: bytes | None) -> bytes | None:
+    """Return an EXIF block that fits the output picture: upright, and without the old thumbnail.
+
+    The orientation becomes 1, and the thumbnail directory (IFD1), which shows the picture as it was, is
+    unlinked. Everything else stays where it is, so that maker notes with absolute offsets still read.
+
+    Args:
+        exif: TIFF-structured block, with or without the "Exif" prefix of JPEG.
+
+    Returns:
+        The block without the prefix; None for none, or for one whose header is no TIFF header.
+    """
+    if not exif:
+        return None
+    block = bytearray(exif.removeprefix(PREFIX))
+    order = {b"II": "<", b"MM": ">"}.get(bytes(block[:2]))
+    if order is None:
+        return None
+    try:
+        (directory,) = struct.unpack_from(order + "I", block, 4)
+        (num_entries,) = struct.unpack_from(order + "H", block, directory)
+        for entry in range(directory + 2, directory + 2 + 12 * num_entries, 12):
+            tag, kind = struct.unpack_from(order + "HH", block, entry)
+            if tag == ORIENTATION:
+                # One SHORT in almost every file; some writers use a LONG.
+                struct.pack_into(
+                    order + ("I" if kind == 4 else "HH"), block, entry + 8, *([1] if kind == 4 else [1, 0])
+                )
+        end = directory + 2 + 12 * num_entries
+        if end + 4 <= len(block):
+            struct.pack_into(order + "I", block, end, 0)
+    except struct.error:
+        return None
+    return bytes(block)

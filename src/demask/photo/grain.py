@@ -1,0 +1,85 @@
+"""How grainy a picture is, and grain to add where a smooth patch lies in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from demask.types import Hole
+
+Float = npt.NDArray[np.float32]
+
+# Immerkaer, Fast Noise Variance Estimation (CVIU 64(2), 1996), eq. 1: blind to planes and straight edges.
+_KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+_KERNEL_GAIN = 6.0
+_MEDIAN_GAIN = 1.4826  # From the median of absolute values to the sigma of a normal distribution.
+_FINE_SEEN_COARSE = 0.075  # Share of fine grain's variance that is left at half resolution.
+_COARSE_SEEN_COARSE = 0.30  # Likewise of coarse grain, measured on noise; see the test.
+_MAX_SIGMA = 10.0
+_TILE_PX = 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grain:
+    """Strength of grain at two scales, as sigma in 8-bit levels.
+
+    Attributes:
+        fine: Of the differences between neighbouring pixels.
+        coarse: The same at half resolution, where correlated grain (JPEG, denoised) shows.
+    """
+
+    fine: float
+    coarse: float
+
+
+def measure(brightness: npt.NDArray[np.uint8], where: Hole) -> Grain | None:
+    """Estimate the grain of a small picture from the pixels at `where`; None if they are too few.
+
+    The median of Immerkaer's operator instead of his mean: half of the pixels may be texture.
+
+    Args:
+        brightness: uint8 [H, W].
+        where: Pixels to judge by, bool [H, W]; their 3 x 3 neighbourhoods should be alike.
+    """
+    sigmas = []
+    level, judged = brightness, where
+    for _ in range(2):
+        inner = cv2.erode(judged.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0
+        if int(inner.sum()) < 30:
+            return None
+        response = np.abs(cv2.filter2D(level, cv2.CV_32F, _KERNEL)[inner])
+        # A median of whole numbers is coarse; the trimmed mean of the lower half is not.
+        response = np.sort(response)[: max(len(response) * 2 // 3, 1)]
+        sigmas.append(float(response.mean()) / _TRIMMED_GAIN / _KERNEL_GAIN)
+        level = cv2.pyrDown(level)
+        judged = cv2.resize(judged.astype(np.uint8), level.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return Grain(fine=sigmas[0], coarse=sigmas[1])
+
+
+# Mean of the smallest two thirds of |x| for a standard normal x: (phi(0) - phi(q)) * 2 / (2/3), q = 0.9674.
+_TRIMMED_GAIN = 0.4472
+
+
+def missing(around: Grain, pasted: Grain) -> Grain:
+    """Grain to draw so that what is pasted shows as much as what lies around it."""
+    fine = max(around.fine**2 - pasted.fine**2, 0.0)
+    coarse = max(around.coarse**2 - pasted.coarse**2 - _FINE_SEEN_COARSE * fine, 0.0)
+    return Grain(
+        fine=min(fine**0.5, _MAX_SIGMA), coarse=min((coarse / _COARSE_SEEN_COARSE) ** 0.5, _MAX_SIGMA)
+    )
+
+
+def draw(grain: Grain, shape: tuple[int, int], rng: np.random.Generator) -> Float:
+    """Draw normal grain of a strength, float32 `shape`; large pictures repeat a tile of 1024 px."""
+    height, width = min(shape[0], _TILE_PX), min(shape[1], _TILE_PX)
+    tile = np.zeros((height, width), np.float32)
+    if grain.fine > 0.05:
+        tile += grain.fine * rng.standard_normal((height, width), np.float32)
+    if grain.coarse > 0.05:
+        half = rng.standard_normal((height // 2 + 1, width // 2 + 1), np.float32)
+        tile += grain.coarse * cv2.resize(half, (width, height), interpolation=cv2.INTER_LINEAR)
+    repeats = -(-shape[0] // height), -(-shape[1] // width)
+    return tile if repeats == (1, 1) else np.tile(tile, repeats)[: shape[0], : shape[1]]

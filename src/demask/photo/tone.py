@@ -1,0 +1,136 @@
+"""What to add to a restored crop so that its colours meet the photo's at the edge of the hole.
+
+All work happens in the canonical frame at half resolution, so the cost does not grow with the photo.
+The spreading inwards is normalised convolution (Knutsson and Westin, CVPR 1993) from coarse to fine,
+a cheap stand-in for the membrane of Pérez et al. (Poisson Image Editing, SIGGRAPH 2003, sec. 2): near
+the edge the local difference counts, deeper only what most of the edge agrees on.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from demask.types import Hole
+
+Float = npt.NDArray[np.float32]
+
+_RING = 5.0  # Width of the band outside the hole that is compared, in pixels of the grid.
+_BAND = 2.0  # Width of the four bands beside the edge that a step is told from, likewise.
+_SIGMAS = (24.0, 12.0, 6.0, 3.0)  # Reach of each level, coarse to fine, likewise.
+_WEIGHT_FLOOR = 0.04  # Weight below which a level leaves the decision to the coarser one.
+_MIN_PIXELS = 24  # Fewer known pixels than this tell nothing.
+_MAX_SHIFT = 40.0  # Larger shifts than this would be an error of ours, not of tone.
+_STEP_NOISE = 1.5  # Steps below this are the face's own shading.
+
+
+def tone_field(photo: Float, restored: Float, hole: Hole, known: Hole) -> Float:
+    """Estimate the shift that takes the restored crop's tone to the photo's.
+
+    Two things are measured. Where both are known, in a band just outside the hole, their plain
+    difference. And, because a network may copy what it was shown and err only inside, the step that
+    remains across the edge: the difference of the two nearest bands, less the slope that the bands
+    behind them show. Both are taken robustly, since the band also runs through hair and background.
+
+    Args:
+        photo: The aligned crop of the photo, [N, N, 3] in [0, 255].
+        restored: The prediction in the same frame.
+        hole: Covered pixels, bool [N, N].
+        known: Pixels where `photo` can be trusted, bool [N, N], disjoint from `hole`.
+
+    Returns:
+        float32 [N, N, 3] to be added to `restored`; zero where nothing can be told.
+    """
+    outside = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 3)
+    inside = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
+    ring = known & (outside <= _RING)
+    field = _spread(photo - restored, ring, strict=2.0)
+    step, edge = _step(photo, restored + field, known, outside, inside)
+    field = field + _spread(step, edge, strict=1.0)
+    return np.clip(field, -_MAX_SHIFT, _MAX_SHIFT).astype(np.float32)
+
+
+def monochrome(photo: Float, restored: Float, known: Hole) -> Float:
+    """Give the restored crop the one tint of a grey or toned photo; colour photos leave it as it is.
+
+    A photo counts as monochrome where its chroma is a function of its brightness: a parabola fits it.
+
+    Args:
+        photo: The aligned crop, [N, N, 3] in [0, 255].
+        restored: Prediction, [M, M, 3].
+        known: Pixels of `photo` to judge by, bool [N, N].
+
+    Returns:
+        [M, M, 3]; with three equal channels if the photo is grey.
+    """
+    around = photo[known]
+    if len(around) < _MIN_PIXELS:
+        return restored
+    if float(np.ptp(around, axis=1).mean()) < 1.5:
+        grey = restored @ np.array([0.299, 0.587, 0.114], np.float32)
+        return np.repeat(grey[..., None], 3, axis=2)
+    brightness, chroma = _split(around)
+    powers = np.vander(brightness / 255, 3)
+    fit = np.linalg.lstsq(powers, chroma, rcond=None)[0]
+    if float(np.sqrt(((powers @ fit - chroma) ** 2).mean(0)).max()) > 1.0:
+        return restored
+    brightness, _ = _split(restored)
+    tint = np.vander(brightness.ravel() / 255, 3) @ fit
+    green = brightness.ravel() - 0.299 * tint[:, 0] - 0.114 * tint[:, 1]
+    toned = np.stack([green + tint[:, 0], green, green + tint[:, 1]], axis=1)
+    return toned.reshape(restored.shape).astype(np.float32)
+
+
+def _split(pixels: Float) -> tuple[Float, Float]:
+    """Brightness [...] and the chroma (R - G, B - G) [..., 2]."""
+    brightness = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
+    return brightness, pixels[..., [0, 2]] - pixels[..., [1]]
+
+
+def _spread(difference: Float, where: Hole, *, strict: float) -> Float:
+    """Carry a difference known at `where` to the whole grid."""
+    if int(where.sum()) < _MIN_PIXELS:
+        return np.zeros_like(difference)
+    values = difference[where]
+    middle = np.median(values, axis=0)
+    deviation = np.abs(values - middle).max(axis=1)
+    tolerance = strict * float(np.median(deviation)) + 3.0
+    # Cauchy weights: what differs from the many (hair, background) counts little.
+    trust = np.zeros(where.shape, np.float32)
+    trust[where] = 1 / (1 + (deviation / tolerance) ** 2)
+    field = np.broadcast_to(middle.astype(np.float32), difference.shape)
+    for sigma in _SIGMAS:
+        if sigma == _SIGMAS[-1]:
+            # Right at the edge a seam is worse than a smear: there every pixel counts.
+            trust = np.maximum(trust, 0.5 * where.astype(np.float32))
+        clipped = np.clip(difference, middle - _MAX_SHIFT, middle + _MAX_SHIFT)
+        weighted = np.dstack([clipped * trust[..., None], trust]).astype(np.float32)
+        blurred = cv2.GaussianBlur(weighted, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
+        field = (blurred[..., :3] + _WEIGHT_FLOOR * field) / (blurred[..., 3:] + _WEIGHT_FLOOR)
+    return np.asarray(field, np.float32)
+
+
+def _step(photo: Float, restored: Float, known: Hole, outside: Float, inside: Float) -> tuple[Float, Hole]:
+    """The jump across the edge that shading does not explain, and the pixels where it can be told."""
+    bands = [
+        (photo, known & (outside > _BAND) & (outside <= 2 * _BAND)),
+        (photo, known & (outside <= _BAND)),
+        (restored, (inside > 0) & (inside <= _BAND)),
+        (restored, (inside > _BAND) & (inside <= 2 * _BAND)),
+    ]
+    means, weights = zip(*(_local_mean(picture, band) for picture, band in bands), strict=True)
+    far_out, near_out, near_in, far_in = means
+    slope = 0.5 * ((far_out - near_out) + (near_in - far_in))
+    step = (near_out - near_in) - np.clip(slope, -12, 12)
+    step = np.sign(step) * np.maximum(np.abs(step) - _STEP_NOISE, 0)
+    edge = (inside > 0) & (inside <= _BAND) & (np.minimum.reduce(weights) > 0.05)
+    return step.astype(np.float32), edge
+
+
+def _local_mean(picture: Float, band: Hole) -> tuple[Float, Float]:
+    """Mean of the band's pixels nearby, and how much of the band is near."""
+    weight = band.astype(np.float32)
+    stacked = np.dstack([picture * weight[..., None], weight]).astype(np.float32)
+    blurred = cv2.GaussianBlur(stacked, (0, 0), 2.5, borderType=cv2.BORDER_CONSTANT)
+    return blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-3), blurred[..., 3]
