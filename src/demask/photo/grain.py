@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from demask.types import Hole
+from demask.types import AnyArray, Hole
 
 Float = npt.NDArray[np.float32]
 
@@ -35,7 +35,7 @@ class Grain:
     coarse: float
 
 
-def measure(brightness: npt.NDArray[np.uint8], where: Hole) -> Grain | None:
+def measure(brightness: AnyArray, where: Hole) -> Grain | None:
     """Estimate the grain of a small picture from the pixels at `where`; None if they are too few.
 
     The median of Immerkaer's operator instead of his mean: half of the pixels may be texture.
@@ -45,7 +45,8 @@ def measure(brightness: npt.NDArray[np.uint8], where: Hole) -> Grain | None:
         where: Pixels to judge by, bool [H, W]; their 3 x 3 neighbourhoods should be alike.
     """
     sigmas = []
-    level, judged = brightness, where
+    level: AnyArray = brightness
+    judged = where
     for _ in range(2):
         inner = cv2.erode(judged.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0
         if int(inner.sum()) < 30:

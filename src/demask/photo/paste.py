@@ -106,7 +106,7 @@ def paste_back(
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     if scale > 1:
         sigma = 0.5 * np.sqrt(scale**2 - 1)
-        corrected, contour = (cv2.GaussianBlur(a, (0, 0), sigma) for a in (corrected, contour))
+        corrected, contour = _blurred(corrected, sigma), _blurred(contour, sigma)
 
     x0, y0, x1, y1 = box
     noise = np.zeros((1, 1), np.float32)
@@ -142,7 +142,11 @@ def _contour(coverage: Float, valid: Hole, feather_px: float) -> Float:
     reachable = cv2.dilate(valid.astype(np.uint8), np.ones((5, 5), np.uint8))
     steep = steep * reachable
     # A step blurred by sigma reaches 0.95 at 1.64 sigma.
-    return np.asarray(cv2.GaussianBlur(steep, (0, 0), max(feather_px / 1.64, 0.4)), np.float32)
+    return _blurred(steep, max(feather_px / 1.64, 0.4))
+
+
+def _blurred(array: Float, sigma: float) -> Float:
+    return np.asarray(cv2.GaussianBlur(array, (0, 0), sigma), np.float32)
 
 
 def _window(hole: Hole, matrix: Matrix, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
@@ -195,7 +199,7 @@ def _grid_crop(photo: ImageU8, to_grid: Matrix) -> Float:
     if box is None:
         return np.zeros((_GRID, _GRID, 3), np.float32)
     x0, y0, x1, y1 = box
-    window = photo[y0:y1, x0:x1]
+    window: AnyArray = photo[y0:y1, x0:x1]
     local = to_grid.copy()
     local[:, 2] += local[:, :2] @ np.array([x0, y0], np.float64)
     factor = int(1 / np.sqrt(abs(np.linalg.det(to_grid[:, :2]))))

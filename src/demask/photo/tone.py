@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from demask.types import Hole
+from demask.types import AnyArray, Hole
 
 Float = npt.NDArray[np.float32]
 
@@ -111,7 +111,9 @@ def _spread(difference: Float, where: Hole, *, strict: float) -> Float:
     return np.asarray(field, np.float32)
 
 
-def _step(photo: Float, restored: Float, known: Hole, outside: Float, inside: Float) -> tuple[Float, Hole]:
+def _step(
+    photo: Float, restored: Float, known: Hole, outside: AnyArray, inside: AnyArray
+) -> tuple[Float, Hole]:
     """The jump across the edge that shading does not explain, and the pixels where it can be told."""
     bands = [
         (photo, known & (outside > _BAND) & (outside <= 2 * _BAND)),
@@ -133,4 +135,5 @@ def _local_mean(picture: Float, band: Hole) -> tuple[Float, Float]:
     weight = band.astype(np.float32)
     stacked = np.dstack([picture * weight[..., None], weight]).astype(np.float32)
     blurred = cv2.GaussianBlur(stacked, (0, 0), 2.5, borderType=cv2.BORDER_CONSTANT)
-    return blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-3), blurred[..., 3]
+    mean = blurred[..., :3] / np.maximum(blurred[..., 3:], 1e-3)
+    return mean.astype(np.float32), blurred[..., 3].astype(np.float32)
