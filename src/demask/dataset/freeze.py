@@ -10,10 +10,10 @@ import json
 import logging
 import secrets
 import shutil
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from itertools import islice, zip_longest
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -99,15 +99,19 @@ def freeze(config: FreezeConfig, *, progress: Progress | None = None) -> Frozen:
 def _write(
     config: FreezeConfig, shards: FaceShards, patches: Sequence[ImageU8], folder: Path, progress: Progress
 ) -> Frozen:
-    order = balanced_order([entry.source for entry in shards.entries], seed=config.seed)
-    crops = list(islice((i for i in order if jaw_inside(shards[i])), config.per_slice))
+    sources = [entry.source for entry in shards.entries]
+
+    def fits(i: int) -> bool:
+        return jaw_inside(shards[i])
+
+    crops = list(islice(balanced(sources, fits, seed=config.seed), config.per_slice))
     if not crops:
         raise DatasetError(
             f"{config.data} holds no face of the split {config.split!r} whose whole jaw is in the crop; "
             "build it from more photographs"
         )
-    framed = (i for i in order if shards.entries[i].source in config.portrait_sources)
-    portraits = list(islice((i for i in framed if jaw_inside(shards[i])), config.portraits))
+    framed = [source if source in config.portrait_sources else None for source in sources]
+    portraits = list(islice(balanced(framed, fits, seed=config.seed), config.portraits))
     if len(crops) < config.per_slice or len(portraits) < config.portraits:
         log.warning("only %d crops and %d portraits fit; all of them are taken", len(crops), len(portraits))
     total, rows = len(crops) * len(SLICES) + len(portraits), []
@@ -136,27 +140,31 @@ def _write(
     return Frozen(out=config.out, slices=counts, sha256=digest)
 
 
-def balanced_order(sources: Sequence[str], *, seed: int) -> list[int]:
-    """Order faces so that any first part of it takes evenly from all sources that still have some.
+def balanced(sources: Sequence[str | None], fits: Callable[[int], bool], *, seed: int) -> Iterator[int]:
+    """Take faces that fit from each source in turn, until all sources are used up.
 
     Args:
-        sources: Source of each face.
+        sources: Source of each face; None = never taken.
+        fits: Whether a face may be taken; asked only when it would be next.
         seed: Of the order within a source.
 
-    Returns:
-        Every index of `sources` once.
+    Yields:
+        Indices of `sources`, each at most once.
     """
     places: dict[str, list[int]] = defaultdict(list)
     for i, source in enumerate(sources):
-        places[source].append(i)
-    shuffled = {
-        source: [
-            places[source][k] for k in rng_for(seed, "freeze/order", source).permutation(len(places[source]))
-        ]
-        for source in sorted(places)
-    }
-    turns = zip_longest(*shuffled.values())
-    return [i for turn in turns for i in turn if i is not None]
+        if source is not None:
+            places[source].append(i)
+    queues: deque[Iterator[int]] = deque()
+    for source, members in sorted(places.items()):
+        order = rng_for(seed, "freeze/order", source).permutation(len(members))
+        queues.append(iter([members[k] for k in order]))
+    while queues:
+        queue = queues.popleft()
+        chosen = next((i for i in queue if fits(i)), None)
+        if chosen is not None:
+            yield chosen
+            queues.append(queue)
 
 
 def jaw_inside(record: FaceRecord) -> bool:

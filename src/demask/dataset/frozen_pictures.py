@@ -25,6 +25,9 @@ from demask.faces.alignment import FRAME_PX, apply, invert
 from demask.faces.hole import LOWER_FACE, MOUTH
 from demask.types import Hole, ImageU8, Landmarks, Matrix, Points
 
+Files = dict[str, tuple[str, ImageU8 | Hole]]
+"""What a picture is stored as: its path in the set, and its pixels."""
+
 # A face mask hides the mouth and much of the lower face; a random shape that does not is drawn again.
 MIN_LOWER_FACE = 0.35
 MIN_MOUTH = 0.6
@@ -81,7 +84,7 @@ def store_crop(
     )
     masked = np.where(record.valid[:, :, None], drawn.masked, np.uint8(0))
     truth = f"faces/{record.face_id}"
-    files = {
+    files: Files = {
         "masked": (f"{name}/{record.face_id}.masked.png", masked),
         "face": (f"{truth}.face.png", face),
         "hole": (f"{name}/{record.face_id}.hole.png", drawn.hole & record.valid),
@@ -99,7 +102,7 @@ def store_portrait(
     landmarks = apply(to_photo, record.landmarks)
     name = f"{PORTRAIT}/{record.face_id}"
     drawn = _drawn(record.photo, landmarks, record.photo_to_crop, name, SLICES["seen"], seed, patches)
-    files = {
+    files: Files = {
         "masked": (f"{name}.masked.png", drawn.masked),
         "face": (f"{name}.face.png", record.photo),
         "hole": (f"{name}.hole.png", drawn.hole),
@@ -140,7 +143,7 @@ def _row(
     record: FaceRecord,
     points: Points,
     recipe: Mapping[str, Any],
-    files: Mapping[str, tuple[str, ImageU8 | Hole]],
+    files: Files,
 ) -> dict[str, Any]:
     """Write the files of one picture; return its line of the manifest."""
     stored = {}
