@@ -140,7 +140,7 @@ def render(
     part = soft_cover.astype(np.float32) * np.float32(1 / 255)
     if shape.straps:
         strap_colour = look.strap * 255 * scene.gain.astype(np.float32) * np.float32(scene.ambient * 0.95)
-        _paint_straps(colour, cover, shape, strap_colour, frame)
+        _paint_straps(colour, cover, straps, shape, strap_colour, frame)
         strap_part = soft_straps.astype(np.float32) * np.float32(1 / 255)
         alpha: Alpha = part + strap_part * (1 - part)
     else:
@@ -249,7 +249,8 @@ def _make_cloth(
         )
         if rng.random() < 0.2:
             relief.pleats(cloth, rng)
-    relief.weave(cloth, rng, float(rng.uniform(0.0, 0.05)))
+    smooth = kind in ("surgical", "ffp2", "cup", "cup_valve", "gas")
+    relief.weave(cloth, rng, float(rng.uniform(0.0, 0.02 if smooth else 0.05)))
     direction = scene.light[:2] + rng.normal(0, 0.15, 2)
     direction = direction / max(0.3, float(np.linalg.norm(direction)))
     return cloth.lit(-direction, float(rng.uniform(0.15, 0.5)) * 180 / rows), used
@@ -330,11 +331,17 @@ def _edge(
     ring, normals = shape.sheet.picture[0, :, :2], shape.sheet.normals[0]
     ink = look.piping * 255 * scene.gain * scene.ambient
     thick = max(1, round(frame.width_px * float(rng.uniform(0.008, 0.035))))
-    seen = normals[:, 2] < 0.0
-    fixed = fixed_point(ring)
-    ahead = np.roll(fixed, -1, 0)
-    for i in np.flatnonzero(seen):
-        cv2.line(colour, fixed[i].tolist(), ahead[i].tolist(), ink.tolist(), thick, cv2.LINE_AA, 4)
+    layer = np.zeros(cover.shape, np.uint8)
+    fixed, seen = fixed_point(ring), normals[:, 2] < 0.0
+    starts = np.flatnonzero(seen & ~np.roll(seen, 1))
+    if not len(starts):
+        runs = [fixed] if seen.all() else []
+    else:
+        fixed, seen = np.roll(fixed, -starts[0], 0), np.roll(seen, -starts[0])
+        runs = [run for run in np.split(fixed, np.flatnonzero(np.diff(seen)) + 1)[::2] if len(run) > 1]
+    cv2.polylines(layer, runs, not len(starts), 255, thick, cv2.LINE_AA, 4)
+    part = (layer * np.float32(1 / 255))[..., None]
+    colour += (ink.astype(np.float32) - colour) * part
 
 
 def _paint_pod(colour: F32, pod: F64, look: Look, scene: Scene) -> None:
@@ -349,15 +356,16 @@ def _paint_pod(colour: F32, pod: F64, look: Look, scene: Scene) -> None:
         cv2.fillConvexPoly(colour, fixed_point(disc), (front * tone).tolist(), cv2.LINE_AA, 4)
 
 
-def _paint_straps(colour: F32, cover: U8, shape: Shape, ink: F32, frame: HeadFrame) -> None:
-    """Give the pixels outside the covering the straps' colour, a little darker at both rims."""
-    outside = cover < 128
-    colour[outside] = ink
+def _paint_straps(colour: F32, cover: U8, straps: U8, shape: Shape, ink: F32, frame: HeadFrame) -> None:
+    """Colour the straps where they leave the covering, a little darker at both rims, in place."""
+    # A little wider than they are, so that blurring mixes in no other colour; never into the covering's rim.
+    near = cv2.dilate(straps, np.ones((5, 5), np.uint8)) > 0
+    outside = near & (cover < 40)
     layer = np.zeros(cover.shape, np.uint8)
     thick = max(1, round(0.006 * frame.width_px))
     for strap in shape.straps:
         cv2.polylines(layer, [fixed_point(strap)], True, 60, thick, cv2.LINE_AA, 4)
-    colour *= np.where(outside, 1 - layer * np.float32(1 / 255), np.float32(1))[..., None]
+    colour[outside] = ink * (1 - layer[outside] * np.float32(1 / 255))[:, None]
 
 
 def _cast_shadow(

@@ -157,7 +157,14 @@ class Outline:
 def cut_outline(frame: HeadFrame, cut: Cut, rng: np.random.Generator) -> Outline:
     """Lay the edge of a catalogue covering along jaw, cheeks and nose."""
     points = frame.points
-    first, last = cut.start[0], 20 - cut.start[1]
+    nose = along(points, NOSE_CHAIN, cut.nose)[:2]
+    below = max(0.0, cut.nose - 4.0) * 0.06  # Worn low, the whole upper edge comes down.
+    inner_left, inner_right = points[_LEFT_CHEEK[0], :2].copy(), points[_RIGHT_CHEEK[0], :2].copy()
+    inner_left[1] += 0.04 + 0.10 * cut.cheek[0] + below
+    inner_right[1] += 0.04 + 0.10 * cut.cheek[1] + below
+    # No corner may stand up like a horn above the edge that it ends.
+    first = _lowered(points, cut.start[0], inner_left[1] - 0.13)
+    last = 20 - _lowered(points[:, :2], cut.start[1], inner_right[1] - 0.13, mirrored=True)
     num = 9
     jaw = np.stack([along(points, JAW, first + (last - first) * i / (num - 1)) for i in range(num)])[:, :2]
     jaw[:, 0] *= cut.widen
@@ -181,13 +188,9 @@ def cut_outline(frame: HeadFrame, cut: Cut, rng: np.random.Generator) -> Outline
         )  # fmt: skip
     elif cut.bottom == "point":
         jaw[3:-3, 1] += cut.drop * np.array([0.3, 1.0, 0.3])
-    nose = along(points, NOSE_CHAIN, cut.nose)[:2]
-    below = max(0.0, cut.nose - 4.0) * 0.06  # Worn low, the whole upper edge comes down.
     sides = []
-    for chain, sag, corner in ((_LEFT_CHEEK, cut.cheek[0], jaw[0]), (_RIGHT_CHEEK, cut.cheek[1], jaw[-1])):
-        inner, outer = points[chain[0], :2].copy(), points[chain[2], :2].copy()
-        inner[1] += 0.04 + 0.10 * sag + below
-        outer = 0.5 * outer + 0.5 * corner
+    for inner, chain, corner in ((inner_left, _LEFT_CHEEK, jaw[0]), (inner_right, _RIGHT_CHEEK, jaw[-1])):
+        outer = 0.5 * points[chain[2], :2] + 0.5 * corner
         outer[1] = max(outer[1], inner[1] - 0.02)
         sides.append((inner, outer))
     (left_in, left_out), (right_in, right_out) = sides
@@ -203,6 +206,14 @@ def cut_outline(frame: HeadFrame, cut: Cut, rng: np.random.Generator) -> Outline
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     shift = np.array(cut.shift)
     return Outline(edge=edge @ turn + shift, anchors=anchors @ turn + shift, dome=cut.dome)
+
+
+def _lowered(points: F64, start: float, highest_y: float, *, mirrored: bool = False) -> float:
+    """First position at or below `start` along the jaw that lies no higher than `highest_y`."""
+    chain = JAW[::-1] if mirrored else JAW
+    while start < 7 and float(along(points, chain, start)[1]) < highest_y:
+        start += 0.25
+    return start
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -239,6 +250,11 @@ def drape(frame: HeadFrame, outline: Outline) -> Sheet:
     normals = np.cross(inward, along_ring)
     normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
     normals *= np.where(normals[..., 2:] < 0, -1.0, 1.0)
+    normals = normals @ frame.axes
+    # Beyond the horizon of a turned head the cloth cannot be seen: its edge there is the last visible ring.
+    for k in range(len(RINGS) - 3, -1, -1):
+        hidden = normals[k, :, 2] > 0.0
+        picture[k, hidden] = picture[k + 1, hidden]
     half = max(-low[0], high[0], 0.2)
     u = np.arcsin(np.clip(xy[..., 0] / half, -1, 1) * 0.95) / np.arcsin(0.95)
     v = (xy[..., 1] - low[1]) / max(min(high[1], low[1] + 1.0) - low[1], 0.05)
@@ -252,7 +268,7 @@ def drape(frame: HeadFrame, outline: Outline) -> Sheet:
     hull = (
         frame.to_picture(frame.points[inner] + [0, 0, 0.015])[:, :2] if len(inner) > 2 else np.empty((0, 2))
     )
-    return Sheet(uv=np.stack([u, v], -1), picture=picture, normals=normals @ frame.axes, hull=hull)
+    return Sheet(uv=np.stack([u, v], -1), picture=picture, normals=normals, hull=hull)
 
 
 def silhouette(sheet: Sheet, shape: tuple[int, int], *, solid: bool = True) -> npt.NDArray[np.uint8]:

@@ -47,11 +47,11 @@ class Cloth:
         return (u + U_SPAN) / (2 * U_SPAN) * self.size[1], (v - V_LOW) * self.unit
 
     def rows(self) -> F32:
-        """v of each row, float32 [H, 1]."""
+        """Position v of each row, float32 [H, 1]."""
         return np.linspace(V_LOW, V_HIGH, self.size[0], dtype=np.float32)[:, None]
 
     def columns(self) -> F32:
-        """u of each column, float32 [1, W]."""
+        """Position u of each column, float32 [1, W]."""
         return np.linspace(-U_SPAN, U_SPAN, self.size[1], dtype=np.float32)[None]
 
     def crease(self, points: list[tuple[float, float]], width: float, depth: float) -> None:
@@ -81,7 +81,7 @@ class Cloth:
         factor = self.shade - slope * np.float32(strength)
         np.clip(factor, 0.35, 1.5, out=factor)
         # Dark cloth shows its folds by its sheen: add a little light as well as scaling.
-        sheen = (factor - 1) * 14
+        sheen = (factor - 1) * 22
         lit = cv2.multiply(self.rgb, cv2.merge([factor] * 3), dtype=cv2.CV_32F)
         lit += sheen[..., None]
         return np.clip(lit, 0, 255).astype(np.uint8)

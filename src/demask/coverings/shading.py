@@ -84,7 +84,7 @@ def read_scene(face: ImageU8, frame: HeadFrame, rng: np.random.Generator) -> Sce
 
     bright = float(np.percentile(small @ _LUMA, 96))
     # Skin is dark or light by nature as well as by exposure: the brightest parts arbitrate.
-    exposure = 0.5 * min(1.0, bright / 225) + 0.5 * float(np.clip(level / 150, 0.35, 1.15))
+    exposure = 0.6 * min(1.0, bright / 205) + 0.4 * float(np.clip(level / 140, 0.35, 1.2))
     mean_skin, mean_all = skin.mean(0) + 1, small.reshape(-1, 3).mean(0) + 1
     spread = float(np.abs(small - small.mean(2, keepdims=True)).mean())
     tint = None
@@ -98,12 +98,12 @@ def read_scene(face: ImageU8, frame: HeadFrame, rng: np.random.Generator) -> Sce
         tint = ratio
     else:
         from_skin = mean_skin / mean_skin.mean() / _USUAL_SKIN
-        gain = np.clip(from_skin**0.45 * ratio**0.25, 0.78, 1.25)
+        gain = np.clip(from_skin**0.28 * ratio**0.25, 0.8, 1.22)
         gain /= gain.mean()
     gray = cv2.cvtColor(_face_part(face, frame), cv2.COLOR_RGB2GRAY)
     blur_px, grain = _camera(gray)
     return Scene(
-        ambient=float(np.clip(exposure * rng.uniform(0.9, 1.08), 0.2, 1.05)),
+        ambient=float(np.clip(exposure * rng.uniform(0.9, 1.1), 0.2, 1.08)),
         light=light, gain=gain, tint=tint, blur_px=blur_px, grain=grain,
     )  # fmt: skip
 

@@ -62,7 +62,7 @@ class Shape:
     def moved(self, dx: float, dy: float) -> Shape:
         """The same shape shifted in the picture."""
         d = np.array([dx, dy])
-        sheet = replace(self.sheet, picture=self.sheet.picture + [dx, dy, 0], hull=self.sheet.hull + d)
+        sheet = replace(self.sheet, picture=self.sheet.picture + np.array([dx, dy, 0]), hull=self.sheet.hull + d)
         return replace(
             self, sheet=sheet, straps=[p + d for p in self.straps], fingers=[p + d for p in self.fingers],
             pods=[p + d for p in self.pods],
@@ -174,7 +174,7 @@ def _random_outline(
             )  # fmt: skip
     else:
         if variant == "side":
-            centre[0] = float(rng.choice([-1, 1])) * _between(rng, (0.15, 0.4))
+            centre[0] = float(rng.choice([-1, 1])) * _between(rng, (0.08, 0.28))
         num = int(rng.integers(3, 8)) if variant == "polygon" else int(rng.integers(6, 13))
         angles = np.sort((np.arange(num) + rng.uniform(-0.35, 0.35, num)) * 2 * np.pi / num)
         radius = _between(rng, (0.2, 0.5)) * rng.uniform(0.6, 1.25, (num, 1))
