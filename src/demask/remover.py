@@ -20,7 +20,7 @@ from demask.faces.finder import Finder
 from demask.faces.hole import BATCH, FoundHole, HoleConfig, HoleFinder, judge
 from demask.faces.reach import coverage_from_photo, hole_in_photo, rect_of, touches
 from demask.photo.kinds import open_kind
-from demask.photo.paste import paste_back
+from demask.photo.paste import Pasted, paste_back
 from demask.restorers.registry import fill, get_restorer
 from demask.results import Clock, FaceResult, Faces, FaceStatus, Result, Status, choose
 from demask.types import Alpha, Face, Hole, ImageU8, Matrix, Restorer
@@ -137,28 +137,21 @@ class Remover:
     def _remove(self, photo: ImageU8, faces: Faces, hole: Hole | None, clock: Clock) -> Result[ImageU8]:
         found, looks = self._look(photo, faces, hole, clock)
         covered = [look for look in looks if look.found.covered]
-        pixels, changed = photo, None
+        done: Pasted | None = None
         for group in _groups(covered):
             # Cut again, from the photo as restored so far: a neighbour may reach into the crop.
-            crops, valid = _cut(pixels, group)
+            crops, valid = _cut(photo if done is None else done.pixels, group)
             with clock("restore"):
                 restored = fill(self._restorer, crops, np.stack([look.found.hole for look in group]))
             with clock("paste"):
                 for look, drawn, inside in zip(group, restored, valid, strict=True):
-                    before = pixels
-                    pasted = paste_back(before, drawn, look.found.coverage, look.matrix, valid=inside)
-                    pixels, touched = pasted.pixels, pasted.hole
-                    if look.own_hole is not None:  # Warping back may spill a pixel over a hole drawn by hand.
-                        spilt = touched & ~look.own_hole
-                        pixels[spilt] = before[spilt]
-                        touched = touched & look.own_hole
-                    changed = touched if changed is None else changed | touched
+                    done = _paste(photo, done, look, drawn, inside)
         status: Status = "restored" if covered else "no_covering" if found else "no_face"
         return Result(
-            photo=pixels,
+            photo=photo if done is None else done.pixels,
             faces=_face_results(found, looks, covered_status="restored"),
             status=status,
-            hole=changed,
+            hole=None if done is None else done.hole,
             timings_ms=clock.timings_ms,
         )
 
@@ -227,6 +220,19 @@ def _kept(device: str, restorer: str) -> Remover:
 def _cut(photo: ImageU8, looks: Sequence[_Look]) -> tuple[ImageU8, list[Hole]]:
     pairs = [crop_to_frame(photo, look.matrix) for look in looks]
     return np.stack([crop for crop, _ in pairs]), [valid for _, valid in pairs]
+
+
+def _paste(photo: ImageU8, done: Pasted | None, look: _Look, drawn: ImageU8, valid: Hole) -> Pasted:
+    """Paste one face into what is done so far."""
+    so_far = photo if done is None else done.pixels
+    if look.own_hole is None:
+        return paste_back(so_far, drawn, look.found.coverage, look.matrix, valid=valid, into=done)
+    # Warping to the frame and back may spill a pixel over a hole drawn by hand: take only what lies in it.
+    alone = paste_back(so_far, drawn, look.found.coverage, look.matrix, valid=valid)
+    spilt = alone.hole & ~look.own_hole
+    alone.pixels[spilt] = so_far[spilt]
+    changed = alone.hole & look.own_hole
+    return Pasted(pixels=alone.pixels, hole=changed if done is None else changed | done.hole)
 
 
 def _groups(looks: Sequence[_Look]) -> Iterator[list[_Look]]:

@@ -32,7 +32,8 @@ class NetworkRestorer:
 
     def __call__(self, masked: ImageU8, hole: Hole) -> ImageU8:
         """Fill one crop: uint8 [256, 256, 3] and bool [256, 256] to uint8 [256, 256, 3]."""
-        return self.batch(masked[None], hole[None])[0]
+        restored: ImageU8 = self.batch(masked[None], hole[None])[0]
+        return restored
 
     def batch(self, masked: ImageU8, hole: Hole) -> ImageU8:
         """Fill several crops in one run.
@@ -51,7 +52,5 @@ class NetworkRestorer:
             raise ShapeMismatch(image=masked.shape[1:3], hole=hole.shape[1:])
         # What lies under the hole must not matter; blank it here too, in case a foreign graph does not.
         blanked = np.where(hole[..., None], np.uint8(0), masked)
-        restored: ImageU8 = self._session.run(
-            ["restored"], {"masked": blanked, "hole": hole.astype(np.uint8)}
-        )[0]
-        return restored
+        feed = {"masked": blanked, "hole": hole.astype(np.uint8)}
+        return np.asarray(self._session.run(["restored"], feed)[0], dtype=np.uint8)

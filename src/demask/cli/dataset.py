@@ -1,0 +1,160 @@
+"""`demask dataset`: photographs of faces to shards, shards to frozen test sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demask.cli import options as o
+
+app = typer.Typer(
+    help="Build data sets of bare faces, and freeze test sets.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Seed = Annotated[int, typer.Option("--seed", envvar="DEMASK_SEED", help="Same seed, same bytes.")]
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Option("--output", "-o", help="New folder, or one a killed build left.")],
+    folder: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--folder",
+            help="A folder of photographs; a subfolder holds one person. May be given several times.",
+        ),
+    ] = None,
+    index: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--index",
+            help="A folder with an index.csv (columns file, source, identity). May be given several times.",
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="SOURCE", help="Of an index, read only these sources."),
+    ] = None,
+    seed: Seed = 0,
+    shard_size: Annotated[int, typer.Option("--shard-size", min=1, help="Faces per shard.")] = 500,
+    val_percent: Annotated[int, typer.Option("--val-percent", min=0, max=100, help="Of identities.")] = 10,
+    test_percent: Annotated[int, typer.Option("--test-percent", min=0, max=100, help="Of identities.")] = 10,
+    workers: Annotated[int, typer.Option("--workers", envvar="DEMASK_WORKERS", min=1, help="Processes.")] = 2,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", help="Folder of YuNet and FaceMesh; default: DEMASK_WEIGHTS, then downloads."
+        ),
+    ] = None,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Find, align and label the faces of many photographs; write them as tar shards.
+
+    A killed build goes on with the same command. Bad files are skipped and listed.
+
+    Example: demask dataset build --folder portraits -o runs/faces
+    """
+    from demask.cli.streams import meter, say
+    from demask.dataset.build import BuildConfig
+    from demask.dataset.build import build as build_set
+    from demask.dataset.sources import folder as plain
+    from demask.dataset.sources import index as indexed
+
+    sources = [plain(path) for path in folder or ()]
+    sources += [indexed(path, sources=tuple(only or ())) for path in index or ()]
+    config = BuildConfig(
+        sources=tuple(sources),
+        out=out,
+        seed=seed,
+        shard_size=shard_size,
+        val_percent=val_percent,
+        test_percent=test_percent,
+        workers=workers,
+        weights=weights,
+    )
+    with meter("photographs", shown=not quiet) as show:
+        report = build_set(config, progress=lambda done, total, file: show(done, total))
+    if quiet:
+        return
+    for face_id, reason in report.skipped.items():
+        say(f"skipped {face_id}: {reason}")
+    splits = ", ".join(f"{count} {split}" for split, count in report.per_split.items())
+    say(
+        f"{report.out}: {report.num_faces} faces in {report.num_shards} shards ({splits}); "
+        f"{len(report.skipped)} skipped, {len(report.duplicates)} duplicates left out"
+    )
+
+
+@app.command()
+def freeze(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder that `demask dataset build` wrote.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder to make; must not be there yet.")],
+    textures: Annotated[
+        Path | None,
+        typer.Option("--textures", help="Photographs without faces; pieces of them become prints."),
+    ] = None,
+    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "test",
+    seed: Seed = 0,
+    per_slice: Annotated[int, typer.Option("--per-slice", min=1, help="Pictures in each slice.")] = 300,
+    portraits: Annotated[int, typer.Option("--portraits", min=0, help="Whole portraits.")] = 150,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Draw the coverings of a test set once, and store masked, face, hole and recipe.
+
+    Example: demask dataset freeze runs/faces -o runs/frozen
+    """
+    from demask.cli.streams import meter, say
+    from demask.dataset.freeze import FreezeConfig
+    from demask.dataset.freeze import freeze as freeze_set
+
+    config = FreezeConfig(
+        data=data,
+        out=out,
+        textures=textures,
+        split=split,
+        seed=seed,
+        per_slice=per_slice,
+        portraits=portraits,
+    )
+    with meter("pictures", shown=not quiet) as show:
+        frozen = freeze_set(config, progress=lambda done, total, face_id: show(done, total))
+    if not quiet:
+        slices = ", ".join(f"{count} {name}" for name, count in frozen.slices.items())
+        say(f"{frozen.out}: {slices}; sha256 {frozen.sha256}")
+
+
+@app.command()
+def info(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A built set or a frozen one.")],
+    debug: o.Debug = False,
+) -> None:
+    """Print what a set holds, as JSON.
+
+    Example: demask dataset info runs/faces
+    """
+    import json
+
+    from demask.dataset.shards import DATASET
+    from demask.errors import DatasetError
+
+    if (folder / DATASET).is_file():
+        try:
+            facts = json.loads((folder / DATASET).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise DatasetError(f"{folder / DATASET} is damaged: {error}; build the set again") from error
+    else:
+        from demask.dataset.frozen_set import SET, read_info
+
+        if not (folder / SET).is_file():
+            raise DatasetError(
+                f"{folder} holds neither {DATASET} nor {SET}; name a folder that "
+                "`demask dataset build` or `demask dataset freeze` finished"
+            )
+        facts = read_info(folder)
+    typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))

@@ -1,0 +1,71 @@
+"""`demask find`: where the faces are, which are covered, and by what, as JSON or drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demask.cli import options as o
+
+
+def find(
+    inputs: o.Inputs,
+    draw: Annotated[
+        str | None,
+        typer.Option(
+            "--draw",
+            metavar="OUT",
+            help="Draw boxes, numbers, points and holes over the photo and write it: a file, a folder, or - "
+            "for stdout. No JSON is printed then, unless --json asks for it.",
+        ),
+    ] = None,
+    holes: Annotated[
+        Path | None,
+        typer.Option(
+            "--holes", metavar="DIR", envvar="DEMASK_HOLES", help="Write found holes to DIR/<name>.hole.png."
+        ),
+    ] = None,
+    faces: o.Faces = "all",
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    jobs: o.Jobs = None,
+    max_megapixels: o.MaxMegapixels = 100,
+    overwrite: o.Overwrite = False,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Find faces and what covers them; change nothing.
+
+    Prints one JSON line per photo: box, five points, score, whether it is covered and how sure that is.
+    The order of the faces is the numbering of --faces. The status of a photo is no_face, no_covering,
+    covered or failed.
+
+    Example: demask find photo.jpg --draw found.jpg
+    """
+    from demask.cli.plan import STDIO, plan_jobs
+    from demask.cli.streams import refuse_terminal
+    from demask.errors import UsageError
+
+    planned = plan_jobs(
+        inputs, draw, ending="found", holes=holes, overwrite=overwrite, writes=draw is not None
+    )
+    if draw == STDIO:
+        if json:
+            raise UsageError("the picture and --json would both go to stdout; draw to a file")
+        refuse_terminal()
+    chosen = o.parse_faces(faces)
+
+    from demask.cli.find_job import FindSettings, run
+
+    settings = FindSettings(
+        draws=draw is not None,
+        faces=chosen,
+        max_megapixels=max_megapixels,
+        overwrite=overwrite,
+        device=device,
+        threads=threads,
+    )
+    raise typer.Exit(run(planned, settings, workers=jobs, json=json or draw is None, quiet=quiet))

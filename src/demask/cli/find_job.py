@@ -1,0 +1,83 @@
+"""One photo of `demask find`, and the run over all of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from demask.cli.files import make_first_folder, refuse_existing, write_hole, write_output
+from demask.cli.pictures import draw_faces
+from demask.cli.plan import Job
+from demask.cli.report import Report, failure
+from demask.cli.run import run_jobs
+from demask.cli.streams import read_stdin
+from demask.photo.decode import read_photo
+from demask.photo.encode import encode_photo
+from demask.remover import Remover
+from demask.restorers.classical import telea
+from demask.results import Clock, Faces
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FindSettings:
+    """What the user asked for; the options of `demask find` of the same names."""
+
+    draws: bool = False
+    faces: Faces = "all"
+    max_megapixels: float = 100
+    overwrite: bool = False
+    device: str = "auto"
+    threads: int | None = None
+
+
+def run(jobs: Sequence[Job], settings: FindSettings, *, workers: int | None, json: bool, quiet: bool) -> int:
+    """Look at all photos; return the exit code.
+
+    Raises:
+        DemaskError: The networks cannot be loaded. What fails for one photo is reported, not raised.
+    """
+    if settings.draws:
+        make_first_folder(jobs)
+    # Nothing will be restored, so the network that restores is not loaded.
+    remover = Remover(
+        device=settings.device, threads=settings.threads, quick=len(jobs) == 1, restorer=telea()
+    )
+    return run_jobs(
+        jobs, lambda job: process(job, remover, settings), workers=workers, json=json, quiet=quiet
+    )
+
+
+def process(job: Job, remover: Remover, settings: FindSettings) -> Report:
+    """Look at one photo; never raises but for an interrupt."""
+    clock = Clock()
+    try:
+        if settings.draws:
+            refuse_existing(job, overwrite=settings.overwrite)
+        with clock("decode"):
+            source = read_stdin() if job.source is None else job.source
+            photo = read_photo(source, max_megapixels=settings.max_megapixels)
+        result = remover.find(photo.pixels, faces=settings.faces)
+        everywhere = np.ones(photo.pixels.shape[:2], bool)
+        output = None
+        if settings.draws:
+            drawn = draw_faces(photo.pixels, result.faces, result.hole)
+            # A drawing invents no face, so it carries no label.
+            data = encode_photo(photo, drawn, changed=everywhere, format=job.format, label=False)
+            output = write_output(job, data, overwrite=settings.overwrite)
+        write_hole(job, ~everywhere if result.hole is None else result.hole, overwrite=settings.overwrite)
+        covered = any(face.covered for face in result.faces)
+        return Report(
+            input=job.label,
+            output=output,
+            status="covered" if covered else result.status,
+            faces=result.faces,
+            timings_ms={**clock.timings_ms, **result.timings_ms},
+        )
+    except Exception as error:  # One bad photo must not end a run over thousands.
+        log.debug("%s failed", job.label, exc_info=True)
+        return failure(job.label, error, timings_ms=clock.timings_ms)

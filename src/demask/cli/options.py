@@ -1,0 +1,124 @@
+"""Options that several commands share; each has an environment variable that mirrors it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from demask.cli.streams import set_debugging
+from demask.errors import UsageError
+
+
+def _debug(wanted: bool) -> bool:
+    if wanted:
+        set_debugging()
+    return wanted
+
+
+Debug = Annotated[
+    bool,
+    typer.Option(
+        "--debug", envvar="DEMASK_DEBUG", callback=_debug, help="Show tracebacks and what the libraries log."
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", envvar="DEMASK_DEVICE", metavar="auto|cpu|cuda[:N]", help="Where the networks run."
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        envvar="DEMASK_THREADS",
+        min=1,
+        help="Threads of each network; default: one per core.",
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        envvar="DEMASK_JOBS",
+        min=1,
+        help="Photos worked on at the same time; default: one per core, at most 4.",
+    ),
+]
+Faces = Annotated[
+    str,
+    typer.Option(
+        "--faces",
+        envvar="DEMASK_FACES",
+        metavar="all|largest|0,2,...",
+        help="Which faces; numbers count as `demask find` lists them, from 0.",
+    ),
+]
+MaxMegapixels = Annotated[
+    float,
+    typer.Option(
+        "--max-megapixels",
+        envvar="DEMASK_MAX_MEGAPIXELS",
+        help="Refuse larger pictures, before they are decoded.",
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", envvar="DEMASK_OVERWRITE", help="Replace files that exist.")
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", envvar="DEMASK_QUIET", help="Say nothing but errors on stderr.")
+]
+Json = Annotated[
+    bool, typer.Option("--json", envvar="DEMASK_JSON", help="Print one JSON line per input on stdout.")
+]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="PHOTO...", help="Files, folders (searched recursively), or - for stdin."),
+]
+
+
+def parse_faces(text: str) -> Literal["all", "largest"] | Sequence[int]:
+    """Read `all`, `largest` or `0,2`.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if text == "all" or text == "largest":
+        return "all" if text == "all" else "largest"
+    if not re.fullmatch(r"\d+(,\d+)*", text):
+        raise UsageError(f"--faces is {text!r}; it is all, largest, or numbers such as 0,2")
+    return [int(number) for number in text.split(",")]
+
+
+def only_file(path: Path | None, option: str) -> Path | None:
+    """Return `path` if it is absent or a file.
+
+    Raises:
+        UsageError: The path that the option names is no file.
+    """
+    if path is not None and not path.is_file():
+        raise UsageError(f"{option} {path}: there is no such file")
+    return path
+
+
+def parse_format(name: str | None) -> str | None:
+    """Read the name of a format to write, such as `jpg` or `PNG`; None stays None.
+
+    Raises:
+        UsageError: We do not write it.
+    """
+    if name is None:
+        return None
+    from demask.errors import PhotoUnsupported
+    from demask.photo.formats import format_of, writable
+
+    known = format_of(Path(f"x.{name.lower()}")) or name.upper()
+    try:
+        writable(known, label=True)
+    except PhotoUnsupported as error:
+        raise UsageError(f"--format {name}: {error}") from error
+    return known

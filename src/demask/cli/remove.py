@@ -1,0 +1,157 @@
+"""`demask remove`: photos in, the same photos without face masks out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demask.cli import options as o
+
+
+def remove(
+    inputs: o.Inputs,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A file, a folder, or - for stdout. Default: <stem>-demasked<suffix> beside each input.",
+        ),
+    ] = None,
+    faces: o.Faces = "all",
+    hole: Annotated[
+        Path | None,
+        typer.Option(
+            "--hole",
+            metavar="FILE",
+            help="Fill this hole (a picture of the photo's size, white = fill) instead of the found one, on "
+            "the faces it touches. One photo only.",
+        ),
+    ] = None,
+    holes: Annotated[
+        Path | None,
+        typer.Option(
+            "--holes",
+            metavar="DIR",
+            envvar="DEMASK_HOLES",
+            help="Also write each found hole to DIR/<name>.hole.png.",
+        ),
+    ] = None,
+    restorer: Annotated[
+        str,
+        typer.Option(
+            "--restorer",
+            envvar="DEMASK_RESTORER",
+            metavar="NAME",
+            help="network, telea, navier-stokes, or the path of an .onnx file.",
+        ),
+    ] = "network",
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    jobs: o.Jobs = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            envvar="DEMASK_FORMAT",
+            metavar="NAME",
+            help="jpeg, png, webp, tiff, avif, heif. Default: as the output's name says, else as the input.",
+        ),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(
+            "--quality",
+            envvar="DEMASK_QUALITY",
+            min=1,
+            max=100,
+            help="Of lossy formats, 1 to 100. Default: as the input.",
+        ),
+    ] = None,
+    c2pa: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--c2pa",
+            metavar="CERT KEY",
+            help="Sign a C2PA manifest with this certificate chain and key (PEM).",
+        ),
+    ] = None,
+    max_megapixels: o.MaxMegapixels = 100,
+    overwrite: o.Overwrite = False,
+    skip_untouched: Annotated[
+        bool,
+        typer.Option(
+            "--skip-untouched",
+            envvar="DEMASK_SKIP_UNTOUCHED",
+            help="Write no output for a photo with nothing to remove. Default: it is copied.",
+        ),
+    ] = False,
+    fail_if_none: Annotated[
+        bool,
+        typer.Option(
+            "--fail-if-none",
+            envvar="DEMASK_FAIL_IF_NONE",
+            help="Exit with 4 if no photo had anything to remove.",
+        ),
+    ] = False,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print which output each input would get; do nothing.")
+    ] = False,
+    debug: o.Debug = False,
+) -> None:
+    """Remove the face masks from photographs.
+
+    The lower face that comes out is INVENTED. It is not the person's face. Never use it to identify
+    anyone. Every output says so in its metadata. Pixels outside the mask are not touched; a face without
+    a mask is left exactly as it is.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some inputs failed, 4 nothing to remove (with
+    --fail-if-none), 130 interrupted.
+
+    Example: demask remove photo.jpg -o bare.jpg
+    """
+    from demask.cli.plan import STDIO, plan_jobs
+    from demask.cli.streams import refuse_terminal, say
+    from demask.errors import UsageError
+
+    planned = plan_jobs(
+        inputs,
+        output,
+        format=o.parse_format(format),
+        holes=holes,
+        overwrite=overwrite,
+    )
+    if hole is not None and len(planned) > 1:
+        raise UsageError(f"--hole is for one photo, but there are {len(planned)}; run them one by one")
+    chosen = o.parse_faces(faces)
+    to_stdout = any(job.target is None for job in planned)
+    if to_stdout and json:
+        raise UsageError("the picture and --json would both go to stdout; write the picture with -o FILE")
+    for option, path in (("--hole", hole), ("--c2pa", c2pa and c2pa[0]), ("--c2pa", c2pa and c2pa[1])):
+        o.only_file(path, option)
+    if dry_run:
+        for job in planned:
+            say(f"{job.label} -> {STDIO if job.target is None else job.target}")
+        return
+    if to_stdout:
+        refuse_terminal()
+
+    from demask.cli.remove_job import RemoveSettings, run
+
+    settings = RemoveSettings(
+        faces=chosen,
+        hole=hole,
+        quality=quality,
+        c2pa=c2pa,
+        max_megapixels=max_megapixels,
+        overwrite=overwrite,
+        skip_untouched=skip_untouched,
+        restorer=restorer,
+        device=device,
+        threads=threads,
+    )
+    raise typer.Exit(run(planned, settings, workers=jobs, json=json, quiet=quiet, fail_if_none=fail_if_none))

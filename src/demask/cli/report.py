@@ -1,0 +1,122 @@
+"""What a command says about one input: the JSON line, the line for people, the exit code of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from demask.errors import DemaskError
+
+if TYPE_CHECKING:
+    from demask.results import FaceResult
+
+FAILED_SOME = 3
+NOTHING_TO_REMOVE = 4
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """One input's outcome.
+
+    Attributes:
+        input: The input as messages call it.
+        output: The file written, `-` for stdout, None where none was.
+        status: `restored`, `no_face`, `no_covering`, `failed`; `covered` where only looking was asked.
+        faces: What was found.
+        timings_ms: Milliseconds per stage.
+        error: Why it failed, one line.
+        exit_code: What the command returns if this was its only input.
+        disk_full: The failure will repeat for every further output.
+    """
+
+    input: str
+    output: str | None = None
+    status: str
+    faces: tuple[FaceResult, ...] = ()
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    error: str | None = None
+    exit_code: int = 0
+    disk_full: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """The record of `--json`."""
+        return {
+            "input": self.input,
+            "output": self.output,
+            "status": self.status,
+            "faces": [_face_json(face) for face in self.faces],
+            "timings_ms": {stage: round(spent, 1) for stage, spent in self.timings_ms.items()},
+            "error": self.error,
+        }
+
+    def as_line(self) -> str:
+        """The line for people."""
+        counted = [face.status for face in self.faces]
+        words = {
+            "restored": f"{_count(counted.count('restored'), 'face')} restored",
+            "no_face": "no face found",
+            "no_covering": f"nothing to remove on {_count(len(self.faces), 'face')}",
+            "covered": f"{sum(face.covered is True for face in self.faces)} of "
+            f"{_count(len(self.faces), 'face')} covered",
+        }
+        where = "" if self.output in (None, "-") else f" -> {self.output}"
+        return f"{self.input}: {words.get(self.status, self.status)}{where}"
+
+
+def failure(input: str, error: Exception, *, timings_ms: dict[str, float] | None = None) -> Report:
+    """Report an input that failed; the message names it once."""
+    cause: BaseException | None = error
+    disk_full = False
+    while cause is not None:
+        disk_full = disk_full or (isinstance(cause, OSError) and cause.errno in _DISK_FULL)
+        cause = cause.__cause__
+    if isinstance(error, DemaskError):
+        message, exit_code = str(error), error.exit_code
+    else:
+        message, exit_code = f"unexpected {type(error).__name__}: {error} (--debug shows where)", 1
+    message = " ".join(message.split())
+    return Report(
+        input=input,
+        status="failed",
+        error=message if input in message else f"{input}: {message}",
+        exit_code=exit_code,
+        disk_full=disk_full,
+        timings_ms=timings_ms or {},
+    )
+
+
+def exit_code_of(reports: Sequence[Report], *, fail_if_none: bool = False) -> int:
+    """Exit code of a run over all its inputs, as the conventions list them."""
+    failed = [report for report in reports if report.status == "failed"]
+    if failed and len(failed) < len(reports):
+        return FAILED_SOME
+    if failed:
+        return failed[0].exit_code if len(failed) == 1 else 1
+    if fail_if_none and not any(report.status == "restored" for report in reports):
+        return NOTHING_TO_REMOVE
+    return 0
+
+
+def _face_json(result: FaceResult) -> dict[str, Any]:
+    return {
+        "box": [round(value, 1) for value in result.face.box],
+        "points": [[round(float(x), 1), round(float(y), 1)] for x, y in result.face.points],
+        "score": round(result.face.score, 4),
+        "covered": result.covered,
+        "status": result.status,
+        "confidence": round(result.confidence, 4),
+    }
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _disk_full_errors() -> frozenset[int]:
+    import errno
+
+    return frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+_DISK_FULL = _disk_full_errors()

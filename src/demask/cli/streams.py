@@ -1,0 +1,98 @@
+"""What goes to which stream: pictures and JSON to stdout; everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from demask.errors import UsageError
+
+_state = {"debug": False}
+
+
+def set_debugging() -> None:
+    """Show tracebacks of expected errors, and log everything our own modules say."""
+    _state["debug"] = True
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("demask").setLevel(logging.DEBUG)
+
+
+def debugging() -> bool:
+    """Whether `--debug` was given."""
+    return _state["debug"]
+
+
+def say(line: str) -> None:
+    """Tell the user something on stderr."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def say_error(message: str) -> None:
+    """One line, in the form of all our errors."""
+    say("demask: " + " ".join(message.split()))
+
+
+def print_json(record: dict[str, Any]) -> None:
+    """One record as one line on stdout, at once."""
+    sys.stdout.write(json.dumps(record, ensure_ascii=False, separators=(", ", ": ")) + "\n")
+    sys.stdout.flush()
+
+
+def read_stdin() -> bytes:
+    """All of stdin.
+
+    Raises:
+        UsageError: Stdin is a terminal.
+    """
+    if sys.stdin.isatty():
+        raise UsageError("stdin is a terminal; pipe a picture in, as in `demask remove - < photo.jpg`")
+    return sys.stdin.buffer.read()
+
+
+def refuse_terminal() -> None:
+    """Keep pictures off a terminal.
+
+    Raises:
+        UsageError: Stdout is a terminal.
+    """
+    if sys.stdout.isatty():
+        raise UsageError("stdout is a terminal; send the picture to a file with -o FILE or > FILE")
+
+
+def write_stdout(data: bytes) -> None:
+    """Bytes to stdout, flushed."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+class Meter(Protocol):
+    """Something that counts finished things."""
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Show that `done` of `total` are done; None where the total is not known."""
+        ...
+
+
+@contextmanager
+def meter(title: str, *, shown: bool = True) -> Iterator[Meter]:
+    """A progress bar on stderr, or nothing where stderr is no terminal.
+
+    Args:
+        title: Stands before the bar.
+        shown: False never shows one.
+    """
+    if not shown or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
