@@ -9,46 +9,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageFile
 
 from demask.errors import InputError, PhotoTooLarge, PhotoUnreadable, PhotoUnsupported
 from demask.photo import exif as exif_block
+from demask.photo.coding import Coding, coding_of
+from demask.photo.deep import DeepPixels, decode_deep, is_deep, to_8_bit
 from demask.photo.formats import FORMATS
 from demask.types import ImageU8
 
 AlphaChannel = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
-DeepPixels = npt.NDArray[np.uint16]
 
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N"})
 _KNOWN_MODES = _GREY_MODES | {"P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB"}
-_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT, _TIFF_SUBFILE = 258, 262, 339, 254
+_TIFF_SUBFILE, _TIFF_ORIENTATION = 254, 274
 # What a TIFF says about the picture rather than about how it is stored: the part worth keeping.
 _TIFF_KEPT = (270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34665, 34853)
+_TIFF_GROUPS = (34665, 34853)
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Coding:
-    """How the input was compressed, so that the output's quality can follow it.
-
-    Attributes:
-        jpeg_tables: Quantisation tables of a JPEG by number, 64 values each.
-        jpeg_subsampling: Pillow's number for the chroma subsampling: 0 = 4:4:4, 1 = 4:2:2, 2 = 4:2:0.
-        progressive: A progressive JPEG.
-        lossless: A WebP that is stored lossless.
-        tiff_compression: Pillow's name for the compression of a TIFF.
-        avif_subsampling: "4:4:4", "4:2:2" or "4:2:0", of an AVIF.
-    """
-
-    jpeg_tables: dict[int, list[int]] | None = None
-    jpeg_subsampling: int | None = None
-    progressive: bool = False
-    lossless: bool = False
-    tiff_compression: str | None = None
-    avif_subsampling: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -121,23 +101,26 @@ def read_photo(source: Path | bytes, *, max_megapixels: float = 100) -> Photo:
             f"{name} stores {image.mode} pixels (32-bit or float); convert it to 8 or 16 bit per channel"
         )
     format = "JPEG" if image.format == "MPO" else str(image.format)
-    mode, coding, is_deep = image.mode, _coding(image, format, data), _is_deep(image, format, data)
+    mode, coding, deep_file = image.mode, coding_of(image, format, data), is_deep(image, format, data)
+    # Pillow turns a TIFF upright as it loads, other formats not.
+    stored_turn = _stored_turn(image) if format == "TIFF" else None
     try:
         # Pillow decodes 16-bit files too, if only to 8 bits: it notices a file cut short, OpenCV may not.
         image.load()
-        orientation = int(image.getexif().get(exif_block.ORIENTATION, 1))
-        block = _exif_of(image, format)
     except Exception as error:  # A decoder fed with a broken file may raise anything.
         raise PhotoUnreadable(f"{name} is broken or cut short ({error}); get a whole copy") from error
+    block = _exif_of(image, format)
+    turn = exif_block.orientation(block)
     icc = image.info.get("icc_profile") or None
     xmp = image.info.get("xmp") or None
     dpi = image.info.get("dpi")
     deep: DeepPixels | None = None
-    if is_deep:
-        deep, alpha = _decode_deep(data, name, turn=orientation)
+    alpha: AlphaChannel | None
+    if deep_file:
+        deep, alpha = decode_deep(data, name, turn=turn if stored_turn is None else stored_turn)
         pixels = to_8_bit(deep if deep.ndim == 3 else np.repeat(deep[..., None], 3, axis=2))
     else:
-        pixels, alpha, icc = _decode_8_bit(image, icc, turn=orientation)
+        pixels, alpha, icc = _decode_8_bit(image, icc, turn=turn)
     image.close()
     return Photo(
         pixels=pixels,
@@ -152,12 +135,6 @@ def read_photo(source: Path | bytes, *, max_megapixels: float = 100) -> Photo:
         coding=coding,
         source_bytes=data,
     )
-
-
-def to_8_bit(deep: DeepPixels) -> ImageU8:
-    """Round 16-bit values to the nearest 8-bit ones (0 to 0, 65535 to 255): value / 257."""
-    table = ((np.arange(65536, dtype=np.uint32) + 128) // 257).astype(np.uint8)
-    return table[deep]
 
 
 def _bytes_of(source: Path | bytes) -> bytes:
@@ -207,81 +184,13 @@ def _refuse_several_frames(image: ImageFile.ImageFile, name: str) -> None:
         raise PhotoUnsupported(f"{name} {kind}; give a single still picture, such as one frame saved as PNG")
 
 
+def _stored_turn(image: Any) -> int:
+    return int(image.tag_v2.get(_TIFF_ORIENTATION, 1))
+
+
 def _is_reduced(image: Any, page: int) -> bool:
     image.seek(page)
     return bool(page and int(image.tag_v2.get(_TIFF_SUBFILE, 0)) & 1)
-
-
-def _coding(image: Any, format: str, data: bytes) -> Coding:
-    if format == "JPEG":
-        from PIL.JpegImagePlugin import get_sampling
-
-        sampling = get_sampling(image)
-        return Coding(
-            jpeg_tables={number: list(table) for number, table in image.quantization.items()},
-            # Layouts Pillow cannot name (4:4:0, CMYK) lose nothing as 4:4:4.
-            jpeg_subsampling=sampling if sampling >= 0 else 0,
-            progressive=bool(image.info.get("progressive")),
-        )
-    if format == "WEBP":
-        return Coding(lossless=_webp_is_lossless(data))
-    if format == "TIFF":
-        return Coding(tiff_compression=image.info.get("compression"))
-    if format == "AVIF":
-        return Coding(avif_subsampling=_avif_subsampling(data))
-    return Coding()
-
-
-def _webp_is_lossless(data: bytes) -> bool:
-    """Find the first bitstream chunk: "VP8L" or "VP8 " (RFC 9649, sec. 2.4 to 2.7)."""
-    position = 12
-    while position + 8 <= len(data):
-        kind = data[position : position + 4]
-        if kind in (b"VP8L", b"VP8 "):
-            return kind == b"VP8L"
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        position += 8 + size + size % 2
-    return False
-
-
-def _avif_subsampling(data: bytes) -> str | None:
-    """Read the chroma flags of the first av1C box (AV1-ISOBMFF v1.2, sec. 2.3.3)."""
-    position = data.find(b"av1C")
-    if position < 0 or position + 7 > len(data):
-        return None
-    horizontal, vertical = data[position + 6] >> 3 & 1, data[position + 6] >> 2 & 1
-    return {(0, 0): "4:4:4", (1, 0): "4:2:2", (1, 1): "4:2:0"}.get((horizontal, vertical))
-
-
-def _is_deep(image: Any, format: str, data: bytes) -> bool:
-    """Whether the file holds 16 bits per channel in a layout we write back."""
-    if format == "PNG":
-        return data[24] == 16
-    if format != "TIFF":
-        return False
-    bits = image.tag_v2.get(_TIFF_BITS, (1,))
-    if max(bits) <= 8:
-        return False
-    integer = set(image.tag_v2.get(_TIFF_SAMPLE_FORMAT, (1,))) == {1}
-    if set(bits) != {16} or not integer or image.tag_v2.get(_TIFF_PHOTOMETRIC) not in (1, 2):
-        raise PhotoUnsupported(
-            f"the TIFF stores {'/'.join(map(str, bits))} bits per channel in a layout we cannot put back; "
-            "convert it to 8 or 16 bit RGB or grey"
-        )
-    return True
-
-
-def _decode_deep(data: bytes, name: str, *, turn: int) -> tuple[DeepPixels, AlphaChannel | None]:
-    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if stored is None or stored.dtype != np.uint16:
-        raise PhotoUnreadable(
-            f"{name} holds 16-bit pixels that cannot be decoded; save it again as 16-bit PNG"
-        )
-    values: DeepPixels = exif_block.upright(stored.astype(np.uint16, copy=False), turn)
-    if values.ndim == 2:
-        return values, None
-    alpha: DeepPixels | None = np.ascontiguousarray(values[..., 3]) if values.shape[2] == 4 else None
-    return np.ascontiguousarray(values[..., 2::-1]), alpha  # OpenCV stores BGR.
 
 
 def _decode_8_bit(
@@ -336,8 +245,12 @@ def _exif_of(image: Image.Image, format: str) -> bytes | None:
     """The EXIF block as stored, or for a TIFF the entries worth keeping as a block of its own."""
     if format != "TIFF":
         return image.info.get("exif") or None
-    stored, kept = image.getexif(), Image.Exif()
-    for tag in _TIFF_KEPT:
-        if tag in stored:
-            kept[tag] = stored.get_ifd(tag) if tag in (34665, 34853) else stored[tag]
-    return kept.tobytes() if len(kept) else None
+    try:
+        stored, kept = image.getexif(), Image.Exif()
+        for tag in _TIFF_KEPT:
+            if tag in stored:
+                kept[tag] = stored.get_ifd(tag) if tag in _TIFF_GROUPS else stored[tag]
+        return kept.tobytes() if len(kept) else None
+    except Exception as error:  # Any broken entry; the pixels are fine without.
+        _logger.warning("the TIFF's EXIF entries are broken (%s) and are left out", error)
+        return None

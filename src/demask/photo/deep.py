@@ -1,4 +1,7 @@
-"""16-bit PNG and TIFF files with all their metadata, which neither Pillow nor OpenCV writes."""
+"""16-bit PNG and TIFF files: read by OpenCV, written here with metadata that OpenCV leaves out.
+
+Pillow reads most of them, but to 8 bits.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,73 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
+from demask.errors import PhotoUnreadable, PhotoUnsupported
 from demask.photo import exif as exif_block
+from demask.types import ImageU8
 
+DeepPixels = npt.NDArray[np.uint16]
+
+_TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT = 258, 262, 339
 _XMP_TAG, _ICC_TAG, _EXIF_IFD, _GPS_IFD = 700, 34675, 34665, 34853
+
+
+def is_deep(image: Any, format: str, data: bytes) -> bool:
+    """Whether the file holds 16 bits per channel in a layout we write back.
+
+    Args:
+        image: Pillow's picture; its pixels need not be loaded.
+        format: Its name.
+        data: The file.
+
+    Raises:
+        PhotoUnsupported: A TIFF of more than 8 bits in another layout (float, 32-bit, CMYK, inverted).
+    """
+    if format == "PNG":
+        return data[24] == 16
+    if format != "TIFF":
+        return False
+    bits = image.tag_v2.get(_TIFF_BITS, (1,))
+    if max(bits) <= 8:
+        return False
+    integer = set(image.tag_v2.get(_TIFF_SAMPLE_FORMAT, (1,))) == {1}
+    if set(bits) != {16} or not integer or image.tag_v2.get(_TIFF_PHOTOMETRIC) not in (1, 2):
+        raise PhotoUnsupported(
+            f"the TIFF stores {'/'.join(map(str, bits))} bits per channel in a layout we cannot put back; "
+            "convert it to 8 or 16 bit RGB or grey"
+        )
+    return True
+
+
+def decode_deep(data: bytes, name: str, *, turn: int) -> tuple[DeepPixels, DeepPixels | None]:
+    """Decode a 16-bit PNG or TIFF.
+
+    Args:
+        data: The file.
+        name: What to call it in an error.
+        turn: Its EXIF orientation.
+
+    Returns:
+        Upright uint16 RGB [H, W, 3] or grey [H, W], and the transparency [H, W] if it has any.
+
+    Raises:
+        PhotoUnreadable: OpenCV cannot decode it.
+    """
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if stored is None or stored.dtype != np.uint16:
+        raise PhotoUnreadable(
+            f"{name} holds 16-bit pixels that cannot be decoded; save it again as 16-bit PNG"
+        )
+    values: DeepPixels = exif_block.upright(stored.astype(np.uint16, copy=False), turn)
+    if values.ndim == 2:
+        return values, None
+    alpha: DeepPixels | None = np.ascontiguousarray(values[..., 3]) if values.shape[2] == 4 else None
+    return np.ascontiguousarray(values[..., 2::-1]), alpha  # OpenCV stores BGR.
+
+
+def to_8_bit(deep: DeepPixels) -> ImageU8:
+    """Round 16-bit values to the nearest 8-bit ones (0 to 0, 65535 to 255): value / 257."""
+    table = ((np.arange(65536, dtype=np.uint32) + 128) // 257).astype(np.uint8)
+    return table[deep]
 
 
 def encode_deep(

@@ -139,9 +139,8 @@ def _coding_options(photo: Photo, name: str, quality: int | None, *, grey: bool)
     if name == "PNG":
         return {"compress_level": 4}
     if name == "WEBP":
-        lossless = quality is None and (
-            coding.lossless or (FORMATS[photo.format].lossless and photo.format != "WEBP")
-        )
+        from_lossless = FORMATS[photo.format].lossless and photo.format != "WEBP"
+        lossless = quality is None and (coding.lossless or from_lossless)
         # Exact: keep the colours under transparent pixels too.
         return {"lossless": lossless, "exact": True, "quality": 60 if lossless else quality or 90}
     if name == "TIFF":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 PREFIX = b"Exif\x00\x00"
 ORIENTATION = 0x0112
+_LONG = 4
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
@@ -34,6 +36,15 @@ def upright(pixels: npt.NDArray[_Scalar], orientation: int) -> npt.NDArray[_Scal
     return np.ascontiguousarray(pixels)
 
 
+def orientation(exif: bytes | None) -> int:
+    """Read the orientation, 1 to 8; 1 where the block does not say or is broken."""
+    for block, order, entry, kind in _entries(exif):
+        if struct.unpack_from(order + "H", block, entry)[0] == ORIENTATION:
+            (value,) = struct.unpack_from(order + ("I" if kind == _LONG else "H"), block, entry + 8)
+            return int(value) if 1 <= value <= 8 else 1
+    return 1
+
+
 def cleaned(exif: bytes | None) -> bytes | None:
     """Return an EXIF block that fits the output picture: upright, and without the old thumbnail.
 
@@ -44,27 +55,32 @@ def cleaned(exif: bytes | None) -> bytes | None:
         exif: TIFF-structured block, with or without the "Exif" prefix of JPEG.
 
     Returns:
-        The block without the prefix; None for none, or for one whose header is no TIFF header.
+        The block without the prefix; None for none, or for one whose main directory is broken.
     """
-    if not exif:
+    entries = list(_entries(exif))
+    if not entries:
         return None
-    block = bytearray(exif.removeprefix(PREFIX))
-    order = {b"II": "<", b"MM": ">"}.get(bytes(block[:2]))
-    if order is None:
-        return None
-    try:
-        (directory,) = struct.unpack_from(order + "I", block, 4)
-        (num_entries,) = struct.unpack_from(order + "H", block, directory)
-        for entry in range(directory + 2, directory + 2 + 12 * num_entries, 12):
-            tag, kind = struct.unpack_from(order + "HH", block, entry)
-            if tag == ORIENTATION:
-                # One SHORT in almost every file; some writers use a LONG.
-                struct.pack_into(
-                    order + ("I" if kind == 4 else "HH"), block, entry + 8, *([1] if kind == 4 else [1, 0])
-                )
-        end = directory + 2 + 12 * num_entries
-        if end + 4 <= len(block):
-            struct.pack_into(order + "I", block, end, 0)
-    except struct.error:
-        return None
+    block, order, last, _ = entries[-1]
+    for _, _, entry, kind in entries:
+        if struct.unpack_from(order + "H", block, entry)[0] == ORIENTATION:
+            # One SHORT in almost every file; some writers use a LONG.
+            struct.pack_into(order + ("I" if kind == _LONG else "H"), block, entry + 8, 1)
+    if last + 16 <= len(block):
+        struct.pack_into(order + "I", block, last + 12, 0)
     return bytes(block)
+
+
+def _entries(exif: bytes | None) -> Iterator[tuple[bytearray, str, int, int]]:
+    """Walk the main directory (TIFF 6.0, sec. 2): the block, its byte order, an entry's place and type."""
+    block = bytearray((exif or b"").removeprefix(PREFIX))
+    order = {b"II": "<", b"MM": ">"}.get(bytes(block[:2]))
+    if order is None or len(block) < 8:
+        return
+    (directory,) = struct.unpack_from(order + "I", block, 4)
+    if directory + 2 > len(block):
+        return
+    (num_entries,) = struct.unpack_from(order + "H", block, directory)
+    if directory + 2 + 12 * num_entries > len(block):
+        return
+    for entry in range(directory + 2, directory + 2 + 12 * num_entries, 12):
+        yield block, order, entry, struct.unpack_from(order + "H", block, entry + 2)[0]

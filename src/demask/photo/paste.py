@@ -18,7 +18,7 @@ Float = npt.NDArray[np.float32]
 
 _GRID = 128  # Side of the small frame in which tone is matched.
 _STRIP_PIXELS = 1 << 20  # Large faces are blended in strips of about this many pixels.
-_NUM_TILES = 12  # Places along the edge where grain is measured.
+_NUM_TILES = 8  # Places along the edge where grain is measured.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,11 +18,13 @@ Float = npt.NDArray[np.float32]
 
 _RING = 5.0  # Width of the band outside the hole that is compared, in pixels of the grid.
 _BAND = 2.0  # Width of the four bands beside the edge that a step is told from, likewise.
-_SIGMAS = (24.0, 12.0, 6.0, 3.0)  # Reach of each level, coarse to fine, likewise.
+_LEVELS = 4  # Each level reaches twice as far as the one below it.
+_REACH = 3.0  # Sigma of the blur of each level, in pixels of that level.
 _WEIGHT_FLOOR = 0.04  # Weight below which a level leaves the decision to the coarser one.
 _MIN_PIXELS = 24  # Fewer known pixels than this tell nothing.
 _MAX_SHIFT = 40.0  # Larger shifts than this would be an error of ours, not of tone.
 _STEP_NOISE = 1.5  # Steps below this are the face's own shading.
+_CALM = 6.0  # A slope beside the edge up to about this is skin.
 
 
 def tone_field(photo: Float, restored: Float, hole: Hole, known: Hole) -> Float:
@@ -45,9 +47,11 @@ def tone_field(photo: Float, restored: Float, hole: Hole, known: Hole) -> Float:
     outside = cv2.distanceTransform((~hole).astype(np.uint8), cv2.DIST_L2, 3)
     inside = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
     ring = known & (outside <= _RING)
-    field = _spread(photo - restored, ring, strict=2.0)
-    step, edge = _step(photo, restored + field, known, outside, inside)
-    field = field + _spread(step, edge, strict=1.0)
+    everywhere = np.ones(hole.shape, np.float32)
+    # Right at the edge a seam is worse than a smear: there every pixel counts a little.
+    field = _spread(photo - restored, ring, everywhere, tolerance=2.0, least_trust=0.5)
+    step, edge, trust = _step(photo, restored + field, known, outside, inside)
+    field = field + _spread(step, edge, trust, tolerance=1.0, least_trust=0.0)
     return np.clip(field, -_MAX_SHIFT, _MAX_SHIFT).astype(np.float32)
 
 
@@ -64,7 +68,7 @@ def monochrome(photo: Float, restored: Float, known: Hole) -> Float:
     Returns:
         [M, M, 3]; with three equal channels if the photo is grey.
     """
-    around = photo[known]
+    around = photo[::2, ::2][known[::2, ::2]]
     if len(around) < _MIN_PIXELS:
         return restored
     if float(np.ptp(around, axis=1).mean()) < 1.5:
@@ -73,7 +77,7 @@ def monochrome(photo: Float, restored: Float, known: Hole) -> Float:
     brightness, chroma = _split(around)
     powers = np.vander(brightness / 255, 3)
     fit = np.linalg.lstsq(powers, chroma, rcond=None)[0]
-    if float(np.sqrt(((powers @ fit - chroma) ** 2).mean(0)).max()) > 1.0:
+    if float(np.sqrt(((powers @ fit - chroma) ** 2).mean(0)).max()) > 2.0:
         return restored
     brightness, _ = _split(restored)
     tint = np.vander(brightness.ravel() / 255, 3) @ fit
@@ -88,33 +92,46 @@ def _split(pixels: Float) -> tuple[Float, Float]:
     return brightness, pixels[..., [0, 2]] - pixels[..., [1]]
 
 
-def _spread(difference: Float, where: Hole, *, strict: float) -> Float:
-    """Carry a difference known at `where` to the whole grid."""
+def _spread(difference: Float, where: Hole, trust: Float, *, tolerance: float, least_trust: float) -> Float:
+    """Carry a difference known at `where` to the whole grid.
+
+    Args:
+        difference: [N, N, 3].
+        where: Pixels where it is known, bool [N, N].
+        trust: How much to believe each of them, [N, N] in [0, 1].
+        tolerance: How far from the common value is still believed, as a multiple of the usual distance.
+        least_trust: What any of them counts right at the edge.
+    """
     if int(where.sum()) < _MIN_PIXELS:
         return np.zeros_like(difference)
     values = difference[where]
-    middle = np.median(values, axis=0)
+    middle = np.median(values, axis=0).astype(np.float32)
     deviation = np.abs(values - middle).max(axis=1)
-    tolerance = strict * float(np.median(deviation)) + 3.0
+    usual = float(np.median(deviation))
+    # A common value far below the scatter around it says nothing.
+    common = middle * middle**2 / (middle**2 + (0.5 * usual) ** 2 + 1e-6)
     # Cauchy weights: what differs from the many (hair, background) counts little.
-    trust = np.zeros(where.shape, np.float32)
-    trust[where] = 1 / (1 + (deviation / tolerance) ** 2)
-    field = np.broadcast_to(middle.astype(np.float32), difference.shape)
-    for sigma in _SIGMAS:
-        if sigma == _SIGMAS[-1]:
-            # Right at the edge a seam is worse than a smear: there every pixel counts.
-            trust = np.maximum(trust, 0.5 * where.astype(np.float32))
-        clipped = np.clip(difference, middle - _MAX_SHIFT, middle + _MAX_SHIFT)
-        weighted = np.dstack([clipped * trust[..., None], trust]).astype(np.float32)
-        blurred = cv2.GaussianBlur(weighted, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
+    weight = np.zeros(where.shape, np.float32)
+    weight[where] = trust[where] / (1 + (deviation / (tolerance * usual + 3.0)) ** 2)
+    clipped = np.clip(difference, middle - _MAX_SHIFT, middle + _MAX_SHIFT)
+    levels = [np.dstack([clipped * weight[..., None], weight])]
+    for _ in range(_LEVELS - 1):
+        half = (levels[-1].shape[1] // 2, levels[-1].shape[0] // 2)
+        levels.append(cv2.resize(levels[-1], half, interpolation=cv2.INTER_AREA))
+    weight = np.maximum(weight, least_trust * where)
+    levels[0] = np.dstack([clipped * weight[..., None], weight])
+    field = np.broadcast_to(common, (*levels[-1].shape[:2], 3))
+    for level in reversed(levels):
+        field = cv2.resize(field, level.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        blurred = cv2.GaussianBlur(level, (0, 0), _REACH, borderType=cv2.BORDER_CONSTANT)
         field = (blurred[..., :3] + _WEIGHT_FLOOR * field) / (blurred[..., 3:] + _WEIGHT_FLOOR)
     return np.asarray(field, np.float32)
 
 
 def _step(
     photo: Float, restored: Float, known: Hole, outside: AnyArray, inside: AnyArray
-) -> tuple[Float, Hole]:
-    """The jump across the edge that shading does not explain, and the pixels where it can be told."""
+) -> tuple[Float, Hole, Float]:
+    """The jump across the edge that shading does not explain, where it can be told, and how surely."""
     bands = [
         (photo, known & (outside > _BAND) & (outside <= 2 * _BAND)),
         (photo, known & (outside <= _BAND)),
@@ -123,11 +140,14 @@ def _step(
     ]
     means, weights = zip(*(_local_mean(picture, band) for picture, band in bands), strict=True)
     far_out, near_out, near_in, far_in = means
-    slope = 0.5 * ((far_out - near_out) + (near_in - far_in))
-    step = (near_out - near_in) - np.clip(slope, -12, 12)
+    slope_out, slope_in = far_out - near_out, near_in - far_in
+    step = (near_out - near_in) - 0.5 * (slope_out + slope_in)
     step = np.sign(step) * np.maximum(np.abs(step) - _STEP_NOISE, 0)
     edge = (inside > 0) & (inside <= _BAND) & (np.minimum.reduce(weights) > 0.05)
-    return step.astype(np.float32), edge
+    # On smooth skin the slopes agree and are small; where they are not, an outline runs along the edge.
+    unrest = np.maximum(np.abs(slope_out), np.abs(slope_in)).max(axis=2)
+    trust = 1 / (1 + (unrest / _CALM) ** 2)
+    return step.astype(np.float32), edge, trust.astype(np.float32)
 
 
 def _local_mean(picture: Float, band: Hole) -> tuple[Float, Float]:
