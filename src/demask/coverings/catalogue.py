@@ -86,7 +86,8 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
         ),
         "ffp2": Kind(
             weight=0.14, start=(1.0, 3.2), nose=(0.2, 2.6), cheek=(0.1, 0.8), widen=(0.86, 1.04),
-            drop=(0.0, 0.12), dome=(0.06, 0.18), plain=0.95, palette="ffp2", variants=("ridge", "ridge", "panels"),
+            drop=(0.0, 0.12), dome=(0.06, 0.18), plain=0.95, palette="ffp2",
+            variants=("ridge", "ridge", "panels"),
             square=(0.0, 0.5), straps=(0.10, 0.68, 0.22),
         ),
         "cup": Kind(
@@ -101,12 +102,14 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
         ),
         "cloth": Kind(
             weight=0.24, start=(0.4, 3.2), nose=(0.4, 4.0), cheek=(0.0, 0.9), widen=(0.90, 1.08),
-            drop=(-0.02, 0.12), dome=(0.01, 0.12), square=(0.0, 0.7), low_ride=0.08, plain=0.5, palette="cloth",
+            drop=(-0.02, 0.12), dome=(0.01, 0.12), square=(0.0, 0.7), low_ride=0.08, plain=0.5,
+            palette="cloth",
             variants=("seam", "seam", "plain", "pleats", "wings"), strap_width=(0.012, 0.045),
         ),
         "gaiter": Kind(
             weight=0.06, start=(0.0, 1.6), nose=(1.0, 4.4), cheek=(0.1, 1.0), widen=(0.98, 1.08),
-            drop=(0.0, 0.1), dome=(0.0, 0.06), low_ride=0.12, plain=0.55, palette="cloth", straps=(1.0, 0.0, 0.0),
+            drop=(0.0, 0.1), dome=(0.0, 0.06), low_ride=0.12, plain=0.55, palette="cloth",
+            straps=(1.0, 0.0, 0.0),
             bottom="neck",
         ),
         "bandana": Kind(

@@ -11,8 +11,9 @@ import numpy as np
 
 from demask.coverings.catalogue import KINDS, TEXTURES, TRAINING_KINDS, TRAINING_TEXTURES, check_names
 from demask.coverings.colours import COLOUR_SETS
-from demask.coverings.look import Look, render
-from demask.coverings.outline import head_frame
+from demask.coverings.head import head_frame
+from demask.coverings.look import Look
+from demask.coverings.render import render
 from demask.coverings.shading import read_scene
 from demask.coverings.shape import Shape, pick_kind, plan_shape
 from demask.errors import InputError

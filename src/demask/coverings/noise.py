@@ -64,5 +64,5 @@ def cut(
         y, x = y % (FIELD_PX - need_h + 1), x % (FIELD_PX - need_w + 1)
     piece = source[y : y + need_h, x : x + need_w]
     if (need_h, need_w) != (height, width):
-        piece = cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR)
+        piece = np.asarray(cv2.resize(piece, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
     return piece

@@ -79,7 +79,7 @@ class Cloth:
         slope = cv2.Sobel(self.height, cv2.CV_32F, 1, 0, ksize=3) * np.float32(light[0])
         slope += cv2.Sobel(self.height, cv2.CV_32F, 0, 1, ksize=3) * np.float32(light[1])
         factor = self.shade - slope * np.float32(strength)
-        np.clip(factor, 0.35, 1.5, out=factor)
+        np.clip(factor, 0.4, 1.35, out=factor)
         # Dark cloth shows its folds by its sheen: add a little light as well as scaling.
         sheen = (factor - 1) * 22
         lit = cv2.multiply(self.rgb, cv2.merge([factor] * 3), dtype=cv2.CV_32F)
@@ -87,11 +87,33 @@ class Cloth:
         return np.clip(lit, 0, 255).astype(np.uint8)
 
 
-def wrinkle(cloth: Cloth, rng: np.random.Generator, *, amount: float, stretch: tuple[float, float]) -> None:
-    """Soft irregular folds; `stretch` (vertical, horizontal) gives them a direction."""
-    field = noise.cut(rng, cloth.size, 8.0, stretch=stretch)
+def wrinkle(cloth: Cloth, rng: np.random.Generator, *, amount: float, stretch: float) -> None:
+    """Soft irregular folds that run from both cheeks towards the middle, in place.
+
+    Args:
+        cloth: What is folded.
+        rng: Source of chance.
+        amount: Height of the folds; 1 is crumpled.
+        stretch: How many times as long as wide a fold is.
+    """
+    height, width = cloth.size
+    lean = float(rng.normal(0, 0.5))
+    wide = cloth.unit * float(rng.uniform(0.004, 0.010))  # Pixels of cloth per pixel of the noise field.
+    parts = []
+    for side in (-1.0, 1.0):
+        way = side * lean + float(rng.normal(0, 0.15))
+        c, s = np.cos(way) / wide, np.sin(way) / wide
+        shift = rng.uniform(0, noise.FIELD_PX, 2)
+        matrix = np.array([[c / stretch, s / stretch, shift[0]], [-s, c, shift[1]]], np.float32)
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        parts.append(
+            cv2.warpAffine(noise.field(8.0), matrix, (width, height), flags=flags, borderMode=cv2.BORDER_WRAP)
+        )
+    right = np.clip(0.5 + 1.2 * cloth.columns(), 0, 1) * np.ones((height, 1), np.float32)
+    field = parts[0] + (parts[1] - parts[0]) * right
     # The absolute value turns blobs into ridges with sharp valleys, as folded cloth has.
-    cloth.height += field * np.float32(0.8 * amount) - np.abs(field) * np.float32(0.6 * amount)
+    scale = np.float32(0.22 * amount * wide * 8)
+    cloth.height += (field - np.float32(0.6) * np.abs(field)) * scale
 
 
 def weave(cloth: Cloth, rng: np.random.Generator, amount: float) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from demask.coverings.outline import HeadFrame
+from demask.coverings.head import HeadFrame
 from demask.types import ImageU8
 
 F32 = npt.NDArray[np.float32]
@@ -100,7 +100,7 @@ def read_scene(face: ImageU8, frame: HeadFrame, rng: np.random.Generator) -> Sce
         from_skin = mean_skin / mean_skin.mean() / _USUAL_SKIN
         gain = np.clip(from_skin**0.28 * ratio**0.25, 0.8, 1.22)
         gain /= gain.mean()
-    gray = cv2.cvtColor(_face_part(face, frame), cv2.COLOR_RGB2GRAY)
+    gray = np.asarray(cv2.cvtColor(_face_part(face, frame), cv2.COLOR_RGB2GRAY), np.uint8)
     blur_px, grain = _camera(gray)
     return Scene(
         ambient=float(np.clip(exposure * rng.uniform(0.9, 1.1), 0.2, 1.08)),

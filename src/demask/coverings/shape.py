@@ -9,17 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.coverings.catalogue import CATALOGUE, TRAINING_KINDS, Kind, Range
-from demask.coverings.outline import (
-    Cut,
-    HeadFrame,
-    Outline,
-    Sheet,
-    closed_spline,
-    cut_outline,
-    drape,
-    fixed_point,
-    silhouette,
-)
+from demask.coverings.head import HeadFrame
+from demask.coverings.outline import Cut, Outline, closed_spline, cut_outline
+from demask.coverings.sheet import Sheet, drape, fixed_point, silhouette
 from demask.coverings.straps import StrapPlan, strap_polygons
 
 F64 = npt.NDArray[np.float64]
@@ -62,7 +54,9 @@ class Shape:
     def moved(self, dx: float, dy: float) -> Shape:
         """The same shape shifted in the picture."""
         d = np.array([dx, dy])
-        sheet = replace(self.sheet, picture=self.sheet.picture + np.array([dx, dy, 0]), hull=self.sheet.hull + d)
+        sheet = replace(
+            self.sheet, picture=self.sheet.picture + np.array([dx, dy, 0]), hull=self.sheet.hull + d
+        )
         return replace(
             self, sheet=sheet, straps=[p + d for p in self.straps], fingers=[p + d for p in self.fingers],
             pods=[p + d for p in self.pods],
@@ -75,7 +69,7 @@ class Shape:
             cv2.fillPoly(cover, [fixed_point(finger)], 255, cv2.LINE_AA, 4)
         for pod in self.pods:
             hull = cv2.convexHull(pod.reshape(-1, 2).astype(np.float32))[:, 0]
-            cv2.fillConvexPoly(cover, fixed_point(hull), 255, cv2.LINE_AA, 4)
+            cv2.fillConvexPoly(cover, fixed_point(np.asarray(hull, np.float32)), 255, cv2.LINE_AA, 4)
         straps = np.zeros(size, np.uint8)
         for strap in self.straps:
             cv2.fillPoly(straps, [fixed_point(strap)], 255, cv2.LINE_AA, 4)

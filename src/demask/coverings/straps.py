@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from demask.coverings.outline import HeadFrame, Outline
+from demask.coverings.head import HeadFrame
+from demask.coverings.outline import Outline
 
 F64 = npt.NDArray[np.float64]
 
@@ -15,7 +16,6 @@ _EAR_TOP, _EAR_LOW = (
     (127, 356),
     (93, 323),
 )  # Left, right in the picture: where the ear's root begins and ends.
-_TEMPLE = (162, 389)
 _FAR_SIDE = -0.25  # A side whose outward direction points away from the viewer by more than this is hidden.
 
 
@@ -51,11 +51,17 @@ def strap_polygons(frame: HeadFrame, outline: Outline, plan: StrapPlan) -> list[
         ear_top, ear_low = frame.points[_EAR_TOP[side]].copy(), frame.points[_EAR_LOW[side]].copy()
         if plan.way == "loops":
             back = np.array([sign * 0.015, 0.0, -0.16])
-            ends = (ear_top + back + np.array([0, 0.03 + plan.spread[0], 0]), ear_low + back + np.array([0, plan.spread[1], 0]))
+            ends = (
+                ear_top + back + np.array([0, 0.03 + plan.spread[0], 0]),
+                ear_low + back + np.array([0, plan.spread[1], 0]),
+            )
         else:
             # The upper band climbs over the ear to the crown, the lower one goes under it to the neck.
-            crown, nape = np.array([0.0, -0.16 + plan.spread[0], -0.6]), np.array([0.0, 0.1 + plan.spread[1], -0.5])
-            ends = (frame.points[_TEMPLE[side]] + crown, ear_low + nape)
+            crown, nape = (
+                np.array([0.0, -0.08 + 1.5 * plan.spread[0], -0.6]),
+                np.array([0.0, 0.1 + plan.spread[1], -0.5]),
+            )
+            ends = (ear_top + crown, ear_low + nape)
         for start, end in ((top, ends[0]), (low, ends[1])):
             polygons.append(_ribbon(frame, start, end, plan))
     return polygons

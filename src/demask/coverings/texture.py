@@ -1,6 +1,6 @@
 """Prints: the colour of the cloth, laid out flat, before folds and light.
 
-The flat cloth spans u in [-U_SPAN, U_SPAN] and v in [V_LOW, V_HIGH] (see `outline.Sheet`), somewhat more than
+The flat cloth spans u in [-U_SPAN, U_SPAN] and v in [V_LOW, V_HIGH] (see `sheet.Sheet`), somewhat more than
 a covering shows, so that the projection never runs off it.
 """
 
@@ -23,7 +23,7 @@ U_SPAN, V_LOW, V_HIGH = 1.15, -0.15, 1.2
 
 
 def _levels(colour: F32) -> tuple[int, int, int]:
-    r, g, b = (int(round(255 * float(c))) for c in colour)
+    r, g, b = (round(255 * float(c)) for c in colour)
     return r, g, b
 
 
@@ -101,8 +101,8 @@ def paint(
     elif name == "camouflage":
         blotch = float(rng.choice([4.0, 8.0]))
         stretch = (float(rng.uniform(0.8, 1.6)), float(rng.uniform(1.0, 2.4)))
-        for ink in more:
-            cloth[noise.cut(rng, size, blotch, stretch=stretch) > float(rng.uniform(0.1, 0.8))] = _levels(ink)
+        for dye in more:
+            cloth[noise.cut(rng, size, blotch, stretch=stretch) > float(rng.uniform(0.1, 0.8))] = _levels(dye)
     elif name in ("gradient", "clouds"):
         if name == "gradient":
             angle = float(rng.uniform(0, 2 * np.pi))

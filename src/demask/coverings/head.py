@@ -1,0 +1,83 @@
+"""The head's own frame: axes, size and a smooth face surface, from 468 landmarks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from demask.errors import InputError
+from demask.types import Landmarks
+
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HeadFrame:
+    """The head's own axes.
+
+    Attributes:
+        origin: Middle of the mouth, pixels, [3].
+        axes: Rows: right, down, out of the face, as unit vectors of the picture, [3, 3].
+        width_px: Face width.
+        points: Landmarks in the frame, [468, 3].
+        surface: Coefficients of the smooth face surface z(x, y), see `_basis`.
+    """
+
+    origin: F64
+    axes: F64
+    width_px: float
+    points: F64
+    surface: F64
+
+    def to_picture(self, points: F64) -> F64:
+        """Project points of the frame, [..., 3] to [..., 3] in pixels (z: smaller is nearer)."""
+        projected: F64 = self.origin + self.width_px * (points @ self.axes)
+        return projected
+
+    def z_of(self, x: F64, y: F64) -> F64:
+        """Height of the smooth face surface; held constant beyond the face."""
+        z: F64 = _basis(np.clip(x, -0.56, 0.56), np.clip(y, -0.55, 0.36)) @ self.surface
+        return z
+
+
+def _basis(x: F64, y: F64) -> F64:
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y, x * x * y, y**3, x**4], axis=-1)
+
+
+def head_frame(landmarks: Landmarks) -> HeadFrame:
+    """Find the head's axes and the smooth surface of its face.
+
+    Args:
+        landmarks: FaceMesh points, float [468, 3] in pixels.
+
+    Raises:
+        InputError: Wrong shape, not finite, or all in one place.
+    """
+    points = np.asarray(landmarks, np.float64)
+    if points.shape != (468, 3) or not np.isfinite(points).all():
+        raise InputError(
+            f"landmarks are {points.shape}; a covering needs 468 finite FaceMesh points (x, y, z)"
+        )
+    across, down = points[454] - points[234], points[152] - points[10]
+    width = float(np.linalg.norm(across))
+    if width < 4 or np.linalg.norm(np.cross(across, down)) < 4:
+        raise InputError("the landmarks lie in one place or on one line; a face must be at least 4 px wide")
+    right = across / width
+    down -= right * (down @ right)
+    down /= np.linalg.norm(down)
+    axes = np.stack([right, down, -np.cross(right, down)])
+    origin = (points[13] + points[14]) / 2
+    local = (points - origin) @ axes.T / width
+    low = local[:, 1] > -0.62
+    surface, *_ = np.linalg.lstsq(_basis(local[low, 0], local[low, 1]), local[low, 2], rcond=None)
+    return HeadFrame(origin=origin, axes=axes, width_px=width, points=local, surface=surface)
+
+
+def along(points: F64, chain: tuple[int, ...], position: float) -> F64:
+    """Point at a fractional position of a chain of landmarks, [3]."""
+    position = min(max(position, 0.0), len(chain) - 1.0)
+    i = min(int(position), len(chain) - 2)
+    part: F64 = points[chain[i]] + (position - i) * (points[chain[i + 1]] - points[chain[i]])
+    return part

@@ -1,0 +1,114 @@
+"""Surface of a covering: its outline domed over the face and projected, also on a turned head.
+
+A covering is cut in the head's own frame (x to the right ear in the picture, y to the chin, z out of the
+face; unit: face width), laid on a smooth surface fitted through the landmarks, domed outwards, and only
+then projected into the picture. So the far edge of a turned head comes out as the dome's own contour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from demask.coverings.head import HeadFrame
+from demask.coverings.outline import Outline
+
+F64 = npt.NDArray[np.float64]
+
+_INNER = (4, 5, 1, 2, 164, 0, 17, 18, 200, 199, 175)  # Nose, lips and chin.
+RINGS = np.array([0.0, 0.12, 0.26, 0.42, 0.6, 0.8, 1.0])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sheet:
+    """A covering's surface, sampled on rings from its edge (first) to its middle (last).
+
+    Attributes:
+        uv: Position on the cloth: u from -1 (left ear) to 1, v from 0 (top) to 1 (bottom), [R, N, 2].
+        picture: The same points in the picture, pixels, [R, N, 3].
+        normals: Unit normals in picture axes (z < 0 faces the viewer), [R, N, 3].
+        hull: Picture outline of what bulges under the cloth, [M, 2], may be empty.
+    """
+
+    uv: F64
+    picture: F64
+    normals: F64
+    hull: F64
+
+
+def drape(frame: HeadFrame, outline: Outline) -> Sheet:
+    """Dome the covering over the face and project it."""
+    edge = outline.edge
+    low, high = edge.min(0), edge.max(0)
+    middle = np.array([(low[0] + high[0]) / 2, low[1] + 0.55 * (min(high[1], low[1] + 0.9) - low[1])])
+    ring = RINGS[:, None, None]
+    xy = edge + ring * 0.98 * (middle - edge)
+    lift = outline.dome * (1 - (1 - RINGS[:, None]) ** 2) + 0.012
+    z = frame.z_of(xy[..., 0], xy[..., 1]) + lift
+    spatial = np.concatenate([xy, z[..., None]], axis=-1)
+    picture = frame.to_picture(spatial)
+
+    along_ring = np.roll(spatial, -1, 1) - np.roll(spatial, 1, 1)
+    inward = np.gradient(spatial, axis=0)
+    normals = np.cross(inward, along_ring)
+    normals /= np.linalg.norm(normals, axis=-1, keepdims=True) + 1e-9
+    normals *= np.where(normals[..., 2:] < 0, -1.0, 1.0)
+    normals = normals @ frame.axes
+    _hide_far_edge(frame, spatial, picture, normals)
+    half = max(-low[0], high[0], 0.2)
+    u = np.arcsin(np.clip(xy[..., 0] / half, -1, 1) * 0.95) / np.arcsin(0.95)
+    v = (xy[..., 1] - low[1]) / max(min(high[1], low[1] + 1.0) - low[1], 0.05)
+
+    # Taut cloth spans whatever stands out under it: nose, lips, chin.
+    contour = edge.astype(np.float32).reshape(-1, 1, 2)
+    inner = [
+        i for i in _INNER
+        if cv2.pointPolygonTest(contour, (float(frame.points[i, 0]), float(frame.points[i, 1])), True) > 0.03
+    ]  # fmt: skip
+    hull = (
+        frame.to_picture(frame.points[inner] + [0, 0, 0.015])[:, :2] if len(inner) > 2 else np.empty((0, 2))
+    )
+    return Sheet(uv=np.stack([u, v], -1), picture=picture, normals=normals, hull=hull)
+
+
+def _hide_far_edge(frame: HeadFrame, spatial: F64, picture: F64, normals: F64) -> None:
+    """Let the edge of a turned head's far side be the last ring that can be seen, in place.
+
+    The smooth surface falls off more slowly than a face does: there, points beyond the face's own contour
+    (the hull of its landmarks) count as hidden too.
+    """
+    far = -np.sign(
+        frame.axes[0, 2]
+    )  # Negative z is nearer: the side whose outward direction has z > 0 is far.
+    contour = None
+    if abs(frame.axes[0, 2]) > 0.12:
+        contour = cv2.convexHull(frame.to_picture(frame.points)[:, :2].astype(np.float32))
+    for k in range(len(RINGS) - 3, -1, -1):
+        hidden = normals[k, :, 2] > 0.0
+        if contour is not None and k <= 2:
+            beyond = np.flatnonzero((spatial[k, :, 0] * far < -0.2) & (spatial[k, :, 1] < 0.28))
+            for i in beyond:
+                x, y = float(picture[k, i, 0]), float(picture[k, i, 1])
+                hidden[i] |= cv2.pointPolygonTest(contour, (x, y), True) < -0.012 * frame.width_px
+        picture[k, hidden] = picture[k + 1, hidden]
+
+
+def silhouette(sheet: Sheet, shape: tuple[int, int], *, solid: bool = True) -> npt.NDArray[np.uint8]:
+    """Fill the sheet's outline in the picture, anti-aliased: uint8 [H, W], 255 = covered."""
+    canvas = np.zeros(shape, np.uint8)
+    rings = sheet.picture[:5] if solid else sheet.picture[:1]
+    for ring in rings:
+        cv2.fillPoly(canvas, [fixed_point(ring[:, :2])], 255, cv2.LINE_AA, 4)
+    if solid and len(sheet.hull) > 2:
+        hull = cv2.convexHull(sheet.hull.astype(np.float32))[:, 0]
+        cv2.fillConvexPoly(canvas, fixed_point(np.asarray(hull, np.float32)), 255, cv2.LINE_AA, 4)
+    return canvas
+
+
+def fixed_point(points: npt.NDArray[np.floating]) -> npt.NDArray[np.int32]:
+    """Picture points as OpenCV wants them with `shift=4`: int32 [N, 2], sixteenths of a pixel."""
+    limited: npt.NDArray[np.int32] = np.clip(np.rint(points * 16), -(1 << 20), 1 << 20).astype(np.int32)
+    return limited
