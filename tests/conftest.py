@@ -1,0 +1,15 @@
+"""Fixtures for all tests; the folder of this file is on the path, so helpers beside it can be imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tiny_networks import write_networks
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with tiny finder.onnx, hole.onnx and restorer.onnx, see `tiny_networks`."""
+    return write_networks(tmp_path_factory.mktemp("weights"))

@@ -1,0 +1,268 @@
+"""The main job, on photos and networks that are tiny but real."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import demask
+from demask.errors import InputError, ShapeMismatch, UsageError
+from demask.faces.alignment import FRAME_POINTS
+from demask.remover import Remover
+from demask.results import choose
+from demask.types import Face, Hole, ImageU8
+from tiny_networks import BLUE, GREEN, SQUARE, make_photo
+
+
+@pytest.fixture
+def remover(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> Remover:
+    monkeypatch.setenv("DEMASK_WEIGHTS", str(tiny_weights))
+    return Remover(device="cpu", threads=1)
+
+
+def png(pixels: ImageU8) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def blueness(pixels: ImageU8) -> int:
+    return int(((pixels[..., 2] > 200) & (pixels[..., 0] < 60)).sum())
+
+
+def at(x: float, y: float, scale: float = 1.0, score: float = 0.9) -> Face:
+    """A face whose frame starts at (x, y) of the photo."""
+    points = (FRAME_POINTS * scale + (x, y)).astype(np.float32)
+    box = (x + 66 * scale, y + 50 * scale, x + 190 * scale, y + 226 * scale)
+    return Face(box=box, points=points, score=score)
+
+
+def two_faces(gap: int) -> tuple[ImageU8, list[Face]]:
+    """Two masked faces side by side, frames `gap` px apart."""
+    photo = make_photo(None, size=(280, 640))
+    faces = [at(10, 10), at(10 + gap, 10)]
+    for x in (10, 10 + gap):
+        x0, y0, x1, y1 = (int(value) for value in SQUARE)
+        photo[y0 + 10 : y1 + 10, x0 + x : x1 + x] = BLUE
+    return photo, faces
+
+
+def test_a_masked_face_is_restored_and_nothing_else_changes(remover: Remover) -> None:
+    photo = make_photo()
+    before = photo.copy()
+    result = remover(photo)
+    assert result.status == "restored"
+    assert [face.status for face in result.faces] == ["restored"]
+    assert result.faces[0].covered is True
+    assert result.faces[0].confidence > 0.9
+    assert blueness(photo) == 10_000
+    assert blueness(result.photo) == 0
+    assert result.hole is not None
+    assert np.array_equal(result.photo[~result.hole], photo[~result.hole])
+    assert 10_000 < result.hole.sum() < 14_000  # The square of 100 px, widened by about 4 px.
+    assert np.array_equal(photo, before)
+    assert set(result.timings_ms) == {"decode", "find", "hole", "restore", "paste", "encode"}
+
+
+def test_a_bare_face_is_left_exactly_as_it_is(remover: Remover) -> None:
+    photo = make_photo(GREEN)
+    result = remover(photo)
+    assert result.status == "no_covering"
+    assert [(face.status, face.covered) for face in result.faces] == [("bare", False)]
+    assert result.photo is photo
+    assert result.hole is None
+
+
+def test_a_photo_without_faces_comes_back(remover: Remover) -> None:
+    photo = make_photo(None)
+    result = remover(photo)
+    assert (result.status, result.faces, result.hole) == ("no_face", (), None)
+    assert result.photo is photo
+
+
+def test_the_same_kind_comes_back(remover: Remover, tmp_path: Path) -> None:
+    pixels = make_photo()
+    path = tmp_path / "photo.png"
+    path.write_bytes(png(pixels))
+    expected = remover(pixels).photo
+    for given in (path, str(path), png(pixels)):
+        restored = remover(given).photo
+        assert isinstance(restored, bytes)
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(restored))), expected)
+    image = remover(Image.fromarray(pixels)).photo
+    assert isinstance(image, Image.Image)
+    assert np.array_equal(np.asarray(image), expected)
+
+
+def test_untouched_files_come_back_byte_for_byte(remover: Remover, tmp_path: Path) -> None:
+    path = tmp_path / "bare.png"
+    path.write_bytes(png(make_photo(GREEN)))
+    assert remover(path).photo == path.read_bytes()
+    image = Image.fromarray(make_photo(None))
+    assert remover(image).photo is image
+
+
+def test_alpha_of_a_pil_image_is_kept(remover: Remover) -> None:
+    image = Image.fromarray(make_photo()).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    restored = remover(image).photo
+    assert restored.mode == "RGBA"
+    assert np.array_equal(np.asarray(restored)[..., 3], np.asarray(image)[..., 3])
+    assert blueness(np.asarray(restored)[..., :3]) == 0
+
+
+@pytest.mark.parametrize(
+    "bad", [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3)), 7, None]
+)
+def test_other_kinds_are_refused(remover: Remover, bad: object) -> None:
+    with pytest.raises(InputError, match="need"):
+        remover(bad)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("gap", [120, 300])
+def test_several_faces_overlapping_or_not(remover: Remover, gap: int) -> None:
+    photo, faces = two_faces(gap)
+    both = Remover(finder=lambda _: faces, hole_finder=remover._hole_finder, restorer=remover._restorer)
+    result = both(photo)
+    assert [face.status for face in result.faces] == ["restored", "restored"]
+    assert blueness(result.photo) == 0
+    assert result.hole is not None
+    assert np.array_equal(result.photo[~result.hole], photo[~result.hole])
+
+
+def test_overlapping_faces_are_cut_from_what_is_restored_so_far() -> None:
+    photo, faces = two_faces(120)
+    seen: list[ImageU8] = []
+
+    def watch(masked: ImageU8, hole: Hole) -> ImageU8:
+        seen.append(masked)
+        return np.full_like(masked, 90)
+
+    blue = lambda crops: ((crops[..., 2] > 200) & (crops[..., 0] < 60)).astype(np.float32)  # noqa: E731
+    Remover(finder=lambda _: faces, hole_finder=blue, restorer=watch)(photo)
+    # The first crop shows a part of the neighbour's mask, the second sees it gone but for its own.
+    assert len(seen) == 2
+    assert blueness(seen[0]) > 11_000
+    assert blueness(seen[1]) <= 10_000
+
+
+def test_many_faces_go_through_in_batches(remover: Remover) -> None:
+    photo = make_photo(None, size=(150, 2000))
+    faces = [at(100 * index, 0, 0.4) for index in range(19)]
+    for index in range(19):
+        x0, y0, x1, y1 = (int(value * 0.4) for value in SQUARE)
+        photo[y0:y1, x0 + 100 * index : x1 + 100 * index] = BLUE
+    sizes: list[int] = []
+
+    class Counting:
+        def batch(self, masked: ImageU8, hole: Hole) -> ImageU8:
+            sizes.append(len(masked))
+            return np.full_like(masked, 90)
+
+        def __call__(self, masked: ImageU8, hole: Hole) -> ImageU8:
+            raise AssertionError("one by one")
+
+    counted = Remover(finder=lambda _: faces, hole_finder=remover._hole_finder, restorer=Counting())
+    assert blueness(counted(photo).photo) == 0
+    assert sum(sizes) == 19
+    assert max(sizes) <= 8
+
+
+def test_faces_can_be_chosen(remover: Remover) -> None:
+    photo, faces = two_faces(300)
+    both = Remover(finder=lambda _: faces, hole_finder=remover._hole_finder, restorer=remover._restorer)
+    result = both(photo, faces=[1])
+    assert [(face.status, face.covered) for face in result.faces] == [("skipped", None), ("restored", True)]
+    assert np.array_equal(result.photo[:, :300], photo[:, :300])
+    with pytest.raises(UsageError, match=r"face 2 .* 0 to 1"):
+        both(photo, faces=[2])
+
+
+def test_choose_takes_the_largest() -> None:
+    faces = [at(0, 0, 0.5), at(0, 0, 2.0), at(0, 0, 1.0)]
+    assert choose(faces, "largest") == [1]
+    assert choose(faces, "all") == [0, 1, 2]
+    assert choose([], "largest") == []
+    with pytest.raises(UsageError, match="biggest"):
+        choose(faces, "biggest")  # type: ignore[arg-type]
+
+
+def test_my_own_hole_is_used_and_nothing_outside_it_changes(remover: Remover) -> None:
+    photo = make_photo(GREEN)  # Bare: by itself the remover would leave it.
+    hole = np.zeros(photo.shape[:2], bool)
+    hole[170:221, 120:181] = True
+    result = remover(photo, hole=hole)
+    assert result.status == "restored"
+    assert result.hole is not None
+    assert not (result.hole & ~hole).any()
+    assert result.hole.sum() > 0.8 * hole.sum()
+    changed = (result.photo != photo).any(axis=2)
+    assert not (changed & ~hole).any()
+    assert changed.sum() > 0.8 * hole.sum()
+
+
+def test_my_own_hole_must_fit(remover: Remover) -> None:
+    photo = make_photo()
+    with pytest.raises(ShapeMismatch, match="300x180"):
+        remover(photo, hole=np.ones((180, 300), bool))
+    with pytest.raises(InputError, match="touches none"):
+        remover(photo, hole=np.zeros(photo.shape[:2], bool))
+
+
+def test_points_that_coincide_are_skipped(remover: Remover) -> None:
+    face = Face(box=(0, 0, 90, 90), points=np.full((5, 2), 40, np.float32), score=0.9)
+    odd = Remover(finder=lambda _: [face], hole_finder=remover._hole_finder, restorer=remover._restorer)
+    result = odd(make_photo())
+    assert [found.status for found in result.faces] == ["skipped"]
+    assert result.status == "no_covering"
+
+
+def test_a_face_half_outside_the_photo(remover: Remover) -> None:
+    photo = make_photo()[:, 130:]
+    face = at(22 - 130, 37)
+    cut = Remover(finder=lambda _: [face], hole_finder=remover._hole_finder, restorer=remover._restorer)
+    result = cut(photo)
+    assert result.status == "restored"
+    # The photo's outermost pixels, only half under the crop, may keep their colour.
+    assert blueness(result.photo[2:-2, 2:-2]) == 0
+
+
+def test_find_changes_nothing(remover: Remover) -> None:
+    photo = make_photo()
+    result = remover.find(photo)
+    assert result.photo is photo
+    assert result.faces[0].covered is True
+    assert result.hole is not None
+    assert result.hole[photo[..., 2] > 250].all()
+    assert result.hole.sum() < 14_000
+
+
+def test_one_remover_serves_many_threads(remover: Remover) -> None:
+    photos = [make_photo(side=side) for side in (80, 90, 100, 110)] * 2
+    expected = [remover(photo).photo for photo in photos]
+    with ThreadPoolExecutor(4) as pool:
+        for got, want in zip(pool.map(remover, photos), expected, strict=True):
+            assert np.array_equal(got.photo, want)
+
+
+def test_remove_keeps_its_remover(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from demask import remover as module
+
+    monkeypatch.setenv("DEMASK_WEIGHTS", str(tiny_weights))
+    module._kept.cache_clear()
+    assert demask.remove(make_photo(), device="cpu").status == "restored"
+    assert demask.remove(make_photo(GREEN), device="cpu").status == "no_covering"
+    assert module._kept.cache_info().misses == 1
+    module._kept.cache_clear()
+
+
+def test_the_public_names() -> None:
+    assert demask.__all__ == ["DemaskError", "Remover", "Result", "__version__", "remove"]
+    assert all(getattr(demask, name) is not None for name in demask.__all__)
+    with pytest.raises(AttributeError, match="nothing_here"):
+        demask.nothing_here  # noqa: B018
