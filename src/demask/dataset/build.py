@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -48,7 +47,7 @@ class BuildConfig:
     workers: int = 2
     val_percent: int = 10
     test_percent: int = 10
-    weights: Path | None = None  # Folder of the teachers; None = what DEMASK_WEIGHTS names.
+    weights: Path | None = None  # Folder of the teachers; None = where the weights registry finds them.
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -239,7 +238,7 @@ def _write_json(path: Path, facts: dict[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.writing")
     text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
     temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 @contextmanager

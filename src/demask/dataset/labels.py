@@ -7,20 +7,17 @@ video on mobile GPUs", arXiv:1907.06724.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 
 from demask.errors import WeightsError
 from demask.faces.alignment import FRAME_PX, crop_to_frame
 from demask.types import AnyArray, Face, ImageU8, Landmarks, Matrix
-
-YUNET_FILE = "face_detection_yunet_2023mar.onnx"
-FACEMESH_FILE = "facemesh_468.onnx"
+from demask.weights import registry
+from demask.weights.sessions import open_session
 
 MESH_PX = 192
 # FaceMesh was trained on loose crops. The frame with this much around it is what it wants: without
@@ -42,24 +39,22 @@ class TeacherPaths:
     facemesh: Path
 
     @classmethod
-    def in_folder(cls, folder: Path | None = None) -> TeacherPaths:
-        """Look for both files in `folder`, else in the folder that DEMASK_WEIGHTS names.
+    def find(cls, folder: Path | None = None) -> TeacherPaths:
+        """Look for both files in `folder`; None = wherever the weights registry finds them.
 
         Raises:
-            WeightsError: No folder was named, or a file is not in it.
+            WeightsError: A file is missing or damaged.
         """
         if folder is None:
-            named = os.environ.get("DEMASK_WEIGHTS")
-            if not named:
-                raise WeightsError(
-                    f"labelling faces needs {YUNET_FILE} and {FACEMESH_FILE}, and no folder was named; "
-                    "set DEMASK_WEIGHTS to the folder that holds them"
-                )
-            folder = Path(named)
-        for name in (YUNET_FILE, FACEMESH_FILE):
-            if not (folder / name).is_file():
-                raise WeightsError(f"{name} is not in {folder}; put it there or name another folder")
-        return cls(yunet=folder / YUNET_FILE, facemesh=folder / FACEMESH_FILE)
+            return cls(yunet=registry.find("yunet"), facemesh=registry.find("facemesh"))
+        found = []
+        for name in ("yunet", "facemesh"):
+            path = folder / registry.lookup(name).file
+            if not path.is_file():
+                raise WeightsError(f"{path.name} is not in {folder}; put it there or name another folder")
+            registry.check(registry.lookup(name), path)
+            found.append(path)
+        return cls(yunet=found[0], facemesh=found[1])
 
 
 class Teachers:
@@ -72,15 +67,7 @@ class Teachers:
             )
         except cv2.error as error:
             raise WeightsError(f"{paths.yunet} cannot be loaded as YuNet: {error.err}") from error
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        try:
-            self._mesh = onnxruntime.InferenceSession(
-                str(paths.facemesh), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's own exceptions share no base but Exception.
-            raise WeightsError(f"{paths.facemesh} cannot be loaded as FaceMesh: {error}") from error
+        self._mesh = open_session(paths.facemesh, device="cpu", threads=1)
         self._mesh_input = self._mesh.get_inputs()[0].name
 
     def main_face(self, photo: ImageU8) -> Face | None:
@@ -104,7 +91,7 @@ class Teachers:
     def _search(self, photo: ImageU8, *, padded: bool) -> list[Face]:
         height, width = photo.shape[:2]
         scale = min(1.0, _SEARCH_LONGEST_PX / max(height, width))
-        small = photo
+        small: AnyArray = photo
         if scale < 1:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from demask.dataset.split import Split
 from demask.errors import DatasetError
-from demask.faces.alignment import FRAME_PX
-from demask.types import Hole, ImageU8, Landmarks, Matrix, Points
+from demask.faces.alignment import FRAME_PX, apply
+from demask.types import AnyArray, Hole, ImageU8, Landmarks, Matrix, Points
 
 PARTS = ("crop.jpg", "photo.jpg", "valid.png", "json")
 """What every face must have in its shard, each as `<face_id>.<part>`."""
@@ -85,6 +85,17 @@ def draw_weight_of(sharpness: float, scale: float, valid_share: float) -> float:
     crisp = np.clip(sharpness / 120.0, 0.25, 1.0)
     native = np.clip(1.6 - 0.5 * scale, 0.5, 1.0)
     return round(float(np.clip(crisp * native * np.clip(valid_share / 0.8, 0.4, 1.0), 0.2, 1.0)), 3)
+
+
+def landmark_gap_px(record: FaceRecord) -> float:
+    """Largest distance between YuNet's five points and FaceMesh's like ones, in crop pixels.
+
+    Small on most faces (9 px); above 28 px it is a profile whose far points hang in the air.
+    """
+    seen = apply(record.photo_to_crop, record.photo_points)
+    mesh = record.landmarks[:, :2]
+    like = np.stack([(mesh[33] + mesh[133]) / 2, (mesh[263] + mesh[362]) / 2, mesh[4], mesh[61], mesh[291]])
+    return float(np.linalg.norm(like - seen, axis=1).max())
 
 
 def encode_record(
@@ -189,7 +200,7 @@ def _bilevel_png(region: Hole) -> bytes:
     return _encode(".png", region.astype(np.uint8) * 255, [cv2.IMWRITE_PNG_BILEVEL, 1])
 
 
-def _encode(suffix: str, picture: npt.NDArray[np.uint8], settings: list[int]) -> bytes:
+def _encode(suffix: str, picture: AnyArray, settings: list[int]) -> bytes:
     done, data = cv2.imencode(suffix, picture, settings)
     if not done:
         raise DatasetError(f"OpenCV could not write a {picture.shape} picture as {suffix}")

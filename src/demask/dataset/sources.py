@@ -145,9 +145,7 @@ def _index_entries(source: Source) -> list[Entry]:
         raise DatasetError(f"cannot read {table}: {error}; need a CSV file of photographs") from error
     present = {row["source"] for row in rows}
     if unknown := [name for name in source.only if name not in present]:
-        raise DatasetError(
-            f"{table} has no source {', '.join(unknown)}; it has {', '.join(sorted(present))}"
-        )
+        raise DatasetError(f"{table} has no source {', '.join(unknown)}; it has {', '.join(sorted(present))}")
     wanted = set(source.only) or present - NOT_BARE
     return [_row_entry(source, row) for row in rows if row["source"] in wanted]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,18 +10,17 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from demask.dataset.labels import TeacherPaths, Teachers
-from demask.dataset.record import FaceRecord, draw_weight_of, encode_record, sharpness_of
+from demask.dataset.record import FaceRecord, draw_weight_of, encode_record, landmark_gap_px, sharpness_of
 from demask.dataset.sources import Entry
 from demask.dataset.split import perceptual_hash
 from demask.dataset.valid import valid_region
 from demask.errors import InputError
 from demask.faces.alignment import apply, scale_of, to_frame
+from demask.photo.decode import read_photo
 from demask.types import Face, ImageU8, Landmarks, Matrix
 
-MAX_MEGAPIXELS = 100.0
 _MIN_VALID_SHARE = 0.2
 _MIN_PRESENCE = 0.5
 # Below this a crop would be enlarged more than four times: 19 px between the eyes.
@@ -40,9 +37,11 @@ class Label:
 
 
 class Labeller(Protocol):
-    """Find the main face of a photo and its landmarks; None if there is no face."""
+    """What labels photographs: the teachers, or a stand-in of a test."""
 
-    def __call__(self, photo: ImageU8) -> Label | None: ...
+    def __call__(self, photo: ImageU8) -> Label | None:
+        """Find the main face of a photo and its landmarks; None if there is no face."""
+        ...
 
 
 LabellerFactory = Callable[[], Labeller]
@@ -57,9 +56,10 @@ class TeacherLabellers:
     @classmethod
     def checked(cls, folder: Path | None) -> TeacherLabellers:
         """Find the files now, so that a missing one is reported before any work."""
-        return cls(paths=TeacherPaths.in_folder(folder))
+        return cls(paths=TeacherPaths.find(folder))
 
     def __call__(self) -> Labeller:
+        """Load both networks."""
         teachers = Teachers(self.paths)
 
         def label(photo: ImageU8) -> Label | None:
@@ -105,8 +105,10 @@ def run_job(job: Job) -> Outcome:
         raise RuntimeError("start_worker must run first")
     try:
         data = job.entry.path.read_bytes()
-        photo = decode_photo(data)
-    except (OSError, InputError) as error:
+        photo = read_photo(data).pixels
+    except OSError as error:
+        return Outcome(reason=f"cannot be read: {error.strerror}")
+    except InputError as error:
         return Outcome(reason=str(error))
     label = _labeller(photo)
     if label is None:
@@ -120,31 +122,11 @@ def run_job(job: Job) -> Outcome:
         "source_sha256": sha256(data).hexdigest(),
         "phash": perceptual_hash(record.crop),
         "phash_mirrored": perceptual_hash(record.crop[:, ::-1]),
+        "landmark_gap_px": round(landmark_gap_px(record), 2),
         "presence": round(label.presence, 4),
         "valid_share": round(float(record.valid.mean()), 4),
     }
     return Outcome(parts=encode_record(record, jpeg_quality=job.jpeg_quality, more=about_source))
-
-
-def decode_photo(data: bytes) -> ImageU8:
-    """Bytes of a picture file to an upright RGB picture, uint8 [H, W, 3].
-
-    Raises:
-        InputError: Not a picture, damaged, or more than `MAX_MEGAPIXELS`.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's own size warning; the check below is ours.
-            picture = Image.open(io.BytesIO(data))
-            width, height = picture.size
-            if width * height > MAX_MEGAPIXELS * 1e6:
-                raise InputError(f"{width}x{height} px is more than {MAX_MEGAPIXELS:g} megapixels")
-            picture = ImageOps.exif_transpose(picture)
-            return np.asarray(picture.convert("RGB"))
-    except UnidentifiedImageError as error:
-        raise InputError(f"not a picture ({len(data)} bytes)") from error
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise InputError(f"damaged picture: {error}") from error
 
 
 def make_record(entry: Entry, photo: ImageU8, label: Label, *, photo_px: int) -> FaceRecord:
@@ -195,7 +177,7 @@ def _shrunk(photo: ImageU8, longest_px: int) -> tuple[ImageU8, Matrix]:
         return photo, np.array([[1.0, 0, 0], [0, 1.0, 0]])
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
     x, y = size[0] / width, size[1] / height
-    kept = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+    kept = cv2.resize(photo, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     return kept, np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5]])
 
 
