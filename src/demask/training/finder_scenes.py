@@ -1,0 +1,321 @@
+"""Training scenes for the finder: labelled portraits of every size on pictures without faces.
+
+Portraits and patches of other pictures are pasted as rectangles alike, so a rectangle's edge says
+nothing. A scene is a function of its generator alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from demask.errors import ConfigError
+from demask.faces.finder import PAD_GREY
+from demask.training.finder_faces import FaceBank, Portrait
+from demask.training.finder_light import degrade, vary_light
+from demask.types import AnyArray, ImageU8, Matrix
+
+
+class Scene(NamedTuple):
+    """A picture and what is known about it, in its pixels."""
+
+    photo: ImageU8  # uint8 [S, S, 3]
+    boxes: AnyArray  # float32 [M, 4]
+    points: AnyArray  # float32 [M, 5, 2]
+    ignored: AnyArray  # float32 [K, 4]: faces too small or cut too far to ask for
+    covered: AnyArray  # bool [M]: whether the face wears a covering
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScenesConfig:
+    """What the scenes look like."""
+
+    size_px: int = 320  # Side of a scene; a multiple of 32.
+    smallest_px: float = 12.0  # Face sizes (root of the box's area) are drawn log-uniformly from here
+    largest_px: float = 290.0  # to here.
+    covered_share: float = 0.5
+    empty_share: float = 0.12  # Scenes without any face.
+    alone_share: float = 0.22  # Scenes with one large face.
+    chip_share: float = 0.12  # Scenes that are one whole portrait in grey, as the runtime pads small photos.
+    crowd_share: float = 0.12  # Scenes with many faces of about one size.
+    pad_share: float = 0.2  # Scenes with a grey border, as the runtime pads to the grid.
+
+    def __post_init__(self) -> None:
+        if self.size_px % 32 or self.size_px <= 0:
+            raise ConfigError(f"size_px is {self.size_px}; it must be a multiple of 32")
+        if not 0 < self.smallest_px < self.largest_px:
+            raise ConfigError(
+                f"face sizes {self.smallest_px} to {self.largest_px} px are no range; smallest_px goes first"
+            )
+
+
+# Below this share of the box in view a face is not asked for; from the first on it is expected.
+_EXPECTED_SHARE, _UNDECIDED_SHARE = 0.72, 0.1
+_FLIPPED_ORDER = [1, 0, 2, 4, 3]
+
+
+class Composer:
+    """Makes scenes from portraits and pictures without faces."""
+
+    def __init__(self, bank: FaceBank, backgrounds: Sequence[ImageU8], config: ScenesConfig | None = None) -> None:
+        self.bank, self.backgrounds, self.config = bank, backgrounds, config or ScenesConfig()
+
+    def __call__(self, rng: np.random.Generator) -> Scene:
+        """Compose one scene."""
+        config = self.config
+        S = config.size_px
+        shares = [config.empty_share, config.alone_share, config.chip_share, config.crowd_share]
+        kind = int(np.searchsorted(np.cumsum(shares), rng.random()))
+        low, high = np.log(config.smallest_px), np.log(config.largest_px)
+        stage = _Stage(self._backdrop(rng), _room(rng, S, config.pad_share))
+        if kind == 2:
+            self._chip(stage, rng)
+        else:
+            for _ in range(int(rng.poisson(1.5))):
+                self._decoy(stage, rng)
+        if kind == 1:
+            self._place(stage, rng, float(np.exp(rng.uniform(np.log(0.25 * S), high))))
+        elif kind == 3:
+            size = float(np.exp(rng.uniform(low, np.log(0.2 * S))))
+            for _ in range(int(rng.integers(5, 16))):
+                self._place(stage, rng, size * float(rng.uniform(0.75, 1.33)), tight=True)
+        elif kind == 4:
+            sizes = np.exp(rng.uniform(low, np.log(0.5 * S), 1 + rng.poisson(4)))
+            for size in -np.sort(-sizes):
+                self._place(stage, rng, float(size))
+        # Light and losses of the whole picture, then the border that the runtime would add.
+        photo = degrade(vary_light(stage.canvas, rng), rng)
+        x0, y0, x1, y1 = stage.room
+        if (x0, y0, x1, y1) != (0, 0, S, S):
+            bordered = np.full_like(photo, PAD_GREY)
+            bordered[y0:y1, x0:x1] = photo[y0:y1, x0:x1]
+            photo = bordered
+        return Scene(
+            photo,
+            np.array(stage.boxes, np.float32).reshape(-1, 4),
+            np.array(stage.points, np.float32).reshape(-1, 5, 2),
+            np.array(stage.ignored, np.float32).reshape(-1, 4),
+            np.array(stage.covered, bool),
+        )
+
+    def _backdrop(self, rng: np.random.Generator) -> ImageU8:
+        S = self.config.size_px
+        choice = rng.random()
+        if choice < 0.15 or not self.backgrounds:
+            # A plain or slowly changing wall.
+            corners = rng.integers(0, 256, (1, 1, 3)) + rng.normal(0, rng.uniform(0, 60), (2, 2, 1))
+            wall = cv2.resize(corners.clip(0, 255).astype(np.float32), (S, S), interpolation=cv2.INTER_LINEAR)
+            noise = rng.normal(0, rng.uniform(0, 6), (S, S, 1)).astype(np.float32)
+            return np.clip(wall + noise, 0, 255).astype(np.uint8)
+        canvas = self._clip_of_background(rng, S, S)
+        if choice < 0.3:
+            # A mosaic: pieces of different pictures side by side.
+            for _ in range(int(rng.integers(2, 7))):
+                w, h = (int(v) for v in rng.integers(S // 6, S, 2))
+                x, y = int(rng.integers(0, S - w + 1)), int(rng.integers(0, S - h + 1))
+                canvas[y : y + h, x : x + w] = self._clip_of_background(rng, w, h)
+        elif choice < 0.4:
+            canvas = cv2.GaussianBlur(canvas, (0, 0), float(rng.uniform(2, 8))).astype(np.uint8)
+        return canvas
+
+    def _clip_of_background(self, rng: np.random.Generator, width: int, height: int) -> ImageU8:
+        """A random part of a random background, scaled to a size."""
+        picture = self.backgrounds[int(rng.integers(len(self.backgrounds)))]
+        H, W = picture.shape[:2]
+        # Between a close-up and the whole picture, the shape kept where the picture allows it.
+        most = min(W / width, H / height)
+        ratio = most * np.exp(rng.uniform(np.log(0.3), 0))
+        w, h = max(2, int(width * ratio)), max(2, int(height * ratio))
+        x, y = int(rng.integers(0, W - w + 1)), int(rng.integers(0, H - h + 1))
+        part = picture[y : y + h, x : x + w]
+        if rng.random() < 0.5:
+            part = part[:, ::-1]
+        method = cv2.INTER_AREA if ratio > 1 else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=method), np.uint8)
+
+    def _decoy(self, stage: _Stage, rng: np.random.Generator) -> None:
+        S = self.config.size_px
+        if not self.backgrounds:
+            return
+        w, h = (int(v) for v in np.exp(rng.uniform(np.log(20), np.log(0.7 * S), 2)))
+        x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
+        stage.paste(self._clip_of_background(rng, w, h), x, y, soft=rng.random() < 0.3)
+
+    def _photo(self, rng: np.random.Generator) -> tuple[Portrait, ImageU8, bool]:
+        index = self.bank.pick(rng)
+        covered = bool(rng.random() < self.config.covered_share)
+        portrait = self.bank.portraits[index]
+        if not covered:
+            return portrait, portrait.photo, False
+        return portrait, self.bank.covered(index, int(rng.integers(self.bank.variants))), True
+
+    def _chip(self, stage: _Stage, rng: np.random.Generator) -> None:
+        """One whole portrait, upright, alone in the grey of the border."""
+        S = self.config.size_px
+        portrait, photo, covered = self._photo(rng)
+        H, W = photo.shape[:2]
+        scale = rng.uniform(0.35, 1.0) * S / max(H, W)
+        w, h = max(1, round(W * scale)), max(1, round(H * scale))
+        x, y = (S - w) // 2, (S - h) // 2
+        stage.room = (x, y, x + w, y + h)
+        matrix = np.array([[w / W, 0, x + 0.5 * w / W - 0.5], [0, h / H, y + 0.5 * h / H - 0.5]])
+        if rng.random() < 0.5:
+            photo, matrix = photo[:, ::-1], _after_flip(matrix, W)
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        stage.canvas[y : y + h, x : x + w] = cv2.resize(np.ascontiguousarray(photo), (w, h), interpolation=method)
+        stage.label(portrait, matrix, covered=covered)
+
+    def _place(self, stage: _Stage, rng: np.random.Generator, size_px: float, *, tight: bool = False) -> None:
+        """Paste one portrait so that its face is `size_px` large, where it hides no other face."""
+        portrait, photo, covered = self._photo(rng)
+        H, W = photo.shape[:2]
+        x0, y0, x1, y1 = portrait.box
+        scale = size_px / float(np.sqrt((x1 - x0) * (y1 - y0)))
+        angle = np.deg2rad(_tilt_deg(rng))
+        # Small copies are averaged first, as a camera or a resize does; the warp then only turns them.
+        shrunk = min(1.0, scale * 1.15)
+        w, h = max(2, round(W * shrunk)), max(2, round(H * shrunk))
+        small = photo if shrunk == 1 else cv2.resize(photo, (w, h), interpolation=cv2.INTER_AREA)
+        pre = np.array([[w / W, 0, 0.5 * w / W - 0.5], [0, h / H, 0.5 * h / H - 0.5]])
+        if rng.random() < 0.5:
+            small, pre = np.ascontiguousarray(small[:, ::-1]), _chain(np.array([[-1.0, 0, w - 1], [0, 1, 0]]), pre)
+        rest = scale / (w / W)
+        linear = rest * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        turn = np.column_stack([linear, np.zeros(2)])
+        box = _moved_box(portrait.box, _chain(turn, pre))
+        # What of the picture goes along: margins around the face, at most as far as the picture reaches.
+        reach = (0.0, 0.25) if tight else (0.05, 1.3)
+        margins = rng.uniform(*reach, 4) * size_px
+        corners = np.array([(0, 0), (w - 1, 0), (w - 1, h - 1), (0, h - 1)]) @ linear.T
+        low = np.maximum(box[:2] - margins[:2], np.minimum(corners.min(0), box[:2]))
+        high = np.minimum(box[2:] + margins[2:], np.maximum(corners.max(0), box[2:]))
+        tile_w, tile_h = (int(v) for v in np.maximum(np.ceil(high - low), 2))
+        for _ in range(6):
+            left, top = stage.spot(rng, box - np.tile(low, 2))
+            if not stage.hides(left, top, tile_w, tile_h):
+                break
+        else:
+            return
+        local = turn.copy()
+        local[:, 2] -= low
+        tile = _warped(small, local, stage.under(left, top, tile_w, tile_h), rng)
+        stage.paste(vary_light(tile, rng) if rng.random() < 0.5 else tile, left, top, soft=rng.random() < 0.3)
+        local[:, 2] += (left, top)
+        stage.label(portrait, _chain(local, pre), covered=covered)
+
+
+class _Stage:
+    """A canvas being filled, and the labels of what it shows so far."""
+
+    def __init__(self, canvas: ImageU8, room: tuple[int, int, int, int]) -> None:
+        self.canvas, self.room = canvas, room
+        self.boxes: list[AnyArray] = []
+        self.points: list[AnyArray] = []
+        self.ignored: list[AnyArray] = []
+        self.covered: list[bool] = []
+
+    def spot(self, rng: np.random.Generator, box: AnyArray) -> tuple[int, int]:
+        """Where a tile may lie whose face is at `box`: mostly in full view, sometimes cut by the edge."""
+        spread = box[2:] - box[:2]
+        low, high = np.array(self.room[:2]) - box[:2], np.array(self.room[2:]) - box[2:]
+        # A face nearly as large as the room, and one in eight others, may stick out a little.
+        slack = 0.15 * spread if rng.random() < 0.12 or (high < low).any() else np.zeros(2)
+        low, high = low - slack, high + slack
+        middle = (low + high) / 2
+        left, top = rng.uniform(np.minimum(low, middle), np.maximum(high, middle))
+        return int(left), int(top)
+
+    def hides(self, left: int, top: int, width: int, height: int) -> bool:
+        """Whether a tile there would cover a face that is already labelled or undecided."""
+        return any(
+            left < box[2] and box[0] < left + width and top < box[3] and box[1] < top + height
+            for box in (*self.boxes, *self.ignored)
+        )
+
+    def under(self, left: int, top: int, width: int, height: int) -> ImageU8:
+        """What the canvas shows there, its edge repeated outside."""
+        S = self.canvas.shape[0]
+        rows = np.clip(np.arange(top, top + height), 0, S - 1)
+        columns = np.clip(np.arange(left, left + width), 0, S - 1)
+        return self.canvas[rows[:, None], columns[None, :]]
+
+    def paste(self, tile: ImageU8, left: int, top: int, *, soft: bool) -> None:
+        """Put a tile on the canvas, its edge hard or fading over a few pixels."""
+        S = self.canvas.shape[0]
+        h, w = tile.shape[:2]
+        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + w, S), min(top + h, S)
+        if x1 <= x0 or y1 <= y0:
+            return
+        part = tile[y0 - top : y1 - top, x0 - left : x1 - left]
+        below = self.canvas[y0:y1, x0:x1]
+        if soft:
+            fade = 1 + min(w, h) * 0.08
+            along = [np.clip((np.minimum(np.arange(n), n - 1 - np.arange(n)) + 0.5) / fade, 0, 1) for n in (h, w)]
+            alpha = np.minimum(along[0][:, None], along[1][None, :])[y0 - top : y1 - top, x0 - left : x1 - left, None]
+            part = (below + alpha.astype(np.float32) * (part.astype(np.float32) - below)).astype(np.uint8)
+        self.canvas[y0:y1, x0:x1] = part
+
+    def label(self, portrait: Portrait, matrix: Matrix, *, covered: bool) -> None:
+        """Note the face of a portrait that `matrix` brought onto the canvas."""
+        box = _moved_box(portrait.box, matrix)
+        points = portrait.points @ matrix[:, :2].T + matrix[:, 2]
+        if np.linalg.det(matrix[:, :2]) < 0:
+            points = points[_FLIPPED_ORDER]
+        room = np.array(self.room)
+        seen = np.maximum(np.minimum(box[2:], room[2:]) - np.maximum(box[:2], room[:2]), 0)
+        share = float(seen.prod() / (box[2:] - box[:2]).prod())
+        if share >= _EXPECTED_SHARE:
+            self.boxes.append(box)
+            self.points.append(points)
+            self.covered.append(covered)
+        elif share > _UNDECIDED_SHARE:
+            self.ignored.append(box)
+
+
+def _room(rng: np.random.Generator, S: int, pad_share: float) -> tuple[int, int, int, int]:
+    """The part of the scene that is photo; the rest will be grey border."""
+    if rng.random() >= pad_share:
+        return 0, 0, S, S
+    lost = rng.integers(0, max(2, S // 8), 4)
+    return int(lost[0]), int(lost[1]), S - int(lost[2]), S - int(lost[3])
+
+
+def _tilt_deg(rng: np.random.Generator) -> float:
+    choice = rng.random()
+    if choice < 0.7:
+        return float(rng.normal(0, 8))
+    return float(rng.uniform(-30, 30) if choice < 0.92 else rng.uniform(-50, 50))
+
+
+def _warped(picture: ImageU8, matrix: Matrix, under: ImageU8, rng: np.random.Generator) -> ImageU8:
+    """Turn a picture into a tile the size of `under`; where it does not reach, one of several fillings."""
+    size = (under.shape[1], under.shape[0])
+    choice = rng.random()
+    if choice < 0.5:
+        tile = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    else:
+        # The canvas shows through, or a plain colour as scans and rotated pictures have it.
+        tile = under.copy() if choice < 0.8 else np.full_like(under, rng.integers(0, 256, 3) * rng.integers(0, 2))
+        cv2.warpAffine(picture, matrix, size, dst=tile, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
+    return np.asarray(tile, dtype=np.uint8)
+
+
+def _moved_box(box: AnyArray, matrix: Matrix) -> AnyArray:
+    """Where the box of a face goes: that of the ellipse inside it, as a head has no corners to turn."""
+    centre = matrix[:, :2] @ ((box[:2] + box[2:]) / 2) + matrix[:, 2]
+    half = np.sqrt((matrix[:, :2] ** 2) @ (((box[2:] - box[:2]) / 2) ** 2))
+    return np.concatenate([centre - half, centre + half])
+
+
+def _chain(second: Matrix, first: Matrix) -> Matrix:
+    """The affine map that does `first`, then `second`."""
+    return np.column_stack([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2] + second[:, 2]])
+
+
+def _after_flip(matrix: Matrix, width: int) -> Matrix:
+    """The affine map that mirrors a picture of this width, then does `matrix`."""
+    return _chain(matrix, np.array([[-1.0, 0, width - 1], [0, 1, 0]]))

@@ -1,0 +1,258 @@
+"""Training the face finder: scenes in, score, boxes and points out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from demask.coverings import rng_for
+from demask.dataset.shards import FaceShards
+from demask.dataset.split import split_of
+from demask.errors import ConfigError, DatasetError
+from demask.training.finder_export import export_finder
+from demask.training.finder_faces import FaceBank, portrait_of
+from demask.training.finder_score import Finding, figures, sample_grid
+from demask.training.finder_scenes import Composer, Scene, ScenesConfig
+from demask.training.finder_targets import UNDECIDED, assign
+from demask.training.losses import weighted_total
+from demask.training.losses.detection import box_overlap, point_error, quality_focal
+from demask.training.models.finder import FinderNet, FinderNetConfig, cells, decode
+from demask.training.models.ranges import channels_first, to_model_range
+from demask.training.task import Batch, Task, stop_if_not_finite
+from demask.types import ImageU8
+
+_PICTURES = {".jpg", ".jpeg", ".png"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FinderConfig:
+    """Everything one can choose about training the finder."""
+
+    data: Path  # Folder of shards, from `demask dataset build`.
+    backgrounds: Path | None = None  # Folder of photographs without faces.
+    backgrounds_without: Path | None = None  # Text file: names in that folder to leave out, as they hold people.
+    network: FinderNetConfig = field(default_factory=FinderNetConfig)
+    scenes: ScenesConfig = field(default_factory=ScenesConfig)
+    seed: int = 0
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-3
+    score_weight: float = 1.0
+    box_weight: float = 2.0
+    points_weight: float = 3.0
+    soft_sources: tuple[str, ...] = ("utkface",)  # Tight, soft chips:
+    soft_weight: float = 0.4  # how often they are shown next to the others.
+    variants: int = 3  # Coverings drawn per photograph.
+    val_scenes: int = 192
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.val_scenes < 1:
+            raise ConfigError(
+                f"batch_size is {self.batch_size} and val_scenes {self.val_scenes}; both must be at least 1"
+            )
+
+
+class FinderTask(Task):
+    """The finder's training, as the trainer sees it.
+
+    Raises:
+        DatasetError: The folder holds no face to train on, or none to validate on.
+    """
+
+    name: ClassVar[str] = "finder"
+
+    def __init__(self, config: FinderConfig, *, device: torch.device | None = None) -> None:
+        self.config = config
+        self.device = device or torch.device("cpu")
+        torch.manual_seed(config.seed)
+        self.net: FinderNet = config.network.build().to(self.device, memory_format=torch.channels_last)
+        self.network = self.net
+        # Norms and biases are not decayed: that would only fight the batch norms.
+        decayed = [p for p in self.network.parameters() if p.ndim > 1]
+        others = [p for p in self.network.parameters() if p.ndim <= 1]
+        self.optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=config.learning_rate,
+        )
+        self._composers: dict[str, Composer] = {}
+        self._val_scenes: list[Scene] = []
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The network; there is nothing else."""
+        return {"network": self.network}
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """The one optimizer."""
+        return {"network": self.optimizer}
+
+    def composer(self, split: str) -> Composer:
+        """What makes the scenes of a split; loads its photographs into memory when first asked."""
+        if split not in self._composers:
+            self._composers[split] = _composer(self.config, split)
+        return self._composers[split]
+
+    def batches(self, *, start_step: int, num_steps: int) -> Iterator[Batch]:
+        """Batches of scenes and what every cell should say of them, made in worker processes."""
+        config = self.config
+        loader: DataLoader[Any] = DataLoader(
+            _Scenes(self.composer("train"), config.seed),
+            sampler=range(start_step * config.batch_size, num_steps * config.batch_size),  # type: ignore[arg-type]
+            batch_size=config.batch_size,
+            num_workers=config.workers,
+            prefetch_factor=4 if config.workers else None,
+            worker_init_fn=_one_thread,
+            drop_last=True,
+        )
+        yield from loader
+
+    def step(self, batch: Batch, *, progress: float) -> dict[str, Tensor]:
+        """One step down the loss; returns the terms."""
+        self.network.train()
+        device = self.device
+        photo, face, boxes, points = (batch[key].to(device) for key in ("photo", "face", "boxes", "points"))
+        pictures = to_model_range(channels_first(photo)).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            raw = self.network(pictures)
+        config = self.config
+        terms = loss_terms(raw, face, boxes, points, cells(photo.shape[1], photo.shape[2], device=device))
+        total = weighted_total(
+            terms, {"score": config.score_weight, "box": config.box_weight, "points": config.points_weight}
+        )
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
+        stop_if_not_finite(loss=total, gradient=norm)
+        self.optimizer.step()
+        return {"loss": total.detach(), **{name: term.detach() for name, term in terms.items()}}
+
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Average precision (the score), recall by size and covering, false faces, error of the points."""
+        scenes = self._validation()
+        return figures(scenes, self._find(network, scenes))
+
+    def samples(self, network: nn.Module) -> ImageU8:
+        """Twelve validation scenes with what was found (green) and what was missed (red)."""
+        scenes = self._validation()[:12]
+        return sample_grid(scenes, self._find(network, scenes))
+
+    def export(self, network: nn.Module, path: Path) -> None:
+        """Write the network as ONNX and check it against torch."""
+        assert isinstance(network, FinderNet)
+        export_finder(network, path)
+
+    def _validation(self) -> list[Scene]:
+        if not self._val_scenes:
+            composer, seed = self.composer("val"), self.config.seed
+            self._val_scenes = [
+                composer(rng_for(seed, "finder validation", str(number))) for number in range(self.config.val_scenes)
+            ]
+        return self._val_scenes
+
+    @torch.no_grad()
+    def _find(self, network: nn.Module, scenes: list[Scene]) -> list[Finding]:
+        was_training = network.training
+        network.eval()
+        device = self.device
+        found = []
+        for start in range(0, len(scenes), 16):
+            photo = torch.from_numpy(np.stack([scene.photo for scene in scenes[start : start + 16]])).to(device)
+            raw = network(to_model_range(channels_first(photo)).contiguous(memory_format=torch.channels_last))
+            answer = decode(raw, cells(photo.shape[1], photo.shape[2], device=device))
+            found += [Finding.of(*(part[row].cpu().numpy() for part in answer)) for row in range(len(photo))]
+        network.train(was_training)
+        return found
+
+
+def loss_terms(raw: Tensor, face: Tensor, boxes: Tensor, points: Tensor, cells_N3: Tensor) -> dict[str, Tensor]:
+    """The three terms, unweighted.
+
+    Args:
+        raw: The network's channels, [B, N, 15].
+        face: Which face each cell answers for, or NEGATIVE or UNDECIDED, int64 [B, N].
+        boxes: Of that face, [B, N, 4].
+        points: Of that face, [B, N, 5, 2].
+        cells_N3: From `demask.training.models.finder.cells`.
+
+    Returns:
+        `score`, `box` and `points`, scalars >= 0.
+    """
+    raw = raw.float()
+    positive = face >= 0
+    found = decode(raw, cells_N3)
+    num_positive = positive.sum().clamp(min=1)
+    iou, giou = box_overlap(found.boxes[positive], boxes[positive])
+    quality = torch.zeros_like(raw[..., 0])
+    # A cell with a face is worth at least 0.5, a cell that fits it well more: so the best one wins.
+    quality[positive] = 0.5 + 0.5 * iou.detach()
+    decided = face != UNDECIDED
+    truth = boxes[positive]
+    size = (truth[:, 2:] - truth[:, :2]).prod(dim=1).sqrt()
+    # Without a face in the batch the means would be undefined; the sums are zero then.
+    return {
+        "score": quality_focal(raw[..., 0][decided], quality[decided]) / num_positive,
+        "box": (1 - giou).sum() / num_positive,
+        "points": point_error(found.points[positive], points[positive], size) if size.numel() else raw.sum() * 0,
+    }
+
+
+class _Scenes(Dataset[dict[str, Any]]):
+    """Scene number i with its targets; a function of (seed, i) alone."""
+
+    def __init__(self, composer: Composer, seed: int) -> None:
+        self.composer, self.seed = composer, seed
+
+    def __getitem__(self, number: int) -> dict[str, Any]:
+        scene = self.composer(rng_for(self.seed, "finder scene", str(number)))
+        height, width = scene.photo.shape[:2]
+        targets = assign(scene.boxes, scene.points, scene.ignored, height=height, width=width)
+        return {"photo": scene.photo, "face": targets.face, "boxes": targets.boxes, "points": targets.points}
+
+
+def _composer(config: FinderConfig, split: str) -> Composer:
+    backgrounds = _load_backgrounds(config, split)
+    shards = FaceShards(config.data, split=split)
+    if len(shards) == 0:
+        raise DatasetError(
+            f"{config.data} holds no face of the split {split!r}; build the set from more photographs"
+        )
+    portraits = []
+    for record in shards:
+        weight = config.soft_weight if record.source in config.soft_sources else 1.0
+        portraits.append(portrait_of(record, weight=weight))
+    shards.close()
+    bank = FaceBank(portraits, seed=config.seed, variants=config.variants, patches=backgrounds)
+    return Composer(bank, backgrounds, config.scenes)
+
+
+def _load_backgrounds(config: FinderConfig, split: str) -> list[ImageU8]:
+    """The photographs without faces of a split, which goes by the file's name as a face's goes by identity."""
+    if config.backgrounds is None:
+        return []
+    left_out: set[str] = set()
+    if config.backgrounds_without is not None:
+        lines = config.backgrounds_without.read_text(encoding="utf-8").splitlines()
+        left_out = {line.strip() for line in lines if not line.startswith("#")}
+    names = sorted(
+        path.name for path in config.backgrounds.iterdir() if path.suffix.lower() in _PICTURES and path.name not in left_out
+    )
+    pictures = [
+        cv2.imread(str(config.backgrounds / name), cv2.IMREAD_COLOR) for name in names if split_of(name) == split
+    ]
+    found = [cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8) for picture in pictures if picture is not None]
+    if not found:
+        raise ConfigError(f"{config.backgrounds} holds no .jpg or .png picture for the split {split!r}; add pictures")
+    return found
+
+
+def _one_thread(_worker: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
