@@ -162,7 +162,7 @@ def _open(data: bytes, name: str) -> ImageFile.ImageFile:
             return factory(io.BytesIO(data), "")
         except Exception as error:  # A decoder fed with a broken file may raise anything.
             reason = f" ({error})"
-    if data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"heim", b"heis"):
+    if "HEIF" not in Image.OPEN and data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"heim", b"heis"):
         raise PhotoUnsupported(f"{name} is HEIC, which needs pillow-heif; run: pip install 'demask[heic]'")
     raise PhotoUnreadable(f"{name} is no picture we can read{reason}; give one of {', '.join(FORMATS)}")
 

@@ -12,16 +12,15 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, TiffImagePlugin
 
 from demask.errors import PhotoUnreadable, PhotoUnsupported
 from demask.photo import exif as exif_block
+from demask.photo.tiff import encode_tiff
 from demask.types import ImageU8
 
 DeepPixels = npt.NDArray[np.uint16]
 
 _TIFF_BITS, _TIFF_PHOTOMETRIC, _TIFF_SAMPLE_FORMAT = 258, 262, 339
-_XMP_TAG, _ICC_TAG, _EXIF_IFD, _GPS_IFD = 700, 34675, 34665, 34853
 
 
 def is_deep(image: Any, format: str, data: bytes) -> bool:
@@ -109,24 +108,8 @@ def encode_deep(
         rgb = pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], 3, axis=2)
         pixels = np.dstack([rgb, alpha.astype(np.uint16)])
     if name == "TIFF":
-        return _tiff(pixels, icc_profile, tiff_entries(exif, xmp), dpi)
+        return encode_tiff(pixels, icc_profile=icc_profile, exif=exif, xmp=xmp, dpi=dpi)
     return _png(pixels, icc_profile, exif, xmp, dpi)
-
-
-def tiff_entries(exif: bytes | None, xmp: bytes | None) -> TiffImagePlugin.ImageFileDirectory_v2:
-    """Entries for a TIFF's main directory that carry an EXIF block and an XMP packet."""
-    entries = TiffImagePlugin.ImageFileDirectory_v2()
-    if exif:
-        block = Image.Exif()
-        block.load(exif)
-        for tag in block:
-            # The orientation is 1, which is what its absence says.
-            if tag != exif_block.ORIENTATION:
-                entries[tag] = block.get_ifd(tag) if tag in (_EXIF_IFD, _GPS_IFD) else block[tag]
-    if xmp:
-        entries[_XMP_TAG] = xmp
-        entries.tagtype[_XMP_TAG] = 1
-    return entries
 
 
 def _png(
@@ -160,43 +143,3 @@ def _png(
 
 def _chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def _tiff(
-    pixels: npt.NDArray[np.uint16],
-    icc: bytes | None,
-    entries: TiffImagePlugin.ImageFileDirectory_v2,
-    dpi: tuple[float, float] | None,
-) -> bytes:
-    """Write strips compressed by Deflate after horizontal differencing (TIFF 6.0, sec. 14; Adobe TN 2002)."""
-    height, width = pixels.shape[:2]
-    samples = 1 if pixels.ndim == 2 else pixels.shape[2]
-    cube = pixels.reshape(height, width, samples)
-    rows = max(1, (1 << 20) // (width * samples * 2))
-    strips = []
-    for top in range(0, height, rows):
-        strip = cube[top : top + rows].astype("<u2")
-        strip[:, 1:] -= cube[top : top + rows, :-1]
-        strips.append(zlib.compress(strip.tobytes(), 6))
-    offsets = np.cumsum([8, *(len(strip) for strip in strips)]).tolist()
-    entries[256], entries[257] = width, height
-    entries[258] = (16,) * samples
-    entries[259] = 8  # Adobe Deflate.
-    entries[262] = 1 if samples == 1 else 2
-    entries[273] = tuple(offsets[:-1])
-    entries[277] = samples
-    entries[278] = rows
-    entries[279] = tuple(len(strip) for strip in strips)
-    entries[284] = 1
-    entries[317] = 2
-    if samples == 4:
-        entries[338] = (2,)  # Alpha that is not multiplied in.
-    if dpi:
-        entries[282], entries[283], entries[296] = dpi[0], dpi[1], 2
-    if icc:
-        entries[_ICC_TAG] = icc
-        entries.tagtype[_ICC_TAG] = 7
-    # Directories start on even offsets.
-    start = offsets[-1] + offsets[-1] % 2
-    body = b"".join(strips).ljust(start - 8, b"\x00")
-    return b"II*\x00" + struct.pack("<I", start) + body + entries.tobytes(start)

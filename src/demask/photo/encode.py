@@ -11,15 +11,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from demask.errors import OutputError, PhotoUnsupported, ShapeMismatch
-from demask.photo import deep as deep_files
 from demask.photo import exif as exif_block
 from demask.photo.decode import Photo
+from demask.photo.deep import encode_deep
 from demask.photo.formats import FORMATS, output_format, writable
 from demask.photo.provenance import labelled
+from demask.photo.tiff import encode_tiff
 from demask.types import Hole, ImageU8
 
 _MAX_SEGMENT_BYTES = 65_533  # A JPEG marker segment holds 16 bits of length.
-_LOSSLESS_TIFF = frozenset({"raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "tiff_deflate"})
 _logger = logging.getLogger(__name__)
 
 
@@ -69,11 +69,13 @@ def encode_photo(
     try:
         if photo.deep is not None and name in ("PNG", "TIFF"):
             merged = _deep_merged(photo.deep, pixels, changed)
-            return deep_files.encode_deep(name, merged, photo.alpha, **metadata)
+            return encode_deep(name, merged, photo.alpha, **metadata)
         flat: npt.NDArray[np.uint8] = _grey_merged(photo.pixels, pixels, changed) if grey else pixels
         if kind.alpha and photo.alpha is not None:
             alpha = photo.alpha if photo.alpha.dtype == np.uint8 else (photo.alpha // 257).astype(np.uint8)
             flat = np.dstack([flat, alpha])
+        if name == "TIFF":
+            return encode_tiff(flat, compress=photo.coding.tiff_compression != "raw", **metadata)
         image = Image.fromarray(flat)
         if flat.ndim == 3 and flat.shape[2] == 2:
             image = Image.merge("LA", [Image.fromarray(np.ascontiguousarray(flat[..., c])) for c in (0, 1)])
@@ -143,9 +145,6 @@ def _coding_options(photo: Photo, name: str, quality: int | None, *, grey: bool)
         lossless = quality is None and (coding.lossless or from_lossless)
         # Exact: keep the colours under transparent pixels too.
         return {"lossless": lossless, "exact": True, "quality": 60 if lossless else quality or 90}
-    if name == "TIFF":
-        known = coding.tiff_compression in _LOSSLESS_TIFF
-        return {"compression": coding.tiff_compression if known else "tiff_adobe_deflate"}
     if name == "AVIF":
         return {"quality": quality or 90, "subsampling": coding.avif_subsampling or "4:4:4", "speed": 7}
     if name == "HEIF":
@@ -168,8 +167,6 @@ def _save(image: Image.Image, name: str, options: dict[str, Any]) -> bytes:
         text = PngInfo()
         text.add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode())
         options["pnginfo"] = text
-    if name == "TIFF":
-        options["tiffinfo"] = deep_files.tiff_entries(options.pop("exif", None), options.pop("xmp", None))
     buffer = io.BytesIO()
     image.save(buffer, name, **options)
     return buffer.getvalue()

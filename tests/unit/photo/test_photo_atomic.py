@@ -1,0 +1,126 @@
+"""Files are written whole or not at all, and leave nothing behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demask.errors import OutputError, OutputExists
+from demask.photo.atomic import write_atomic
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_new_file_is_written(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "a.jpg", b"picture", overwrite=False)
+    assert (tmp_path / "a.jpg").read_bytes() == b"picture"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_permissions_follow_the_umask_and_the_old_file(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_atomic(tmp_path / "a", b"1", overwrite=False)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+    (tmp_path / "a").chmod(0o600)
+    write_atomic(tmp_path / "a", b"2", overwrite=True)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_existing_file_is_safe(tmp_path: Path) -> None:
+    target = tmp_path / "a"
+    target.write_bytes(b"old")
+    with pytest.raises(OutputExists, match="--overwrite"):
+        write_atomic(target, b"new", overwrite=False)
+    assert target.read_bytes() == b"old"
+    write_atomic(target, b"new", overwrite=True)
+    assert target.read_bytes() == b"new"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_name_taken_while_writing_is_safe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target, real_link = tmp_path / "a", os.link
+
+    def taken(source: Any, destination: Any) -> None:
+        target.write_bytes(b"theirs")
+        real_link(source, destination)
+
+    monkeypatch.setattr(os, "link", taken)
+    with pytest.raises(OutputExists):
+        write_atomic(target, b"ours", overwrite=False)
+    assert target.read_bytes() == b"theirs"
+    assert names(tmp_path) == ["a"]
+
+
+def test_folders_without_hard_links_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: Any) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    write_atomic(tmp_path / "a", b"new", overwrite=False)
+    assert (tmp_path / "a").read_bytes() == b"new"
+    with pytest.raises(OutputExists):
+        write_atomic(tmp_path / "a", b"newer", overwrite=False)
+    assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_failure_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException, overwrite: bool
+) -> None:
+    if overwrite:
+        (tmp_path / "a").write_bytes(b"old")
+
+    def fail(_: int) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "fsync", fail)
+    expected = OutputError if isinstance(error, OSError) else KeyboardInterrupt
+    with pytest.raises(expected):
+        write_atomic(tmp_path / "a", b"new", overwrite=overwrite)
+    assert names(tmp_path) == (["a"] if overwrite else [])
+    if overwrite:
+        assert (tmp_path / "a").read_bytes() == b"old"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real_open = Path.open
+
+    def full(self: Path, mode: str = "r", *rest: Any) -> Any:
+        return real_open(Path("/dev/full"), "wb") if mode == "xb" else real_open(self, mode, *rest)
+
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_atomic(tmp_path / "a", b"new" * 100_000, overwrite=False)
+    assert names(tmp_path) == []
+
+
+def test_a_missing_folder_and_a_folder_as_target(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="No such file"):
+        write_atomic(tmp_path / "none" / "a", b"", overwrite=False)
+    with pytest.raises(OutputError, match="folder"):
+        write_atomic(tmp_path, b"", overwrite=True)
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real")
+    write_atomic(tmp_path / "link", b"new", overwrite=True)
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == b"new"
+
+
+def test_a_very_long_name_works(tmp_path: Path) -> None:
+    name = "n" * 251 + ".jpg"
+    write_atomic(tmp_path / name, b"x", overwrite=False)
+    assert names(tmp_path) == [name]
