@@ -12,7 +12,10 @@ import numpy.typing as npt
 F32 = npt.NDArray[np.float32]
 
 HELD_OUT_HUES_DEG: tuple[tuple[float, float], ...] = ((68.0, 112.0), (272.0, 322.0))
-"""Yellow-greens and violets: with a saturation above `VIVID`, no training picture shows them."""
+"""Yellow-greens and violets: with a saturation above `VIVID`, never picked for a training picture.
+
+A gradient between two other colours, a printed photograph or coloured light may still come near them.
+"""
 VIVID = 0.3
 COLOUR_SETS: tuple[str, ...] = ("training", "held_out", "any")
 

@@ -223,8 +223,9 @@ def _cast_shadow(
     soft = cv2.GaussianBlur(moved, (0, 0), max(0.6, softness)).astype(np.float32)
     soft *= np.float32(float(rng.uniform(0.08, 0.5)) / 255)
     soft[soft < 0.012] = 0
-    # Blue goes first: light that reaches shaded skin has passed through skin.
-    shaded = cv2.multiply(face, cv2.merge([1 - 0.85 * soft, 1 - 0.97 * soft, 1 - soft]), dtype=cv2.CV_32F)
+    # Red is dimmed least: light that reaches shaded skin has passed through skin.
+    warmth = (0.85, 0.97, 1.0) if scene.tint is None else (0.95, 0.95, 0.95)
+    shaded = cv2.multiply(face, cv2.merge([1 - np.float32(w) * soft for w in warmth]), dtype=cv2.CV_32F)
     return np.asarray(shaded, np.float32), soft > 0
 
 

@@ -68,8 +68,8 @@ def make_cloth(
                 cloth, rng, u=float(rng.choice([-0.4, 0.4])), v=0.6, radius=0.12, colour=_valve_ink(rng)
             )
     elif kind in ("gaiter", "bandana"):
-        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.8, 2.2)), stretch=float(rng.uniform(2, 6)))
-        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.2, 1.0)), stretch=2.0)
+        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.4, 1.4)), stretch=float(rng.uniform(2, 6)))
+        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.1, 0.6)), stretch=2.0)
     elif kind == "sports":
         relief.seam(cloth, rng)
         if rng.random() < 0.7:
@@ -83,7 +83,7 @@ def make_cloth(
         relief.rings(cloth, rng)
         relief.valve(cloth, rng, u=0.0, v=0.62, radius=float(rng.uniform(0.12, 0.2)), colour=_valve_ink(rng))
     else:
-        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.0, 1.5)), stretch=float(rng.uniform(1, 4)))
+        relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.0, 1.1)), stretch=float(rng.uniform(1, 4)))
         if rng.random() < 0.2:
             relief.pleats(cloth, rng)
     smooth = kind in ("surgical", "ffp2", "cup", "cup_valve", "gas")

@@ -58,6 +58,8 @@ def paint(
     """
     height, width = size
     cloth = _plain(size, base)
+    if name == "patch" and not len(patches):
+        name = "clouds"
     used = [base]
     if name == "plain":
         return cloth, [list(_levels(base))]
@@ -127,12 +129,9 @@ def paint(
                 axes = (int(petal * 13), int(petal * 8))
                 cv2.ellipse(cloth, _fixed(centre), axes, turn + 72 * k, 0, 360, ink, -1, cv2.LINE_AA, 4)
             cv2.circle(cloth, _fixed(at), int(petal * 6), _levels(base), -1, cv2.LINE_AA, 4)
-    elif name == "patch" and len(patches):
+    elif name == "patch":
         cloth = _printed_patch(patches[int(rng.integers(len(patches)))], size, rng)
         used = [cloth.reshape(-1, 3).mean(0).astype(np.float32) / 255]
-    else:
-        field = noise.cut(rng, size, 8.0, channels=3)
-        cloth = np.clip(base * 255 + field * float(rng.uniform(20, 60)), 0, 255).astype(np.uint8)
     return cloth, [list(_levels(colour)) for colour in used]
 
 
