@@ -97,15 +97,17 @@ def crop_to_frame(photo: ImageU8, matrix: Matrix, *, size_px: int = FRAME_PX) ->
     if factor >= 2 and min(window.shape[:2]) >= 2 * factor:
         small_w, small_h = window.shape[1] // factor, window.shape[0] // factor
         ratio = np.array([window.shape[1] / small_w, window.shape[0] / small_h])
-        valid_window = np.full(window.shape[:2], 255, np.uint8)
-        window = cv2.resize(window, (small_w, small_h), interpolation=cv2.INTER_AREA)
+        window = np.asarray(cv2.resize(window, (small_w, small_h), interpolation=cv2.INTER_AREA), np.uint8)
         valid_window = np.full((small_h, small_w), 255, np.uint8)
         # Pixel centres: x_large = (x_small + 0.5) * ratio - 0.5.
         local[:, 2] += local[:, :2] @ (0.5 * ratio - 0.5)
         local[:, :2] *= ratio
     else:
         valid_window = np.full(window.shape[:2], 255, np.uint8)
-    crop = cv2.warpAffine(window, local, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    warped = cv2.warpAffine(
+        window, local, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
     valid = cv2.warpAffine(valid_window, local, (size_px, size_px), flags=cv2.INTER_LINEAR) >= 254
+    crop = np.asarray(warped, np.uint8)
     crop[~valid] = 0
     return crop, valid

@@ -63,7 +63,13 @@ def export_finder(network: FinderNet, path: Path, *, tolerance: float = 0.02) ->
 
 def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
     """Drop what only the exporter's developers read; it would be a quarter of the file."""
-    for holder in (*model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output, model.graph):
+    for holder in (
+        *model.graph.node,
+        *model.graph.initializer,
+        *model.graph.input,
+        *model.graph.output,
+        model.graph,
+    ):
         del holder.metadata_props[:]
         holder.doc_string = ""
     del model.graph.value_info[:]

@@ -19,7 +19,10 @@ def vary_light(photo: ImageU8, rng: np.random.Generator) -> ImageU8:
     """
     # One in eight is really dark or flat; the others vary as cameras do.
     strength = 2.5 if rng.random() < 0.12 else 1.0
-    gamma, gain = np.exp(rng.normal(0, 0.18 * strength)), np.exp(rng.normal(-0.03 * strength, 0.15 * strength))
+    gamma, gain = (
+        np.exp(rng.normal(0, 0.18 * strength)),
+        np.exp(rng.normal(-0.03 * strength, 0.15 * strength)),
+    )
     lift = abs(rng.normal(0, 0.03 * strength))
     cast = np.exp(rng.normal(0, 0.06, 3))
     curve = lift + (1 - lift) * np.power(_LEVELS[:, None], gamma) * gain * cast

@@ -61,7 +61,9 @@ _FLIPPED_ORDER = [1, 0, 2, 4, 3]
 class Composer:
     """Makes scenes from portraits and pictures without faces."""
 
-    def __init__(self, bank: FaceBank, backgrounds: Sequence[ImageU8], config: ScenesConfig | None = None) -> None:
+    def __init__(
+        self, bank: FaceBank, backgrounds: Sequence[ImageU8], config: ScenesConfig | None = None
+    ) -> None:
         self.bank, self.backgrounds, self.config = bank, backgrounds, config or ScenesConfig()
 
     def __call__(self, rng: np.random.Generator) -> Scene:
@@ -135,7 +137,9 @@ class Composer:
         if rng.random() < 0.5:
             part = part[:, ::-1]
         method = cv2.INTER_AREA if ratio > 1 else cv2.INTER_LINEAR
-        return np.asarray(cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=method), np.uint8)
+        return np.asarray(
+            cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=method), np.uint8
+        )
 
     def _decoy(self, stage: _Stage, rng: np.random.Generator) -> None:
         S = self.config.size_px
@@ -166,7 +170,9 @@ class Composer:
         if rng.random() < 0.5:
             photo, matrix = photo[:, ::-1], _after_flip(matrix, W)
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        stage.canvas[y : y + h, x : x + w] = cv2.resize(np.ascontiguousarray(photo), (w, h), interpolation=method)
+        stage.canvas[y : y + h, x : x + w] = cv2.resize(
+            np.ascontiguousarray(photo), (w, h), interpolation=method
+        )
         stage.label(portrait, matrix, covered=covered)
 
     def _place(self, stage: _Stage, rng: np.random.Generator, size_px: float, *, tight: bool = False) -> None:
@@ -182,7 +188,10 @@ class Composer:
         small = photo if shrunk == 1 else cv2.resize(photo, (w, h), interpolation=cv2.INTER_AREA)
         pre = np.array([[w / W, 0, 0.5 * w / W - 0.5], [0, h / H, 0.5 * h / H - 0.5]])
         if rng.random() < 0.5:
-            small, pre = np.ascontiguousarray(small[:, ::-1]), _chain(np.array([[-1.0, 0, w - 1], [0, 1, 0]]), pre)
+            small, pre = (
+                np.ascontiguousarray(small[:, ::-1]),
+                _chain(np.array([[-1.0, 0, w - 1], [0, 1, 0]]), pre),
+            )
         rest = scale / (w / W)
         linear = rest * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         turn = np.column_stack([linear, np.zeros(2)])
@@ -254,8 +263,12 @@ class _Stage:
         below = self.canvas[y0:y1, x0:x1]
         if soft:
             fade = 1 + min(w, h) * 0.08
-            along = [np.clip((np.minimum(np.arange(n), n - 1 - np.arange(n)) + 0.5) / fade, 0, 1) for n in (h, w)]
-            alpha = np.minimum(along[0][:, None], along[1][None, :])[y0 - top : y1 - top, x0 - left : x1 - left, None]
+            along = [
+                np.clip((np.minimum(np.arange(n), n - 1 - np.arange(n)) + 0.5) / fade, 0, 1) for n in (h, w)
+            ]
+            alpha = np.minimum(along[0][:, None], along[1][None, :])[
+                y0 - top : y1 - top, x0 - left : x1 - left, None
+            ]
             part = (below + alpha.astype(np.float32) * (part.astype(np.float32) - below)).astype(np.uint8)
         self.canvas[y0:y1, x0:x1] = part
 
@@ -299,8 +312,12 @@ def _warped(picture: ImageU8, matrix: Matrix, under: ImageU8, rng: np.random.Gen
         tile = cv2.warpAffine(picture, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     else:
         # The canvas shows through, or a plain colour as scans and rotated pictures have it.
-        tile = under.copy() if choice < 0.8 else np.full_like(under, rng.integers(0, 256, 3) * rng.integers(0, 2))
-        cv2.warpAffine(picture, matrix, size, dst=tile, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
+        tile = (
+            under.copy() if choice < 0.8 else np.full_like(under, rng.integers(0, 256, 3) * rng.integers(0, 2))
+        )
+        cv2.warpAffine(
+            picture, matrix, size, dst=tile, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+        )
     return np.asarray(tile, dtype=np.uint8)
 
 

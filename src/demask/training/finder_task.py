@@ -17,10 +17,11 @@ from demask.coverings import rng_for
 from demask.dataset.shards import FaceShards
 from demask.dataset.split import split_of
 from demask.errors import ConfigError, DatasetError
+from demask.training.device import place
 from demask.training.finder_export import export_finder
 from demask.training.finder_faces import FaceBank, portrait_of
-from demask.training.finder_score import Finding, figures, sample_grid
 from demask.training.finder_scenes import Composer, Scene, ScenesConfig
+from demask.training.finder_score import Finding, figures, sample_grid
 from demask.training.finder_targets import UNDECIDED, assign
 from demask.training.losses import weighted_total
 from demask.training.losses.detection import box_overlap, point_error, quality_focal
@@ -38,7 +39,9 @@ class FinderConfig:
 
     data: Path  # Folder of shards, from `demask dataset build`.
     backgrounds: Path | None = None  # Folder of photographs without faces.
-    backgrounds_without: Path | None = None  # Text file: names in that folder to leave out, as they hold people.
+    backgrounds_without: Path | None = (
+        None  # Text file: names in that folder to leave out, as they hold people.
+    )
     network: FinderNetConfig = field(default_factory=FinderNetConfig)
     scenes: ScenesConfig = field(default_factory=ScenesConfig)
     seed: int = 0
@@ -50,7 +53,7 @@ class FinderConfig:
     points_weight: float = 3.0
     soft_sources: tuple[str, ...] = ("utkface",)  # Tight, soft chips:
     soft_weight: float = 0.4  # how often they are shown next to the others.
-    variants: int = 3  # Coverings drawn per photograph.
+    variants: int = 2  # Coverings drawn per photograph.
     val_scenes: int = 192
     workers: int = 2
 
@@ -74,13 +77,16 @@ class FinderTask(Task):
         self.config = config
         self.device = device or torch.device("cpu")
         torch.manual_seed(config.seed)
-        self.net: FinderNet = config.network.build().to(self.device, memory_format=torch.channels_last)
+        self.net: FinderNet = place(config.network.build(), self.device)
         self.network = self.net
         # Norms and biases are not decayed: that would only fight the batch norms.
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": config.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            [
+                {"params": decayed, "weight_decay": config.weight_decay},
+                {"params": others, "weight_decay": 0.0},
+            ],
             lr=config.learning_rate,
         )
         self._composers: dict[str, Composer] = {}
@@ -153,7 +159,8 @@ class FinderTask(Task):
         if not self._val_scenes:
             composer, seed = self.composer("val"), self.config.seed
             self._val_scenes = [
-                composer(rng_for(seed, "finder validation", str(number))) for number in range(self.config.val_scenes)
+                composer(rng_for(seed, "finder validation", str(number)))
+                for number in range(self.config.val_scenes)
             ]
         return self._val_scenes
 
@@ -200,7 +207,9 @@ def loss_terms(raw: Tensor, face: Tensor, boxes: Tensor, points: Tensor, cells_N
     return {
         "score": quality_focal(raw[..., 0][decided], quality[decided]) / num_positive,
         "box": (1 - giou).sum() / num_positive,
-        "points": point_error(found.points[positive], points[positive], size) if size.numel() else raw.sum() * 0,
+        "points": point_error(found.points[positive], points[positive], size)
+        if size.numel()
+        else raw.sum() * 0,
     }
 
 
@@ -242,14 +251,22 @@ def _load_backgrounds(config: FinderConfig, split: str) -> list[ImageU8]:
         lines = config.backgrounds_without.read_text(encoding="utf-8").splitlines()
         left_out = {line.strip() for line in lines if not line.startswith("#")}
     names = sorted(
-        path.name for path in config.backgrounds.iterdir() if path.suffix.lower() in _PICTURES and path.name not in left_out
+        path.name
+        for path in config.backgrounds.iterdir()
+        if path.suffix.lower() in _PICTURES and path.name not in left_out
     )
     pictures = [
-        cv2.imread(str(config.backgrounds / name), cv2.IMREAD_COLOR) for name in names if split_of(name) == split
+        cv2.imread(str(config.backgrounds / name), cv2.IMREAD_COLOR)
+        for name in names
+        if split_of(name) == split
     ]
-    found = [cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8) for picture in pictures if picture is not None]
+    found = [
+        cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8) for picture in pictures if picture is not None
+    ]
     if not found:
-        raise ConfigError(f"{config.backgrounds} holds no .jpg or .png picture for the split {split!r}; add pictures")
+        raise ConfigError(
+            f"{config.backgrounds} holds no .jpg or .png picture for the split {split!r}; add pictures"
+        )
     return found
 
 

@@ -18,6 +18,7 @@ def weighted_total(terms: Mapping[str, Tensor], weights: Mapping[str, float]) ->
     """
     if terms.keys() != weights.keys():
         raise ConfigError(
-            f"loss terms are {sorted(terms)} but weights name {sorted(weights)}; every term needs exactly one weight"
+            f"loss terms are {sorted(terms)} but weights name {sorted(weights)}; "
+            "every term needs exactly one weight"
         )
     return torch.stack([weights[name] * term for name, term in terms.items()]).sum()

@@ -20,7 +20,10 @@ def box_overlap(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     low, high = torch.maximum(first[:, :2], second[:, :2]), torch.minimum(first[:, 2:], second[:, 2:])
     common = (high - low).clamp(min=0).prod(dim=1)
     union = (first[:, 2:] - first[:, :2]).prod(dim=1) + (second[:, 2:] - second[:, :2]).prod(dim=1) - common
-    hull_low, hull_high = torch.minimum(first[:, :2], second[:, :2]), torch.maximum(first[:, 2:], second[:, 2:])
+    hull_low, hull_high = (
+        torch.minimum(first[:, :2], second[:, :2]),
+        torch.maximum(first[:, 2:], second[:, 2:]),
+    )
     hull = (hull_high - hull_low).prod(dim=1)
     iou = common / union.clamp(min=1e-6)
     return iou, iou - (hull - union) / hull.clamp(min=1e-6)

@@ -36,8 +36,10 @@ class Fire(nn.Module):
 
 def _squeezenet() -> nn.Sequential:
     layers: list[nn.Module] = [nn.Conv2d(3, 64, 3, stride=2), nn.ReLU()]
-    for index in range(2, 13):
-        layers.append(Fire(*_FIRES[index]) if index in _FIRES else nn.MaxPool2d(3, 2, ceil_mode=True))
+    layers += [
+        Fire(*_FIRES[index]) if index in _FIRES else nn.MaxPool2d(3, 2, ceil_mode=True)
+        for index in range(2, 13)
+    ]
     return nn.Sequential(*layers)
 
 
@@ -63,7 +65,9 @@ class Lpips(nn.Module):
             weightings = torch.load(linear, map_location="cpu", weights_only=True)
             self.weightings = nn.ParameterList(weightings[f"lin{i}.model.1.weight"] for i in range(len(_TAPS)))
         except (OSError, RuntimeError, KeyError) as error:
-            raise WeightsError(f"LPIPS needs {backbone.name} and {linear.name} as published: {error}") from error
+            raise WeightsError(
+                f"LPIPS needs {backbone.name} and {linear.name} as published: {error}"
+            ) from error
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(1, 3, 1, 1))
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(1, 3, 1, 1))
         self.requires_grad_(False)

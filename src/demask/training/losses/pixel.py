@@ -7,7 +7,13 @@ from torch.nn import functional as F
 
 
 def hole_weighted_l1(
-    prediction: Tensor, face: Tensor, hole: Tensor, valid: Tensor, *, hole_weight: float = 6.0, known_weight: float = 0.3
+    prediction: Tensor,
+    face: Tensor,
+    hole: Tensor,
+    valid: Tensor,
+    *,
+    hole_weight: float = 6.0,
+    known_weight: float = 0.3,
 ) -> Tensor:
     """Mean absolute error over valid pixels, covered and known pixels weighted apart; a scalar >= 0.
 

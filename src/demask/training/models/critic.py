@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import torch
@@ -28,7 +29,7 @@ class PatchCritic(nn.Module):
         super().__init__()
         widths = [base_channels * 2**level for level in range(num_levels)]
         convs = [spectral_norm(nn.Conv2d(16, widths[0], 3, padding=1))]
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in itertools.pairwise(widths):
             convs.append(spectral_norm(nn.Conv2d(before, after, 4, stride=2, padding=1)))
         convs.append(spectral_norm(nn.Conv2d(widths[-1], widths[-1], 3, padding=1)))
         self.convs = nn.ModuleList(convs)

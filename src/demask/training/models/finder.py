@@ -52,7 +52,9 @@ class FinderNetConfig:
         return FinderNet(self)
 
 
-def _conv_norm(in_channels: int, out_channels: int, *, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def _conv_norm(
+    in_channels: int, out_channels: int, *, kernel: int, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
     conv = nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, groups=groups, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels))
 
@@ -118,7 +120,9 @@ class FinderNet(nn.Module):
             x = stage(x)
             features.append(lateral(x))
         for level in (1, 0):
-            features[level] = features[level] + F.interpolate(features[level + 1], scale_factor=2.0, mode="nearest")
+            features[level] = features[level] + F.interpolate(
+                features[level + 1], scale_factor=2.0, mode="nearest"
+            )
         raw = [
             head(smooth(F.relu(feature))).flatten(2)
             for head, smooth, feature in zip(self.heads, self.smooths, features, strict=True)
@@ -144,7 +148,11 @@ def cells(height: int, width: int, *, device: torch.device | None = None) -> Ten
         shape = (height // stride, width // stride)
         centre = (stride - 1) / 2
         grid = torch.stack(
-            [(x * stride + centre).expand(shape), (y * stride + centre).expand(shape), torch.full(shape, float(stride), device=device)],
+            [
+                (x * stride + centre).expand(shape),
+                (y * stride + centre).expand(shape),
+                torch.full(shape, float(stride), device=device),
+            ],
             dim=-1,
         )
         grids.append(grid.reshape(-1, 3))

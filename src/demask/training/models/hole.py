@@ -17,7 +17,11 @@ class HoleConfig:
 
     body: UNetConfig = field(
         default_factory=lambda: UNetConfig(
-            widths=(16, 32, 64, 160), encoder_blocks=(1, 1, 2), decoder_blocks=(1, 1, 1), mixer_blocks=2, num_heads=5
+            widths=(16, 32, 64, 160),
+            encoder_blocks=(1, 1, 2),
+            decoder_blocks=(1, 1, 1),
+            mixer_blocks=2,
+            num_heads=5,
         )
     )
 

@@ -39,7 +39,9 @@ class UNet(nn.Module):
         self.encoders, self.downs, self.ups, self.decoders = (nn.ModuleList() for _ in range(4))
         for level in range(levels):
             wide = widths[level]
-            self.encoders.append(nn.Sequential(*(ResidualBlock(wide, wide) for _ in range(config.encoder_blocks[level]))))
+            self.encoders.append(
+                nn.Sequential(*(ResidualBlock(wide, wide) for _ in range(config.encoder_blocks[level])))
+            )
             self.downs.append(conv3(wide, widths[level + 1], stride=2))
             self.ups.append(Upsample(widths[level + 1], wide))
             blocks = [ResidualBlock(2 * wide, wide)]

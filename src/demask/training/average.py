@@ -1,0 +1,28 @@
+"""The running average of a network's weights, which is what we export."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class Average:
+    """Exponential moving average with a warm-up, after Karras et al. 2023 (arXiv:2312.02696, sec. 3.1).
+
+    At step t the decay is min(decay, (1 + t) / (10 + t)), so early weights are soon forgotten.
+    """
+
+    def __init__(self, network: nn.Module, *, decay: float) -> None:
+        self.decay = decay
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move the average a little towards the network."""
+        decay = min(self.decay, (1 + step) / (10 + step))
+        mine, theirs = ([p.detach() for p in net.parameters()] for net in (self.network, network))
+        torch._foreach_lerp_(mine, theirs, 1 - decay)
+        for buffer, other in zip(self.network.buffers(), network.buffers(), strict=True):
+            buffer.copy_(other)

@@ -1,0 +1,43 @@
+"""A run's state in one file, written under a temporary name, so a killed run keeps its last good one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from demask.errors import TrainingError
+
+State = dict[str, Any]
+
+
+def save(path: Path, state: State) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        TrainingError: The disk is full or the folder cannot be written; the former file is unharmed.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        torch.save(state, temporary)
+        temporary.replace(path)
+    except (OSError, RuntimeError) as error:
+        # torch reports a full disk as a RuntimeError of its own writer.
+        raise TrainingError(f"could not save {path}: {error}; the last good checkpoint is unharmed") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path: Path) -> State:
+    """Read a checkpoint; tensors and plain values only, never code.
+
+    Raises:
+        TrainingError: The file is missing or damaged.
+    """
+    try:
+        state: State = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise TrainingError(f"{path} is not a checkpoint that can be read: {error}") from error
+    return state

@@ -1,0 +1,157 @@
+"""Networks to ONNX: pictures go in and come out as uint8 [N, H, W, 3], so no caller can get a range wrong.
+
+Weights are stored as float16 and widened when the session is made; the arithmetic stays float32. Every
+export is checked against torch before the file takes its place.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnx.numpy_helper
+import onnxruntime
+import torch
+from torch import Tensor, nn
+
+from demask.errors import TrainingError
+from demask.training.models.ranges import channels_first, to_model_range, to_pixels
+
+FRAME_PX = 256
+OPSET = 20
+
+
+class _RestorerGraph(nn.Module):
+    """uint8 crop and hole in, uint8 face out."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, masked: Tensor, hole: Tensor) -> Tensor:
+        picture = to_model_range(channels_first(masked))
+        prediction = self.network(picture, hole.float()[:, None]).prediction
+        return to_pixels(prediction).permute(0, 2, 3, 1)
+
+
+class _HoleGraph(nn.Module):
+    """uint8 crop in, coverage in [0, 1] out."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crop: Tensor) -> Tensor:
+        logits: Tensor = self.network(to_model_range(channels_first(crop)))
+        return torch.sigmoid(logits)[:, 0]
+
+
+def restorer(network: nn.Module, path: Path) -> None:
+    """Export a restorer: `masked` uint8 [N, 256, 256, 3], `hole` uint8 [N, 256, 256] to `restored` uint8.
+
+    Raises:
+        TrainingError: The exported graph does not say what torch says.
+    """
+    rng = np.random.default_rng(0)
+    masked = rng.integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
+    hole = np.zeros((2, FRAME_PX, FRAME_PX), np.uint8)
+    hole[:, 120:220, 70:190] = 1
+    inputs = {"masked": torch.from_numpy(masked), "hole": torch.from_numpy(hole)}
+    write_onnx(_RestorerGraph(network), inputs, ["restored"], path, tolerance=2.0)
+
+
+def hole(network: nn.Module, path: Path) -> None:
+    """Export a segmenter: `crop` uint8 [N, 256, 256, 3] to `coverage` float32 [N, 256, 256].
+
+    Raises:
+        TrainingError: The exported graph does not say what torch says.
+    """
+    crop = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
+    write_onnx(_HoleGraph(network), {"crop": torch.from_numpy(crop)}, ["coverage"], path, tolerance=0.02)
+
+
+def write_onnx(
+    graph: nn.Module,
+    inputs: Mapping[str, Tensor],
+    outputs: Sequence[str],
+    path: Path,
+    *,
+    tolerance: float,
+    dynamic: Mapping[str, Mapping[int, str]] | None = None,
+) -> None:
+    """Export a module, shrink its weights to float16, compare with torch, then move it into place.
+
+    Args:
+        graph: Takes the inputs in order.
+        inputs: Example tensors by name; the parity check uses them too.
+        outputs: Names of what the module returns.
+        path: Where the .onnx goes.
+        tolerance: Largest difference allowed anywhere, in units of the output.
+        dynamic: Axes of any size per input, e.g. `{"photo": {1: "height"}}`; the first axis of every
+            input by default.
+
+    Raises:
+        TrainingError: The difference exceeds the tolerance; nothing is written.
+    """
+    # Compare in the contiguous layout and in the weights that the file will hold.
+    graph = graph.cpu().float().eval()
+    graph.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    dynamic = dynamic or {name: {0: "batch"} for name in inputs}
+    axes = {axis: torch.export.Dim(axis) for of_input in dynamic.values() for axis in of_input.values()}
+    shapes = {name: {at: axes[axis] for at, axis in of_input.items()} for name, of_input in dynamic.items()}
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        temporary = Path(folder) / "network.onnx"
+        torch.onnx.export(
+            graph,
+            kwargs=dict(inputs),
+            f=str(temporary),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+        )
+        model = onnx.load(str(temporary))
+        halve_weights(model)
+        onnx.checker.check_model(model)
+        onnx.save(model, str(temporary))
+        difference = parity(graph, inputs, temporary)
+        if not difference <= tolerance:
+            raise TrainingError(
+                f"the exported graph differs from torch by {difference:g} (allowed: {tolerance:g}); "
+                "nothing was written"
+            )
+        temporary.replace(path)
+
+
+def halve_weights(model: onnx.ModelProto) -> None:
+    """Store every large float32 weight as float16, with a Cast back to float32 before its first use."""
+    graph = model.graph
+    casts = []
+    for tensor in list(graph.initializer):
+        if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims) < 256:
+            continue
+        values = onnx.numpy_helper.to_array(tensor).astype(np.float16)
+        name = tensor.name
+        graph.initializer.remove(tensor)
+        graph.initializer.append(onnx.numpy_helper.from_array(values, f"{name}.half"))
+        casts.append(onnx.helper.make_node("Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT))
+    for node in reversed(casts):
+        graph.node.insert(0, node)
+
+
+def parity(graph: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> float:
+    """Largest absolute difference between torch and the ONNX file on the same inputs."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    feed = {name: tensor.numpy() for name, tensor in inputs.items()}
+    theirs: list[npt.NDArray[np.generic]] = session.run(None, feed)
+    with torch.no_grad():
+        ours = graph(*inputs.values())
+    ours = [ours] if isinstance(ours, Tensor) else list(ours)
+    pairs = zip(ours, theirs, strict=True)
+    return max(float(np.abs(a.numpy().astype(np.float64) - b.astype(np.float64)).max()) for a, b in pairs)

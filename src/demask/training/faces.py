@@ -1,0 +1,216 @@
+"""Training pictures: faces from the shards, coverings drawn on the fly, everything a function of its number.
+
+Picture number i of a run depends on (seed, i) alone, so workers, restarts and reruns agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from demask.coverings import draw, rng_for
+from demask.coverings.distractors import add_distractor
+from demask.dataset.shards import FaceShards
+from demask.errors import ConfigError, DatasetError
+from demask.faces import alignment
+from demask.types import Hole, ImageU8, Landmarks, Matrix
+
+Item = dict[str, npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FacesConfig:
+    """Which faces are shown, how often, and how they are varied."""
+
+    data: Path  # Folder of shards, from `demask dataset build`.
+    textures: Path | None = None  # Folder of photographs without faces; patches become prints.
+    seed: int = 0
+    bare_share: float = 0.0  # Share of faces left bare, half of them with something else before the mouth.
+    sharp_factor: float = 3.7  # How much more often a sharp source is drawn than utkface's soft chips.
+    soft_sources: tuple[str, ...] = ("utkface",)
+    shift_px: float = 4.0  # Standard deviation of the shift that imitates the finder's error.
+    rotation_deg: float = 4.0
+    scale: float = 0.05  # Standard deviation of the logarithm of the scale.
+    degrade_share: float = 0.4  # Share of faces blurred or compressed, as photographs from the web are.
+    grey_share: float = 0.07
+    widen_px: tuple[int, int] = (
+        1,
+        7,
+    )  # The hole is widened by a number of pixels from this range; (0, 0): exact.
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.bare_share <= 1:
+            raise ConfigError(f"bare_share is {self.bare_share} but is a share between 0 and 1")
+        if self.widen_px[0] > self.widen_px[1] or self.widen_px[0] < 0:
+            raise ConfigError(f"widen_px is {self.widen_px} but is a range of pixels, smallest first")
+
+
+class CoveredFaces(Dataset[Item]):
+    """Endless covered faces of one split.
+
+    An item holds `masked` and `face`, uint8 RGB [256, 256, 3], and `hole` and `valid`, uint8 0 or 1
+    [256, 256].
+
+    Raises:
+        DatasetError: The folder holds no face of this split.
+    """
+
+    def __init__(self, config: FacesConfig, *, split: str) -> None:
+        self.config = config
+        self.shards = FaceShards(config.data, split=split)
+        if len(self.shards) == 0:
+            raise DatasetError(
+                f"{config.data} holds no face of the split {split!r}; build it from more photographs"
+            )
+        soft = np.array([entry.source in config.soft_sources for entry in self.shards.entries])
+        weight = np.where(soft, 1.0, config.sharp_factor)
+        self.cumulative = np.cumsum(weight / weight.sum())
+        self.patches = _load_textures(config.textures) if config.textures else ()
+
+    def __getitem__(self, number: int) -> Item:
+        """Picture `number` of the run; any number >= 0."""
+        config = self.config
+        rng = rng_for(config.seed, "picture", str(number))
+        index = min(int(np.searchsorted(self.cumulative, rng.random())), len(self.shards) - 1)
+        record = self.shards[index]
+        rng = rng_for(config.seed, f"picture {number}", record.face_id)
+        face, valid, landmarks = _jitter(record.crop, record.valid, record.landmarks, rng, config)
+        face = _vary_light(face, rng, grey_share=config.grey_share)
+        if rng.random() < config.degrade_share:
+            face = _degrade(face, rng)
+        face[~valid] = 0
+
+        masked = face
+        hole = np.zeros(valid.shape, bool)
+        if rng.random() >= config.bare_share:
+            drawn = draw(face, landmarks, rng, patches=self.patches)
+            masked, hole = drawn.masked, drawn.hole
+        elif rng.random() < 0.5:
+            masked = add_distractor(face, landmarks, rng)
+            face = masked
+        if config.widen_px[1]:
+            hole = widen(hole, rng, config.widen_px)
+        if rng.random() < 0.5:
+            masked, face, hole, valid = (np.ascontiguousarray(a[:, ::-1]) for a in (masked, face, hole, valid))
+        return {
+            "masked": np.where(valid[..., None], masked, 0).astype(np.uint8),
+            "face": face,
+            "hole": (hole & valid).astype(np.uint8),
+            "valid": valid.astype(np.uint8),
+        }
+
+
+def batches(
+    dataset: CoveredFaces, *, batch_size: int, start_step: int, num_steps: int
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Batches `start_step` to `num_steps` - 1 of a run, drawn in worker processes ahead of time."""
+    numbers = range(start_step * batch_size, num_steps * batch_size)
+    loader: DataLoader[Any] = DataLoader(
+        dataset,
+        sampler=numbers,
+        batch_size=batch_size,
+        num_workers=dataset.config.workers,
+        prefetch_factor=4 if dataset.config.workers else None,
+        worker_init_fn=_one_thread,
+        drop_last=True,
+    )
+    yield from loader
+
+
+def fixed_batch(dataset: CoveredFaces, count: int) -> dict[str, torch.Tensor]:
+    """The first `count` pictures of a data set, stacked: the same at every call."""
+    items = [dataset[number] for number in range(count)]
+    return {key: torch.from_numpy(np.stack([item[key] for item in items])) for key in items[0]}
+
+
+def widen(hole: Hole, rng: np.random.Generator, widen_px: tuple[int, int]) -> Hole:
+    """Imitate a found hole: widened by a few pixels, half the time with an outline that wavers.
+
+    Args:
+        hole: bool [H, W].
+        rng: Where the width and the waver come from.
+        widen_px: Smallest and largest widening, in pixels.
+    """
+    radius = int(rng.integers(widen_px[0], widen_px[1] + 1))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    wide = cv2.dilate(hole.astype(np.uint8), kernel)
+    if rng.random() < 0.5:
+        height, width = hole.shape
+        coarse = rng.normal(0, 1, (height // 16, width // 16)).astype(np.float32)
+        waver = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        soft = cv2.GaussianBlur(wide.astype(np.float32), (0, 0), 4)
+        wide = (soft > 0.45 + 0.15 * waver).astype(np.uint8)
+    return wide.astype(bool)
+
+
+def _jitter(
+    crop: ImageU8, valid: Hole, landmarks: Landmarks, rng: np.random.Generator, config: FacesConfig
+) -> tuple[ImageU8, Hole, Landmarks]:
+    angle = np.deg2rad(np.clip(rng.normal(0, config.rotation_deg), -20, 20))
+    scale = np.exp(np.clip(rng.normal(0, config.scale), -0.25, 0.25))
+    shift = np.clip(rng.normal(0, config.shift_px, 2), -20, 20)
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    centre = np.array([crop.shape[1] / 2, crop.shape[0] / 2])
+    linear = np.array([[cos, -sin], [sin, cos]])
+    matrix: Matrix = np.column_stack([linear, centre + shift - linear @ centre])
+    size = (crop.shape[1], crop.shape[0])
+    moved = cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    valid_moved = cv2.warpAffine(valid.astype(np.uint8) * 255, matrix, size, flags=cv2.INTER_LINEAR) >= 254
+    return np.asarray(moved, np.uint8), valid_moved, alignment.apply(matrix, landmarks)
+
+
+def _vary_light(face: ImageU8, rng: np.random.Generator, *, grey_share: float) -> ImageU8:
+    """Gain, gamma and a colour cast, through a table; some faces turn grey."""
+    levels = np.arange(256, dtype=np.float32) / 255
+    gain, gamma = np.exp(rng.normal(0, 0.12)), np.exp(rng.normal(0, 0.12))
+    cast = np.exp(rng.normal(0, 0.04, 3))
+    table = np.clip(255 * np.power(levels[:, None], gamma) * gain * cast, 0, 255).astype(np.uint8)
+    out: ImageU8 = np.asarray(cv2.LUT(face, table.reshape(1, 256, 3)), np.uint8)
+    if rng.random() < grey_share:
+        grey = cv2.cvtColor(out, cv2.COLOR_RGB2GRAY)
+        out = np.repeat(np.asarray(grey, np.uint8)[..., None], 3, axis=2)
+    return out
+
+
+def _degrade(face: ImageU8, rng: np.random.Generator) -> ImageU8:
+    """Lose detail as photographs from the web do: scaled down and up, compressed, noisy."""
+    height, width = face.shape[:2]
+    out = face
+    if rng.random() < 0.6:
+        share = rng.uniform(0.35, 0.9)
+        small = cv2.resize(out, None, fx=share, fy=share, interpolation=cv2.INTER_AREA)
+        out = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+    if rng.random() < 0.4:
+        sigma = rng.uniform(1, 7)
+        # One noise field is enough: random numbers cost more than the addition.
+        noise = rng.standard_normal((height, width), dtype=np.float32) * sigma
+        out = np.clip(out + noise[..., None], 0, 255).astype(np.uint8)
+    if rng.random() < 0.6:
+        quality = int(rng.integers(35, 92))
+        _, encoded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        out = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+    return out
+
+
+def _load_textures(folder: Path) -> Sequence[ImageU8]:
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in {".jpg", ".jpeg", ".png"})
+    if not paths:
+        raise ConfigError(f"{folder} holds no .jpg or .png picture to take prints from")
+    pictures = [cv2.imread(str(path), cv2.IMREAD_COLOR) for path in paths[:200]]
+    return [
+        cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8) for picture in pictures if picture is not None
+    ]
+
+
+def _one_thread(_worker: int) -> None:
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,134 @@
+"""Training the hole segmenter: endless drawn coverings, bare faces, and things that are no covering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from demask.training import export
+from demask.training.device import place
+from demask.training.faces import CoveredFaces, FacesConfig, batches, fixed_batch
+from demask.training.losses import weighted_total
+from demask.training.losses.coverage import coverage_cross_entropy, soft_jaccard
+from demask.training.models.hole import HoleConfig, HoleNet
+from demask.training.models.ranges import channels_first, to_model_range
+from demask.training.pictures import as_grey, wide_grid
+from demask.training.task import Batch, Task, stop_if_not_finite
+from demask.types import ImageU8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HoleTaskConfig:
+    """Everything about the segmenter's training but how long it lasts."""
+
+    faces: FacesConfig
+    model: HoleConfig = field(default_factory=HoleConfig)
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    cross_entropy_weight: float = 1.0
+    jaccard_weight: float = 0.5
+    validation_faces: int = 128
+
+
+class Tensors(NamedTuple):
+    """A batch in model range, channels first."""
+
+    masked: Tensor  # [B, 3, H, W]
+    hole: Tensor  # [B, 1, H, W]
+    valid: Tensor  # [B, 1, H, W]
+
+
+class HoleTask(Task):
+    """See the module."""
+
+    name = "hole"
+
+    def __init__(self, config: HoleTaskConfig, *, device: torch.device | None = None) -> None:
+        self.config = config
+        self.device = device or torch.device("cpu")
+        self.net: HoleNet = place(config.model.build(), self.device)
+        self.network = self.net
+        self.optimizer = torch.optim.AdamW(
+            self.net.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
+        )
+        self.train_faces = CoveredFaces(config.faces, split="train")
+        self.val_faces = CoveredFaces(config.faces, split="val")
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The segmenter."""
+        return {"network": self.network}
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """AdamW."""
+        return {"network": self.optimizer}
+
+    def batches(self, *, start_step: int, num_steps: int) -> Iterator[Batch]:
+        """Covered and bare faces of the training split."""
+        size = self.config.batch_size
+        return batches(self.train_faces, batch_size=size, start_step=start_step, num_steps=num_steps)
+
+    def step(self, batch: Batch, *, progress: float) -> dict[str, Tensor]:
+        """One update."""
+        tensors = self._tensors(batch)
+        with torch.autocast(self.device.type, torch.bfloat16):
+            logits = self.net(tensors.masked)
+        logits = logits.float()
+        terms = {
+            "cross_entropy": coverage_cross_entropy(logits, tensors.hole, tensors.valid),
+            "jaccard": soft_jaccard(logits, tensors.hole, tensors.valid),
+        }
+        config = self.config
+        weights = {"cross_entropy": config.cross_entropy_weight, "jaccard": config.jaccard_weight}
+        total = weighted_total(terms, weights)
+        stop_if_not_finite(**terms)
+        self.optimizer.zero_grad()
+        total.backward()
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+        stop_if_not_finite(gradient=norm)
+        self.optimizer.step()
+        return {name: term.detach() for name, term in terms.items()} | {"gradient": norm}
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Mean IoU over covered faces, and the share of pixels wrongly covered on bare ones."""
+        tensors = self._tensors(fixed_batch(self.val_faces, self.config.validation_faces))
+        found = self._coverage(network, tensors.masked) > 0.5
+        wanted = (tensors.hole * tensors.valid) > 0.5
+        found = found & (tensors.valid > 0.5)
+        both = (found & wanted).sum((1, 2, 3)).float()
+        either = (found | wanted).sum((1, 2, 3)).float()
+        covered = wanted.sum((1, 2, 3)) > 0
+        figures = {"iou": float((both / either.clamp_min(1))[covered].mean())}
+        if (~covered).any():
+            figures["false_share"] = float(found[~covered].float().mean())
+        return figures | {"score": figures["iou"] - figures.get("false_share", 0.0)}
+
+    @torch.no_grad()
+    def samples(self, network: nn.Module) -> ImageU8:
+        """Crop, found hole, true hole."""
+        tensors = self._tensors(fixed_batch(self.val_faces, 16))
+        return wide_grid(
+            [tensors.masked, as_grey(self._coverage(network, tensors.masked)), as_grey(tensors.hole)]
+        )
+
+    def export(self, network: nn.Module, path: Path) -> None:
+        """ONNX: crop uint8 in, coverage float out."""
+        export.hole(network, path)
+
+    def _coverage(self, network: nn.Module, masked: Tensor) -> Tensor:
+        parts = []
+        for start in range(0, len(masked), 16):
+            with torch.autocast(self.device.type, torch.bfloat16):
+                parts.append(torch.sigmoid(network(masked[start : start + 16]).float()))
+        return torch.cat(parts)
+
+    def _tensors(self, batch: Mapping[str, Tensor]) -> Tensors:
+        masked = channels_first(to_model_range(batch["masked"].to(self.device)))
+        hole, valid = (batch[key].to(self.device).float()[:, None] for key in ("hole", "valid"))
+        return Tensors(masked, hole, valid)
