@@ -90,9 +90,9 @@ def verify(
     bad = 0
     for name in wanted:
         try:
-            path = registry.locate(registry.lookup(name).name) or registry.find(name)
-            registry.check(registry.lookup(name), path)
-            typer.echo(f"{name}: good, {path}")
+            path = registry.find(name)
+            replaced = registry.lookup(name).shipped and path.parent != registry.SHIPPED_FOLDER
+            typer.echo(f"{name}: {'replaced by a file of yours' if replaced else 'good'}, {path}")
         except WeightsError as error:
             say_error(f"{name}: {error}")
             bad += 1
