@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,8 @@ def assemble(
         val_percent=val_percent,
         test_percent=test_percent,
     )
+    for stale in out.glob("*-[0-9]*.tar"):  # Of a run that was killed here.
+        stale.unlink()
     rows: list[dict[str, Any]] = []
     shards: dict[str, str] = {}
     for split in SPLITS:
@@ -75,7 +77,8 @@ def assemble(
         for number, at in enumerate(range(0, len(chosen), shard_size)):
             path = out / f"{split}-{number:05d}.tar"
             rows += _write_shard(path, chosen[at : at + shard_size], split)
-            shards[path.name] = _sha256_of(path)
+            with path.open("rb") as file:
+                shards[path.name] = file_digest(file, "sha256").hexdigest()
     lines = b"".join(dump_facts(row) + b"\n" for row in rows)
     temporary = out / f".{MANIFEST}.writing"
     temporary.write_bytes(lines)
@@ -161,11 +164,3 @@ def _write_shard(path: Path, faces: Sequence[_Found], split: str) -> list[dict[s
         raise
     writer.finish()
     return rows
-
-
-def _sha256_of(path: Path) -> str:
-    digest = sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -25,13 +25,22 @@ from demask.dataset.assemble import assemble
 from demask.dataset.record import dump_facts
 from demask.dataset.shards import DATASET, SKIPPED_MEMBER, ShardWriter
 from demask.dataset.sources import Entry, Source
-from demask.dataset.worker import Job, LabellerFactory, Outcome, TeacherLabellers, run_job, start_worker
-from demask.errors import ConfigError, DatasetError
+from demask.dataset.worker import (
+    Job,
+    LabellerFactory,
+    Outcome,
+    TeacherLabellers,
+    run_job,
+    start_pool_worker,
+    start_worker,
+)
+from demask.errors import ConfigError, DatasetError, OutputError
 
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
 PART_FACES = 250
+PARTS_FOLDER = ".parts"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +109,7 @@ def build(
 
     Raises:
         DatasetError: `config.out` holds another set, a source is empty, or no face was found at all.
+        OutputError: `config.out` cannot be written, or the disk is full; what is done is kept.
         WeightsError: The teachers are missing.
     """
     entries = _planned(config)
@@ -108,55 +118,61 @@ def build(
     if done is not None:
         return done
     labellers = labellers or TeacherLabellers.checked(config.weights)
-    parts_folder = config.out / ".parts"
+    chunks = [entries[at : at + PART_FACES] for at in range(0, len(entries), PART_FACES)]
+    parts_folder = config.out / PARTS_FOLDER
+    parts = [parts_folder / f"part-{_digest(config, chunk)}.tar" for chunk in chunks]
+    tell = progress or (lambda done, total, file: None)
     try:
         parts_folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatasetError(f"cannot write to {config.out}: {error}; choose another folder") from error
-
-    chunks = [entries[at : at + PART_FACES] for at in range(0, len(entries), PART_FACES)]
-    parts = [parts_folder / f"part-{_digest(config, chunk)}.tar" for chunk in chunks]
-    resumed = sum(len(chunk) for chunk, part in zip(chunks, parts, strict=True) if part.exists())
-    count = 0
-    with _pool(config.workers, labellers, wanted=resumed < len(entries)) as run:
-        for chunk, part in zip(chunks, parts, strict=True):
-            if part.exists():
-                count += len(chunk)
-                if progress:
-                    progress(count, len(entries), chunk[-1].file)
-                continue
-            writer = ShardWriter(part)
-            skipped: dict[str, str] = {}
-            try:
-                jobs = [
-                    Job(entry=entry, jpeg_quality=config.jpeg_quality, photo_px=config.photo_px)
-                    for entry in chunk
-                ]
-                for entry, outcome in zip(chunk, run(jobs), strict=True):
-                    if outcome.parts is None:
-                        skipped[entry.face_id] = f"{entry.file}: {outcome.reason}"
-                        logger.warning("skipped %s: %s", entry.file, outcome.reason)
-                    else:
-                        writer.add_face(entry.face_id, outcome.parts)
+        resumed = sum(len(chunk) for chunk, part in zip(chunks, parts, strict=True) if part.exists())
+        count = 0
+        with _pool(config.workers, labellers, wanted=resumed < len(entries)) as run:
+            for chunk, part in zip(chunks, parts, strict=True):
+                if part.exists():
+                    count += len(chunk)
+                    tell(count, len(entries), chunk[-1].file)
+                    continue
+                for file in _write_part(config, chunk, part, run):
                     count += 1
-                    if progress:
-                        progress(count, len(entries), entry.file)
-                writer.add(SKIPPED_MEMBER, dump_facts(skipped))
-            except BaseException:
-                writer.discard()
-                raise
-            writer.finish()
-    facts = assemble(
-        parts,
-        config.out,
-        shard_size=config.shard_size,
-        val_percent=config.val_percent,
-        test_percent=config.test_percent,
-    )
-    facts |= {"format_version": FORMAT_VERSION, "plan": plan, "config": _public(config)}
-    _write_json(config.out / DATASET, facts)
-    shutil.rmtree(parts_folder)
+                    tell(count, len(entries), file)
+        facts = assemble(
+            parts,
+            config.out,
+            shard_size=config.shard_size,
+            val_percent=config.val_percent,
+            test_percent=config.test_percent,
+        )
+        facts |= {"format_version": FORMAT_VERSION, "plan": plan, "config": _public(config)}
+        _write_json(config.out / DATASET, facts)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write to {config.out}: {error.strerror or error}; make room or choose another folder, "
+            "then run the same command again to go on"
+        ) from error
+    shutil.rmtree(parts_folder, ignore_errors=True)
     return _report(config.out, facts, resumed=resumed)
+
+
+def _write_part(
+    config: BuildConfig, chunk: list[Entry], part: Path, run: Callable[[list[Job]], Iterator[Outcome]]
+) -> Iterator[str]:
+    """Label the photographs of one part; yields each file's name when it is done."""
+    jobs = [Job(entry=entry, jpeg_quality=config.jpeg_quality, photo_px=config.photo_px) for entry in chunk]
+    skipped: dict[str, str] = {}
+    writer = ShardWriter(part)
+    try:
+        for entry, outcome in zip(chunk, run(jobs), strict=True):
+            if outcome.parts is None:
+                skipped[entry.face_id] = f"{entry.file}: {outcome.reason}"
+                logger.warning("skipped %s: %s", entry.file, outcome.reason)
+            else:
+                writer.add_face(entry.face_id, outcome.parts)
+            yield entry.file
+        writer.add(SKIPPED_MEMBER, dump_facts(skipped))
+        writer.finish()
+    except BaseException:
+        writer.discard()
+        raise
 
 
 def _planned(config: BuildConfig) -> list[Entry]:
@@ -211,6 +227,7 @@ def _finished(out: Path, plan: str) -> BuildReport | None:
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         if facts["plan"] == plan:
+            shutil.rmtree(out / PARTS_FOLDER, ignore_errors=True)  # Of a run killed at the very end.
             return _report(out, facts, resumed=facts["num_photographs"])
     except (OSError, ValueError, KeyError) as error:
         raise DatasetError(f"{path} is damaged: {error}; delete the folder and build again") from error
@@ -253,7 +270,7 @@ def _pool(
         return
     # Spawned, not forked: onnxruntime's threads do not survive a fork.
     pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=start_worker, initargs=(labellers,)
+        workers, mp_context=get_context("spawn"), initializer=start_pool_worker, initargs=(labellers,)
     )
     try:
         yield lambda jobs: pool.map(run_job, jobs, chunksize=4)

@@ -27,6 +27,8 @@ _MESH_SPAN_PX = FRAME_PX + MESH_MARGIN_PX["left"] + MESH_MARGIN_PX["right"]
 
 # YuNet knows faces of about 10 to 300 px: a large photo is looked at small.
 _SEARCH_LONGEST_PX = 640
+# On slivers its answer is noise (it pads the input to whole blocks of 32 px), and no face fits in one.
+_SEARCH_SHORTEST_PX = 32
 _PAD_SHARE = 0.3
 _PASSES = ((0.6, False), (0.6, True), (0.3, False), (0.3, True))
 
@@ -95,6 +97,8 @@ class Teachers:
         if scale < 1:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
+        if min(small.shape[:2]) < _SEARCH_SHORTEST_PX:
+            return []
         border = round(_PAD_SHARE * max(small.shape[:2])) if padded else 0
         if border:
             small = cv2.copyMakeBorder(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -105,6 +106,37 @@ def read_manifest(folder: Path) -> list[dict[str, Any]]:
         except ValueError as error:
             raise DatasetError(f"{path}, line {number} is damaged: {error}; build the set again") from error
     return rows
+
+
+def read_dataset(folder: Path) -> dict[str, Any]:
+    """What `dataset.json` says of a finished set: counts, config, shards with their sha256.
+
+    Raises:
+        DatasetError: The folder holds no finished set, or the file is damaged.
+    """
+    path = Path(folder) / DATASET
+    try:
+        return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise DatasetError(f"{folder} holds no finished set; run `demask dataset build` first") from error
+    except ValueError as error:
+        raise DatasetError(f"{path} is damaged: {error}; build the set again") from error
+
+
+def damaged_files(folder: Path) -> dict[str, str]:
+    """Compare the shards and the manifest with their checksums: file name to what is wrong; empty = sound."""
+    facts = read_dataset(folder)
+    wrong = {}
+    for name, expected in {**facts["shards"], MANIFEST: facts["manifest_sha256"]}.items():
+        try:
+            with (Path(folder) / name).open("rb") as file:
+                got = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            wrong[name] = f"cannot be read: {error.strerror}"
+            continue
+        if got != expected:
+            wrong[name] = f"sha256 is {got[:12]}..., expected {expected[:12]}..."
+    return wrong
 
 
 class FaceShards:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -99,6 +100,12 @@ def start_worker(labellers: LabellerFactory) -> None:
     _labeller = labellers()
 
 
+def start_pool_worker(labellers: LabellerFactory) -> None:
+    """The same in a process of a pool, which leaves Ctrl-C to its parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    start_worker(labellers)
+
+
 def run_job(job: Job) -> Outcome:
     """Label one photograph; a file that cannot be used is an outcome, not an exception."""
     if _labeller is None:
@@ -110,13 +117,15 @@ def run_job(job: Job) -> Outcome:
         return Outcome(reason=f"cannot be read: {error.strerror}")
     except InputError as error:
         return Outcome(reason=str(error))
-    label = _labeller(photo)
-    if label is None:
-        return Outcome(reason="no face found")
     try:
+        label = _labeller(photo)
+        if label is None:
+            return Outcome(reason="no face found")
         record = make_record(job.entry, photo, label, photo_px=job.photo_px)
     except InputError as error:
         return Outcome(reason=str(error))
+    except cv2.error as error:  # A picture of absurd shape; the next one is no worse for it.
+        return Outcome(reason=f"OpenCV refuses it ({error.err})")
     about_source = {
         "file": job.entry.file,
         "source_sha256": sha256(data).hexdigest(),
