@@ -48,9 +48,7 @@ def _arguments() -> argparse.Namespace:
         default=_common.REPOSITORY / "docs/measured/backgrounds_with_people.txt",
         help="names of the backgrounds that hold people or likenesses after all",
     )
-    parser.add_argument(
-        "--pages", type=Path, required=True, metavar="FOLDER", help="where mistakes are shown"
-    )
+    parser.add_argument("--pages", type=Path, required=True, metavar="FOLDER", help="where mistakes are shown")
     parser.add_argument("--finder", choices=("shipped", "yunet"), default="shipped")
     parser.add_argument("--limit", type=int, default=None, help="only the first so many of each")
     arguments = parser.parse_args()
@@ -142,12 +140,10 @@ def _table(results: dict[str, Any]) -> str:
     lines = [
         "| | measured | goal |",
         "| --- | --- | --- |",
-        f"| bare faces touched ({bare['split']}, whole photos) | {_common.percent(bare['touched'])} | at most 3 % |",
+        f"| bare faces touched ({bare['split']}, whole photos) | {_common.percent(bare['touched'])} "
+        "| at most 3 % |",
         f"| the same faces found | {_common.percent(bare['found'])} | |",
-        *(
-            f"| touched, {source} | {_common.percent(facts)} | |"
-            for source, facts in bare["by_source"].items()
-        ),
+        *(f"| touched, {source} | {_common.percent(facts)} | |" for source, facts in bare["by_source"].items()),
         f"| false faces per 100 pictures without people ({nobody['num']}) | {rate['value']:.2f} "
         f"[{rate['low']:.2f}, {rate['high']:.2f}] | at most 2 |",
         f"| of these pictures touched | {len(nobody['touched'])} | |",

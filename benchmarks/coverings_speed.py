@@ -43,9 +43,7 @@ def measure(call: Callable[[int], object], draws: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure every kind and the training mix on the tests' drawn head."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=200, help="draws per kind (default 200)")
     draws = parser.parse_args().draws
     cv2.setNumThreads(1)

@@ -76,18 +76,14 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = _common.parser(__doc__)
     parser.add_argument("--data", type=Path, default=Path("runs/frozen"), help="the frozen test set")
-    parser.add_argument(
-        "--restorer", default="network", help="network, telea, navier-stokes or an .onnx file"
-    )
+    parser.add_argument("--restorer", default="network", help="network, telea, navier-stokes or an .onnx file")
     parser.add_argument("--finder", choices=("shipped", "yunet"), default="shipped", help="for the portraits")
     parser.add_argument("--slices", default="", help="only these, comma-separated")
     parser.add_argument("--limit", type=int, default=None, help="only the first so many pictures")
     parser.add_argument(
         "--rows", type=Path, default=None, metavar="CSV", help="also write every picture's figures"
     )
-    parser.add_argument(
-        "--sheets", type=Path, default=None, metavar="FOLDER", help="also write contact sheets"
-    )
+    parser.add_argument("--sheets", type=Path, default=None, metavar="FOLDER", help="also write contact sheets")
     arguments = parser.parse_args()
     if arguments.sheets:
         _common.outside_repository(arguments.sheets)
@@ -130,9 +126,7 @@ def _show(sheets: dict[str, Sheet], folder: Path, row: Row, picture: FrozenPictu
     if len(row.face_id) and int.from_bytes(row.face_id.encode()[-2:], "big") % 4:
         return
     figures = row.figures["found"]
-    caption = (
-        f"{row.kind} IoU {row.hole_iou:.3f} PSNR {figures['hole_psnr']:.1f} LPIPS {figures['lpips']:.3f}"
-    )
+    caption = f"{row.kind} IoU {row.hole_iou:.3f} PSNR {figures['hole_psnr']:.1f} LPIPS {figures['lpips']:.3f}"
     shown = [picture.face, overlaid(picture.masked, answers.used_hole)]
     sheet.add(caption, [*shown, *(answers.pictures[system] for system in ("telea", "oracle", "found"))])
 

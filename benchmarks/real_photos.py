@@ -110,9 +110,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--pages", type=Path, required=True, metavar="FOLDER", help="where contact sheets go")
     parser.add_argument("--sheet", type=int, default=60, help="photographs on the contact sheet")
-    parser.add_argument(
-        "--restorer", default="network", help="network, telea, navier-stokes or an .onnx file"
-    )
+    parser.add_argument("--restorer", default="network", help="network, telea, navier-stokes or an .onnx file")
     parser.add_argument("--finder", choices=("shipped", "yunet"), default="shipped")
     parser.add_argument("--limit", type=int, default=None, help="only the first so many")
     arguments = parser.parse_args()
