@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from demask import __version__
-from demask.cli import cover, dataset, doctor, find, remove, weights
+from demask.cli import cover, dataset, doctor, export, find, remove, train, weights
 from demask.cli.options import Debug
 
 app = typer.Typer(
@@ -45,5 +45,7 @@ app.command("remove")(remove.remove)
 app.command("find")(find.find)
 app.command("cover")(cover.cover)
 app.add_typer(dataset.app, name="dataset")
+app.command("train")(train.train)
+app.command("export")(export.export)
 app.add_typer(weights.app, name="weights")
 app.command("doctor")(doctor.doctor)

@@ -49,9 +49,7 @@ def find(
     from demask.cli.streams import refuse_terminal
     from demask.errors import UsageError
 
-    planned = plan_jobs(
-        inputs, draw, ending="found", holes=holes, overwrite=overwrite, writes=draw is not None
-    )
+    planned = plan_jobs(inputs, draw, ending="found", holes=holes, overwrite=overwrite, writes=draw is not None)
     if draw == STDIO:
         if json:
             raise UsageError("the picture and --json would both go to stdout; draw to a file")

@@ -44,12 +44,8 @@ def run(jobs: Sequence[Job], settings: FindSettings, *, workers: int | None, jso
     if settings.draws:
         make_first_folder(jobs)
     # Nothing will be restored, so the network that restores is not loaded.
-    remover = Remover(
-        device=settings.device, threads=settings.threads, quick=len(jobs) == 1, restorer=telea()
-    )
-    return run_jobs(
-        jobs, lambda job: process(job, remover, settings), workers=workers, json=json, quiet=quiet
-    )
+    remover = Remover(device=settings.device, threads=settings.threads, quick=len(jobs) == 1, restorer=telea())
+    return run_jobs(jobs, lambda job: process(job, remover, settings), workers=workers, json=json, quiet=quiet)
 
 
 def process(job: Job, remover: Remover, settings: FindSettings) -> Report:

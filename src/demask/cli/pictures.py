@@ -37,9 +37,7 @@ def draw_faces(photo: ImageU8, faces: Sequence[FaceResult], hole: Hole | None) -
         colour = COVERED_RGB if result.covered else BARE_RGB
         cv2.rectangle(drawn, (x0, y0), (x1, y1), colour, thick)
         place = (x0, max(y0 - 4 * thick, 12 * thick))
-        cv2.putText(
-            drawn, str(index), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * thick, colour, thick, cv2.LINE_AA
-        )
+        cv2.putText(drawn, str(index), place, cv2.FONT_HERSHEY_SIMPLEX, 0.5 * thick, colour, thick, cv2.LINE_AA)
         for x, y in result.face.points:
             cv2.circle(drawn, (round(float(x)), round(float(y))), 2 * thick, POINT_RGB, -1, cv2.LINE_AA)
     return drawn

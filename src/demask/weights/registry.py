@@ -218,6 +218,16 @@ def check(weights: Weights, path: Path) -> None:
         )
 
 
+def record_shipped(path: Path) -> None:
+    """Write the checksum of a shipped file, just exported, into `SHA256SUMS` beside it."""
+    stat = path.stat()
+    sums = {**_shipped_sums(), path.name: _sha256(path, stat.st_size, stat.st_mtime_ns)}
+    text = "".join(f"{digest}  {file}\n" for file, digest in sorted(sums.items()))
+    temporary = SHIPPED_SUMS.with_name(".SHA256SUMS.part")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(SHIPPED_SUMS)
+
+
 @functools.lru_cache(maxsize=64)
 def _sha256(path: Path, size_bytes: int, mtime_ns: int) -> str:
     # Size and time are part of the key only: a file that was replaced is read again.

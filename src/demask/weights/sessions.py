@@ -86,9 +86,7 @@ def open_session(
         raise WeightsError(f"{path} is not a network that can be loaded: {first_line}") from error
     got = session.get_providers()
     if device.startswith("cuda") and got[0] != "CUDAExecutionProvider":
-        raise DeviceUnavailable(
-            f"the device {device} was asked for, but the runtime could only start {got[0]}"
-        )
+        raise DeviceUnavailable(f"the device {device} was asked for, but the runtime could only start {got[0]}")
     log.debug("opened %s on %s", path, got[0])
     return session
 

@@ -1,0 +1,53 @@
+"""`demask export`: a training run to the ONNX file that the main job loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demask.cli import options as o
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write. Default: RUN/<network>.onnx.")
+    ] = None,
+    checkpoint: Annotated[
+        str, typer.Option("--checkpoint", help="Which of the run's checkpoints: last.pt or best.pt.")
+    ] = "last.pt",
+    overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Export the averaged weights of a run as ONNX, checked against torch.
+
+    Written into the package's own folder of weights, its checksum is recorded there too.
+
+    Example: demask export runs/hole -o hole.onnx
+    """
+    from demask.cli.streams import say
+    from demask.errors import OutputError, OutputExists, TrainingError, UsageError
+    from demask.weights import registry
+
+    try:
+        from demask.training.recipes import export_run
+        from demask.training.saved import saved_recipe
+    except ModuleNotFoundError as error:
+        raise UsageError(f"exporting needs {error.name}; run: pip install 'demask[train]'") from error
+
+    name, recipe = saved_recipe(run)
+    target = output or run / f"{name}.onnx"
+    if target.exists() and not overwrite:
+        raise OutputExists(f"{target} exists; name another output or pass --overwrite")
+    if not target.parent.is_dir():
+        raise OutputError(f"cannot write {target}: there is no folder {target.parent}; make it first")
+    if not (run / checkpoint).is_file():
+        raise TrainingError(f"{run} has no checkpoint {checkpoint}; train first, or name another")
+    export_run(recipe, target, checkpoint_name=checkpoint)
+    if target.parent.resolve() == registry.SHIPPED_FOLDER.resolve():
+        registry.record_shipped(target)
+    if not quiet:
+        say(f"{run} ({name}) -> {target}, {target.stat().st_size / 1e6:.1f} MB")

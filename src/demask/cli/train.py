@@ -1,0 +1,80 @@
+"""`demask train`: one command per network; the same command resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demask.cli import options as o
+
+
+def train(
+    network: Annotated[str, typer.Argument(metavar="finder|hole|restorer", help="What to train.")],
+    data: Annotated[
+        Path, typer.Option("--data", envvar="DEMASK_TRAIN_DATA", help="Folder of `demask dataset build`.")
+    ],
+    run: Annotated[
+        Path | None,
+        typer.Option("--run", help="Folder of this run; the same folder resumes. Default: runs/<network>."),
+    ] = None,
+    backgrounds: Annotated[
+        Path | None,
+        typer.Option("--backgrounds", help="Photographs without faces: prints, and the finder's negatives."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Override a setting, such as trainer.steps=100 or batch_size=8. May be given several times.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the resolved settings; do nothing.")
+    ] = False,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Train one of the three networks. A killed run goes on with the same command.
+
+    Metrics go to metrics.jsonl and TensorBoard, pictures to the run folder.
+
+    Example: demask train hole --data runs/faces --run runs/hole
+    """
+    import time
+
+    from demask.cli.streams import meter, say
+    from demask.errors import UsageError
+
+    try:
+        from demask.training.recipes import resolve, run_training
+        from demask.training.trainer import Progress
+    except ModuleNotFoundError as error:
+        raise UsageError(f"training needs {error.name}; run: pip install 'demask[train]'") from error
+
+    run = run or Path("runs") / network
+    recipe = resolve(network, data=data, run=run, backgrounds=backgrounds, settings=settings or ())
+    if dry_run:
+        import dataclasses
+        import json
+
+        typer.echo(json.dumps(dataclasses.asdict(recipe), indent=2, default=str))
+        return
+
+    last_said = -float("inf")
+    with meter(f"{network}, steps", shown=not quiet) as show:
+
+        def on_progress(progress: Progress) -> None:
+            nonlocal last_said
+            show(progress.step, progress.steps)
+            if quiet or time.monotonic() - last_said < 60:
+                return
+            last_said = time.monotonic()
+            numbers = ", ".join(f"{name} {value:.4g}" for name, value in progress.scalars.items())
+            say(f"{progress.step}/{progress.steps}, {progress.pictures_per_s:.1f} pictures/s: {numbers}")
+
+        run_training(recipe, on_progress)
+    if not quiet:
+        say(f"done; export it with: demask export {run}")
