@@ -53,6 +53,7 @@ class Kind:
         square: How angular the corners are: 0 round, 1 square.
         low_ride: Chance that it is worn below the nose.
         plain: Chance that it carries no print.
+        piping: Chance of a border in another colour.
         palette: Which colours are usual: a key of `colours.PALETTES`.
         straps: Chances of (none, ear loops, bands around the head).
         strap_width: Width of a strap.
@@ -70,6 +71,7 @@ class Kind:
     square: Range = (0.0, 0.3)
     low_ride: float = 0.05
     plain: float = 0.9
+    piping: float = 0.06
     palette: str = "any"
     straps: tuple[float, float, float] = (0.12, 0.78, 0.10)
     strap_width: Range = (0.010, 0.024)
@@ -80,7 +82,7 @@ class Kind:
 CATALOGUE: Mapping[str, Kind] = MappingProxyType(
     {
         "surgical": Kind(
-            weight=0.30, start=(1.2, 3.4), nose=(0.6, 3.6), cheek=(0.0, 0.6), widen=(0.90, 1.06),
+            weight=0.30, start=(1.2, 3.4), nose=(0.6, 3.6), cheek=(0.0, 0.6), widen=(0.78, 1.05),
             drop=(-0.02, 0.10), dome=(0.02, 0.10), square=(0.4, 1.0), low_ride=0.08, plain=0.93,
             palette="surgical",
         ),
@@ -101,24 +103,24 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             straps=(0.10, 0.20, 0.70), strap_width=(0.014, 0.034),
         ),
         "cloth": Kind(
-            weight=0.24, start=(0.4, 3.2), nose=(0.4, 4.0), cheek=(0.0, 0.9), widen=(0.90, 1.08),
+            piping=0.22, weight=0.24, start=(0.4, 3.2), nose=(0.4, 4.0), cheek=(0.0, 0.9), widen=(0.90, 1.08),
             drop=(-0.02, 0.12), dome=(0.01, 0.12), square=(0.0, 0.7), low_ride=0.08, plain=0.5,
             palette="cloth",
             variants=("seam", "seam", "plain", "pleats", "wings"), strap_width=(0.012, 0.045),
         ),
         "gaiter": Kind(
-            weight=0.06, start=(0.0, 1.6), nose=(1.0, 4.4), cheek=(0.1, 1.0), widen=(0.98, 1.08),
+            piping=0.22, weight=0.06, start=(0.0, 1.6), nose=(1.0, 4.4), cheek=(0.1, 1.0), widen=(0.98, 1.08),
             drop=(0.0, 0.1), dome=(0.0, 0.06), low_ride=0.12, plain=0.55, palette="cloth",
             straps=(1.0, 0.0, 0.0),
             bottom="neck",
         ),
         "bandana": Kind(
-            weight=0.03, start=(0.0, 1.6), nose=(0.8, 4.0), cheek=(0.1, 0.9), widen=(0.98, 1.08),
+            piping=0.22, weight=0.03, start=(0.0, 1.6), nose=(0.8, 4.0), cheek=(0.1, 0.9), widen=(0.98, 1.08),
             drop=(0.15, 0.5), dome=(0.0, 0.06), plain=0.35, palette="cloth", straps=(0.7, 0.0, 0.3),
             strap_width=(0.04, 0.09), bottom="point",
         ),
         "sports": Kind(
-            weight=0.04, start=(0.6, 2.6), nose=(0.4, 2.6), cheek=(0.2, 0.9), widen=(0.94, 1.06),
+            piping=0.22, weight=0.04, start=(0.6, 2.6), nose=(0.4, 2.6), cheek=(0.2, 0.9), widen=(0.94, 1.06),
             drop=(0.0, 0.10), dome=(0.03, 0.12), plain=0.6, palette="cloth", straps=(0.05, 0.65, 0.30),
             strap_width=(0.03, 0.08),
         ),

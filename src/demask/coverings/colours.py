@@ -16,7 +16,7 @@ HELD_OUT_HUES_DEG: tuple[tuple[float, float], ...] = ((68.0, 112.0), (272.0, 322
 
 A gradient between two other colours, a printed photograph or coloured light may still come near them.
 """
-VIVID = 0.3
+VIVID = 0.15
 COLOUR_SETS: tuple[str, ...] = ("training", "held_out", "any")
 
 _Swatch = tuple[float, tuple[float, float], tuple[float, float], tuple[float, float]]
@@ -48,6 +48,11 @@ PALETTES: Mapping[str, tuple[_Swatch, ...]] = MappingProxyType(
             (0.55, (0, 360), (0.0, 0.10), (0.08, 0.24)),
             (0.25, (190, 240), (0.05, 0.40), (0.20, 0.60)),
             (0.20, (0, 360), (0.0, 0.90), (0.10, 0.90)),
+        ),
+        "glove": (
+            (0.5, (150, 260), (0.2, 0.9), (0.15, 0.95)),
+            (0.2, (0, 360), (0.0, 0.06), (0.85, 0.99)),
+            (0.3, (0, 360), (0.0, 0.2), (0.06, 0.25)),
         ),
         "any": ((1.0, (0, 360), (0.0, 0.92), (0.06, 1.0)),),
     }
@@ -86,7 +91,7 @@ def pick_colour(rng: np.random.Generator, palette: str, colours: str) -> F32:
     hue, saturation, value = (float(rng.uniform(*limits)) for limits in chosen[1:])
     if colours == "training" and is_held_out(hue, saturation):
         # A colour is made pale rather than drawn again: the stream of numbers keeps its length.
-        saturation *= (VIVID - 0.02) / saturation
+        saturation = VIVID - 0.02
     return _to_rgb(hue, saturation, value)
 
 

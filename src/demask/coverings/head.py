@@ -57,9 +57,7 @@ def head_frame(landmarks: Landmarks) -> HeadFrame:
     """
     points = np.asarray(landmarks, np.float64)
     if points.shape != (468, 3) or not np.isfinite(points).all():
-        raise InputError(
-            f"landmarks are {points.shape}; a covering needs 468 finite FaceMesh points (x, y, z)"
-        )
+        raise InputError(f"landmarks are {points.shape}; a covering needs 468 finite FaceMesh points (x, y, z)")
     across, down = points[454] - points[234], points[152] - points[10]
     width = float(np.linalg.norm(across))
     if width < 4 or np.linalg.norm(np.cross(across, down)) < 4:

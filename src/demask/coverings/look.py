@@ -42,12 +42,15 @@ class Look:
         """Draw a look that suits the shape's kind."""
         kind = CATALOGUE[shape.kind]
         prints = [name for name in textures if name != "plain"]
-        if "plain" in textures and (not prints or rng.random() < kind.plain):
+        always = shape.variant == "hand"
+        if "plain" in textures and (not prints or always or rng.random() < kind.plain):
             texture = "plain"
         else:
             weights = np.array([PRINT_WEIGHTS.get(name, 1.0) for name in prints])
             texture = prints[int(rng.choice(len(prints), p=weights / weights.sum()))]
         palette = kind.palette if texture == "plain" else "any"
+        # A glove, but never a bare hand: that is no covering.
+        palette = "glove" if shape.variant == "hand" else palette
         base = pick_colour(rng, palette, colours)
         white, black = np.full(3, 0.93, np.float32), np.full(3, 0.09, np.float32)
         odds = rng.random()
@@ -59,7 +62,7 @@ class Look:
             strap = black
         else:
             strap = pick_colour(rng, "any", colours)
-        piping = contrasting(rng, base, "cloth", colours) if rng.random() < 0.15 else None
+        piping = contrasting(rng, base, "cloth", colours) if rng.random() < kind.piping else None
         gloss = float(rng.uniform(0.3, 1.0)) if shape.kind == "gas" else float(rng.beta(1, 6))
         return cls(
             texture=texture,

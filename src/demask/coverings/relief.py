@@ -250,9 +250,7 @@ def holes(cloth: Cloth, rng: np.random.Generator) -> None:
                 x, y = cloth.at(side * (0.16 + gap * 1.2 * col), 0.35 + gap * row + 0.02 * col)
                 axes = (int(radius * cloth.unit * 16), int(radius * cloth.unit * 10))
                 turn = 25 * side
-                cv2.ellipse(
-                    cloth.rgb, (int(x * 16), int(y * 16)), axes, turn, 0, 360, dark, -1, cv2.LINE_AA, 4
-                )
+                cv2.ellipse(cloth.rgb, (int(x * 16), int(y * 16)), axes, turn, 0, 360, dark, -1, cv2.LINE_AA, 4)
 
 
 def rings(cloth: Cloth, rng: np.random.Generator) -> None:

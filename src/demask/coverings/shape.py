@@ -123,7 +123,7 @@ def plan_shape(frame: HeadFrame, name: str, rng: np.random.Generator) -> Shape:
     way = ("none", "loops", "bands")[int(rng.choice(3, p=kind.straps))]
     plan = StrapPlan(
         way=way, width=_between(rng, kind.strap_width),
-        flare=_between(rng, (3.0, 7.0)) if variant == "wings" else _between(rng, (0.9, 1.6)),
+        flare=_between(rng, (2.2, 5.0)) if variant == "wings" else _between(rng, (0.9, 1.6)),
         slack=float(rng.normal(0, 0.012)), spread=(float(rng.normal(0, 0.03)), float(rng.normal(0, 0.03))),
     )  # fmt: skip
     return Shape(
@@ -176,9 +176,7 @@ def _random_outline(
         edge = closed_spline(around + centre, 0.0 if variant == "polygon" else 0.5)
     if rng.random() < 0.9:  # Eyes stay free; the tenth covers what it likes.
         edge = edge.copy()
-        edge[:, 1] = np.maximum(
-            edge[:, 1], frame.points[list(_UNDER_EYES), 1].max() + rng.uniform(0.02, 0.08)
-        )
+        edge[:, 1] = np.maximum(edge[:, 1], frame.points[list(_UNDER_EYES), 1].max() + rng.uniform(0.02, 0.08))
     order = (edge[:, 0].argmin(), edge[:, 0].argmax())
     anchors = np.stack([edge[order[0]], edge[order[0]], edge[order[1]], edge[order[1]]])
     anchors[[1, 3], 1] += 0.05

@@ -19,6 +19,7 @@ from demask.coverings.outline import Outline
 F64 = npt.NDArray[np.float64]
 
 _INNER = (4, 5, 1, 2, 164, 0, 17, 18, 200, 199, 175)  # Nose, lips and chin.
+_SMOOTH = ((-2, 1 / 9), (-1, 2 / 9), (0, 3 / 9), (1, 2 / 9), (2, 1 / 9))
 RINGS = np.array([0.0, 0.12, 0.26, 0.42, 0.6, 0.8, 1.0])
 
 
@@ -68,9 +69,7 @@ def drape(frame: HeadFrame, outline: Outline) -> Sheet:
         i for i in _INNER
         if cv2.pointPolygonTest(contour, (float(frame.points[i, 0]), float(frame.points[i, 1])), True) > 0.03
     ]  # fmt: skip
-    hull = (
-        frame.to_picture(frame.points[inner] + [0, 0, 0.015])[:, :2] if len(inner) > 2 else np.empty((0, 2))
-    )
+    hull = frame.to_picture(frame.points[inner] + [0, 0, 0.015])[:, :2] if len(inner) > 2 else np.empty((0, 2))
     return Sheet(uv=np.stack([u, v], -1), picture=picture, normals=normals, hull=hull)
 
 
@@ -80,9 +79,7 @@ def _hide_far_edge(frame: HeadFrame, spatial: F64, picture: F64, normals: F64) -
     The smooth surface falls off more slowly than a face does: there, points beyond the face's own contour
     (the hull of its landmarks) count as hidden too.
     """
-    far = -np.sign(
-        frame.axes[0, 2]
-    )  # Negative z is nearer: the side whose outward direction has z > 0 is far.
+    far = -np.sign(frame.axes[0, 2])  # Negative z is nearer: the side whose outward direction has z > 0 is far.
     contour = None
     if abs(frame.axes[0, 2]) > 0.12:
         contour = cv2.convexHull(frame.to_picture(frame.points)[:, :2].astype(np.float32))
@@ -94,6 +91,8 @@ def _hide_far_edge(frame: HeadFrame, spatial: F64, picture: F64, normals: F64) -
                 x, y = float(picture[k, i, 0]), float(picture[k, i, 1])
                 hidden[i] |= cv2.pointPolygonTest(contour, (x, y), True) < -0.012 * frame.width_px
         picture[k, hidden] = picture[k + 1, hidden]
+        if k <= 2 and hidden.any():  # Round off the steps where one ring takes over from another.
+            picture[k] = sum(w * np.roll(picture[k], d, 0) for d, w in _SMOOTH)
 
 
 def silhouette(sheet: Sheet, shape: tuple[int, int], *, solid: bool = True) -> npt.NDArray[np.uint8]:

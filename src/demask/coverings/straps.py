@@ -48,6 +48,8 @@ def strap_polygons(frame: HeadFrame, outline: Outline, plan: StrapPlan) -> list[
         if -outward[2] < _FAR_SIDE:
             continue
         top, low = outline.anchors[2 * side], outline.anchors[2 * side + 1]
+        if plan.flare > 2:  # The cloth itself runs out into the straps: both leave the side's middle.
+            top, low = top + 0.25 * (low - top), top + 0.55 * (low - top)
         ear_top, ear_low = frame.points[_EAR_TOP[side]].copy(), frame.points[_EAR_LOW[side]].copy()
         if plan.way == "loops":
             back = np.array([sign * 0.015, 0.0, -0.16])

@@ -150,9 +150,7 @@ def _scribble(cloth: ImageU8, inks: Sequence[F32], rng: np.random.Generator) -> 
         if what == 0:
             letters = "".join(chr(int(c)) for c in rng.integers(65, 91, int(rng.integers(2, 8))))
             font = int(
-                rng.choice(
-                    [cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX]
-                )
+                rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX])
             )
             tall = height * float(rng.uniform(0.002, 0.006))
             cv2.putText(
