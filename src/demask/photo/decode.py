@@ -24,7 +24,7 @@ AlphaChannel = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N"})
 _KNOWN_MODES = _GREY_MODES | {"P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB"}
-_TIFF_SUBFILE, _TIFF_ORIENTATION = 254, 274
+_TIFF_SUBFILE = 254
 # What a TIFF says about the picture rather than about how it is stored: the part worth keeping.
 _TIFF_KEPT = (270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34665, 34853)
 _TIFF_GROUPS = (34665, 34853)
@@ -102,14 +102,13 @@ def read_photo(source: Path | bytes, *, max_megapixels: float = 100) -> Photo:
         )
     format = "JPEG" if image.format == "MPO" else str(image.format)
     mode, coding, deep_file = image.mode, coding_of(image, format, data), is_deep(image, format, data)
-    # Pillow turns a TIFF upright as it loads, other formats not.
-    stored_turn = _stored_turn(image) if format == "TIFF" else None
     try:
         # Pillow decodes 16-bit files too, if only to 8 bits: it notices a file cut short, OpenCV may not.
         image.load()
     except Exception as error:  # A decoder fed with a broken file may raise anything.
         raise PhotoUnreadable(f"{name} is broken or cut short ({error}); get a whole copy") from error
     block = _exif_of(image, format)
+    # Pillow and OpenCV both turn a TIFF upright as they load it; its kept entries ask for no more.
     turn = exif_block.orientation(block)
     icc = image.info.get("icc_profile") or None
     xmp = image.info.get("xmp") or None
@@ -117,7 +116,7 @@ def read_photo(source: Path | bytes, *, max_megapixels: float = 100) -> Photo:
     deep: DeepPixels | None = None
     alpha: AlphaChannel | None
     if deep_file:
-        deep, alpha = decode_deep(data, name, turn=turn if stored_turn is None else stored_turn)
+        deep, alpha = decode_deep(data, name, turn=turn)
         pixels = to_8_bit(deep if deep.ndim == 3 else np.repeat(deep[..., None], 3, axis=2))
     else:
         pixels, alpha, icc = _decode_8_bit(image, icc, turn=turn)
@@ -162,7 +161,11 @@ def _open(data: bytes, name: str) -> ImageFile.ImageFile:
             return factory(io.BytesIO(data), "")
         except Exception as error:  # A decoder fed with a broken file may raise anything.
             reason = f" ({error})"
-    if "HEIF" not in Image.OPEN and data[4:8] == b"ftyp" and data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"heim", b"heis"):
+    if (
+        "HEIF" not in Image.OPEN
+        and data[4:8] == b"ftyp"
+        and data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"heim", b"heis")
+    ):
         raise PhotoUnsupported(f"{name} is HEIC, which needs pillow-heif; run: pip install 'demask[heic]'")
     raise PhotoUnreadable(f"{name} is no picture we can read{reason}; give one of {', '.join(FORMATS)}")
 
@@ -182,10 +185,6 @@ def _refuse_several_frames(image: ImageFile.ImageFile, name: str) -> None:
     if count > 1 and image.format != "HEIF":
         kind = f"has {count} pages" if image.format == "TIFF" else f"is an animation of {count} frames"
         raise PhotoUnsupported(f"{name} {kind}; give a single still picture, such as one frame saved as PNG")
-
-
-def _stored_turn(image: Any) -> int:
-    return int(image.tag_v2.get(_TIFF_ORIENTATION, 1))
 
 
 def _is_reduced(image: Any, page: int) -> bool:
@@ -234,9 +233,7 @@ def _to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes]
         return converted, srgb.tobytes()
     except (ImageCms.PyCMSError, OSError) as error:
         if image.mode == "LAB":
-            raise InputError(
-                f"the Lab picture cannot be converted to RGB ({error}); save it as RGB"
-            ) from error
+            raise InputError(f"the Lab picture cannot be converted to RGB ({error}); save it as RGB") from error
         _logger.warning("the CMYK profile cannot be used (%s); taking plain ink coverage", error)
         return image.convert("RGB"), srgb.tobytes()
 

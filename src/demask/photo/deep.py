@@ -66,9 +66,7 @@ def decode_deep(data: bytes, name: str, *, turn: int) -> tuple[DeepPixels, DeepP
     """
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if stored is None or stored.dtype != np.uint16:
-        raise PhotoUnreadable(
-            f"{name} holds 16-bit pixels that cannot be decoded; save it again as 16-bit PNG"
-        )
+        raise PhotoUnreadable(f"{name} holds 16-bit pixels that cannot be decoded; save it again as 16-bit PNG")
     values: DeepPixels = exif_block.upright(stored.astype(np.uint16, copy=False), turn)
     if values.ndim == 2:
         return values, None

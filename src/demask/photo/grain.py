@@ -67,9 +67,7 @@ def missing(around: Grain, pasted: Grain) -> Grain:
     """Grain to draw so that what is pasted shows as much as what lies around it."""
     fine = max(around.fine**2 - pasted.fine**2, 0.0)
     coarse = max(around.coarse**2 - pasted.coarse**2 - _FINE_SEEN_COARSE * fine, 0.0)
-    return Grain(
-        fine=min(fine**0.5, _MAX_SIGMA), coarse=min((coarse / _COARSE_SEEN_COARSE) ** 0.5, _MAX_SIGMA)
-    )
+    return Grain(fine=min(fine**0.5, _MAX_SIGMA), coarse=min((coarse / _COARSE_SEEN_COARSE) ** 0.5, _MAX_SIGMA))
 
 
 def draw(grain: Grain, shape: tuple[int, int], rng: np.random.Generator) -> Float:

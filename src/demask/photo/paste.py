@@ -91,9 +91,7 @@ def paste_back(
     elif into.pixels.shape != photo.shape or into.hole.shape != photo.shape[:2]:
         raise ShapeMismatch(image=photo.shape, hole=into.pixels.shape)
     if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < 1e-12:
-        raise InputError(
-            "the map from photo to frame cannot be inverted; fit it to five points that lie apart"
-        )
+        raise InputError("the map from photo to frame cannot be inverted; fit it to five points that lie apart")
 
     contour = _contour(coverage, valid, config.feather_px)
     box = _window(contour > 0.4, matrix, photo.shape)

@@ -176,16 +176,21 @@ def sign_c2pa(data: bytes, format: str, cert: Path, key: Path) -> bytes:
         chain, private = cert.read_bytes(), key.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read {error.filename}: {error.strerror}; give PEM files") from error
-    action = {
-        "action": "c2pa.edited",
+    # A manifest opens with how the asset came to be; the original, unsigned, is no ingredient we can name.
+    created = {
+        "action": "c2pa.created",
         "digitalSourceType": DIGITAL_SOURCE_TYPE,
+        "softwareAgent": {"name": "demask"},
+    }
+    edited = {
+        "action": "c2pa.edited",
         "description": "The face under a face mask was invented by a trained network.",
         "softwareAgent": {"name": "demask"},
     }
     manifest = {
         "claim_generator_info": [{"name": "demask"}],
         "format": _MIME[format],
-        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [action]}}],
+        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created, edited]}}],
     }
     signed = io.BytesIO()
     try:

@@ -43,10 +43,11 @@ def encode_tiff(
     rows = max(1, _STRIP_BYTES // (width * samples * pixels.itemsize))
     strips = []
     for top in range(0, height, rows):
-        strip = cube[top : top + rows].astype(pixels.dtype.newbyteorder("<"))
-        if compress:
-            strip[:, 1:] -= cube[top : top + rows, :-1]
-        strips.append(zlib.compress(strip.tobytes(), 5) if compress else strip.tobytes())
+        strip = cube[top : top + rows]
+        if compress:  # Differences wrap around, as the reader's sums do.
+            strip = np.diff(strip, axis=1, prepend=np.zeros_like(strip[:, :1]))
+        plain = strip.astype(pixels.dtype.newbyteorder("<")).tobytes()
+        strips.append(zlib.compress(plain, 5) if compress else plain)
     offsets = np.cumsum([0, *(len(strip) for strip in strips)]).tolist()
 
     entries = _entries(exif, xmp)
