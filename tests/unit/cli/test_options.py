@@ -1,0 +1,50 @@
+"""Options that are text and mean something else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from demask.cli.options import only_file, parse_faces, parse_format
+from demask.errors import UsageError
+
+
+def test_faces() -> None:
+    assert parse_faces("all") == "all"
+    assert parse_faces("largest") == "largest"
+    assert parse_faces("0,12") == [0, 12]
+    for bad in ("", "first", "-1", "0,", "1.5"):
+        with pytest.raises(UsageError, match="--faces"):
+            parse_faces(bad)
+
+
+def test_formats() -> None:
+    assert parse_format(None) is None
+    assert parse_format("jpg") == parse_format("JPEG") == "JPEG"
+    assert parse_format("tif") == "TIFF"
+    for bad in ("gif", "bmp", "docx"):
+        with pytest.raises(UsageError, match=f"--format {bad}"):
+            parse_format(bad)
+
+
+def test_only_files(tmp_path: Path) -> None:
+    assert only_file(None, "--hole") is None
+    with pytest.raises(UsageError, match=re.escape(str(tmp_path))):
+        only_file(tmp_path, "--hole")
+
+
+def test_every_option_with_a_variable_carries_the_prefix() -> None:
+    from typer.main import get_command
+
+    from demask.cli.app import app
+
+    def options(command: object) -> list[object]:
+        own = list(getattr(command, "params", []))
+        below = getattr(command, "commands", {}).values()
+        return own + [option for sub in below for option in options(sub)]
+
+    variables = [option.envvar for option in options(get_command(app)) if option.envvar]  # type: ignore[attr-defined]
+    assert len(variables) > 20
+    assert all(variable.startswith("DEMASK_") for variable in variables)
