@@ -83,18 +83,27 @@ class Finder:
         self.settings = settings or FinderSettings()
 
     @classmethod
-    def shipped(cls, device: str = "auto", settings: FinderSettings | None = None) -> Finder:
+    def shipped(
+        cls,
+        device: str = "auto",
+        settings: FinderSettings | None = None,
+        *,
+        threads: int | None = None,
+        quick: bool = False,
+    ) -> Finder:
         """The finder that comes with demask.
 
         Args:
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
             settings: How photos are searched.
+            threads: Threads that one operator may use; None leaves it to the runtime.
+            quick: Start sooner, run a little slower, as `open_session` says.
 
         Raises:
             WeightsError: The weights file is missing or damaged.
             DeviceUnavailable: The named device is not there.
         """
-        return cls(open_session("finder", device=device), settings)
+        return cls(open_session("finder", device=device, threads=threads, quick=quick), settings)
 
     def __call__(self, photo: ImageU8) -> list[Face]:
         """Find every face.
@@ -110,23 +119,23 @@ class Finder:
         """
         if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or 0 in photo.shape:
             raise InputError(
-                f"the photo is {photo.dtype} of shape {photo.shape}; the finder needs uint8 RGB [height, width, 3]"
+                f"the photo is {photo.dtype} of shape {photo.shape}; "
+                "the finder needs uint8 RGB [height, width, 3]"
             )
         settings = self.settings
         longest = max(photo.shape[:2])
-        overview_scale = min(1.0, settings.overview_px / longest)
         closeup_scale = min(settings.closeup_scale, settings.closeup_px / longest)
-        found = []
-        looked_at = photo
-        if closeup_scale > overview_scale:
-            # The smaller look is scaled down from the larger one: a huge photo is averaged only once.
-            looked_at = _scaled(photo, closeup_scale)
-            found.append(self._look(looked_at, photo.shape, margin_px=0))
-            margin_px = 0
+        looks = []
+        picture, margin_px = photo, 0
+        if closeup_scale * longest > settings.overview_px:
+            # The overview is scaled down from the close-up: a huge photo is averaged only once.
+            picture = _scaled(photo, closeup_scale)
+            looks.append(self._look(picture, photo.shape, margin_px=0))
         else:
-            margin_px = round(settings.margin * longest * overview_scale)
-        found.append(self._look(_scaled(looked_at, settings.overview_px / max(looked_at.shape[:2])), photo.shape, margin_px))
-        boxes, points, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            margin_px = round(settings.margin * min(longest, settings.overview_px))
+        overview = _scaled(picture, settings.overview_px / max(picture.shape[:2]))
+        looks.append(self._look(overview, photo.shape, margin_px))
+        boxes, points, scores = (np.concatenate(parts) for parts in zip(*looks, strict=True))
         kept = suppress(boxes, scores, max_overlap=settings.max_overlap)
         faces = [
             Face(
@@ -138,7 +147,9 @@ class Finder:
         ]
         return sorted(faces, key=lambda face: -face.size_px)
 
-    def _look(self, picture: ImageU8, shape: tuple[int, ...], margin_px: int) -> tuple[AnyArray, AnyArray, AnyArray]:
+    def _look(
+        self, picture: ImageU8, shape: tuple[int, ...], margin_px: int
+    ) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Run the network on a scaled photo; boxes, points and scores in pixels of the photo of `shape`."""
         height, width = picture.shape[:2]
         # Margins are rounded up so that both sides become multiples of the grid, the photo centred.

@@ -88,6 +88,6 @@ def _compare(graph: FinderGraph, path: Path, tolerance: float) -> None:
             apart = np.abs(got - want.numpy()).max() * (1000 if name == "scores" else 1)
             if got.shape != tuple(want.shape) or not apart <= tolerance:
                 raise TrainingError(
-                    f"{name} of the exported finder differs from torch's by {apart:g} at {width}x{height} px; "
-                    f"at most {tolerance:g} is allowed. Try another version of torch or onnxscript"
+                    f"{name} of the exported finder differs from torch's by {apart:g} at {width}x{height} px, "
+                    f"allowed are {tolerance:g}; try another version of torch or onnxscript"
                 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from demask.types import ImageU8
+from demask.types import AnyArray, ImageU8
 
 _LEVELS = np.arange(256, dtype=np.float32) / 255
 
@@ -42,7 +42,7 @@ def degrade(photo: ImageU8, rng: np.random.Generator) -> ImageU8:
         rng: What is lost, and how much.
     """
     height, width = photo.shape[:2]
-    out = photo
+    out: AnyArray = photo
     choice = rng.random()
     if choice < 0.1:
         out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.5, 1.6)))
@@ -59,5 +59,5 @@ def degrade(photo: ImageU8, rng: np.random.Generator) -> ImageU8:
         out = np.clip(out + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.4:
         _, encoded = cv2.imencode(".jpg", out, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))])
-        out = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        out = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
     return np.ascontiguousarray(out, dtype=np.uint8)

@@ -108,11 +108,12 @@ class Composer:
         S = self.config.size_px
         choice = rng.random()
         if choice < 0.15 or not self.backgrounds:
-            # A plain or slowly changing wall.
-            corners = rng.integers(0, 256, (1, 1, 3)) + rng.normal(0, rng.uniform(0, 60), (2, 2, 1))
+            # A plain or slowly changing wall, as a rule of a faint colour.
+            colour = rng.uniform(0, 255) + rng.normal(0, 30, (1, 1, 3))
+            corners = colour + rng.normal(0, rng.uniform(0, 60), (2, 2, 1))
             wall = cv2.resize(corners.clip(0, 255).astype(np.float32), (S, S), interpolation=cv2.INTER_LINEAR)
             noise = rng.normal(0, rng.uniform(0, 6), (S, S, 1)).astype(np.float32)
-            return np.clip(wall + noise, 0, 255).astype(np.uint8)
+            return np.asarray(np.clip(wall + noise, 0, 255), np.uint8)
         canvas = self._clip_of_background(rng, S, S)
         if choice < 0.3:
             # A mosaic: pieces of different pictures side by side.
@@ -185,7 +186,11 @@ class Composer:
         # Small copies are averaged first, as a camera or a resize does; the warp then only turns them.
         shrunk = min(1.0, scale * 1.15)
         w, h = max(2, round(W * shrunk)), max(2, round(H * shrunk))
-        small = photo if shrunk == 1 else cv2.resize(photo, (w, h), interpolation=cv2.INTER_AREA)
+        small = (
+            np.asarray(cv2.resize(photo, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
+            if shrunk < 1
+            else photo
+        )
         pre = np.array([[w / W, 0, 0.5 * w / W - 0.5], [0, h / H, 0.5 * h / H - 0.5]])
         if rng.random() < 0.5:
             small, pre = (

@@ -111,7 +111,7 @@ class FinderTask(Task):
         config = self.config
         loader: DataLoader[Any] = DataLoader(
             _Scenes(self.composer("train"), config.seed),
-            sampler=range(start_step * config.batch_size, num_steps * config.batch_size),  # type: ignore[arg-type]
+            sampler=range(start_step * config.batch_size, num_steps * config.batch_size),
             batch_size=config.batch_size,
             num_workers=config.workers,
             prefetch_factor=4 if config.workers else None,
@@ -243,7 +243,7 @@ def _composer(config: FinderConfig, split: str) -> Composer:
 
 
 def _load_backgrounds(config: FinderConfig, split: str) -> list[ImageU8]:
-    """The photographs without faces of a split, which goes by the file's name as a face's goes by identity."""
+    """The photographs without faces of a split; a file's name decides, as a face's identity does."""
     if config.backgrounds is None:
         return []
     left_out: set[str] = set()
