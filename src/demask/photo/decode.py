@@ -147,20 +147,18 @@ def _bytes_of(source: Path | bytes) -> bytes:
 
 def _open(data: bytes, name: str) -> ImageFile.ImageFile:
     """Read the header. Pillow's own size limits, which are global, are not asked: ours follows."""
-    Image.init()
-    with contextlib.suppress(ImportError):
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
     reason = ""
-    for format in FORMATS:
-        factory, accept = Image.OPEN.get(format, (None, None))
-        if factory is None or (accept and accept(data[:16]) is not True):
-            continue
-        try:
-            return factory(io.BytesIO(data), "")
-        except Exception as error:  # A decoder fed with a broken file may raise anything.
-            reason = f" ({error})"
+    # The common formats first: to load every plugin takes longer than to decode a photo.
+    for load_plugins in (Image.preinit, _load_all_plugins):
+        load_plugins()
+        for format in FORMATS:
+            factory, accept = Image.OPEN.get(format, (None, None))
+            if factory is None or (accept and accept(data[:16]) is not True):
+                continue
+            try:
+                return factory(io.BytesIO(data), "")
+            except Exception as error:  # A decoder fed with a broken file may raise anything.
+                reason = f" ({error})"
     if (
         "HEIF" not in Image.OPEN
         and data[4:8] == b"ftyp"
@@ -168,6 +166,14 @@ def _open(data: bytes, name: str) -> ImageFile.ImageFile:
     ):
         raise PhotoUnsupported(f"{name} is HEIC, which needs pillow-heif; run: pip install 'demask[heic]'")
     raise PhotoUnreadable(f"{name} is no picture we can read{reason}; give one of {', '.join(FORMATS)}")
+
+
+def _load_all_plugins() -> None:
+    Image.init()
+    with contextlib.suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
 
 
 def _refuse_several_frames(image: ImageFile.ImageFile, name: str) -> None:
