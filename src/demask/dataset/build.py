@@ -1,6 +1,6 @@
 """`demask dataset build`: folders of face photographs to tar shards.
 
-Photographs are labelled in parts of 250. A finished part is kept on disk, so a killed run goes on where
+Photographs are labelled in parts of 100. A finished part is kept on disk, so a killed run goes on where
 it was. When all parts are there, duplicates are dropped, splits assigned, and the shards put together
 from the parts' bytes; `dataset.json` comes last and says that the set is complete.
 """
@@ -12,34 +12,23 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from demask.dataset.assemble import assemble
+from demask.dataset.pool import running_workers
 from demask.dataset.record import dump_facts
 from demask.dataset.shards import DATASET, SKIPPED_MEMBER, ShardWriter
 from demask.dataset.sources import Entry, Source
-from demask.dataset.worker import (
-    Job,
-    LabellerFactory,
-    Outcome,
-    TeacherLabellers,
-    run_job,
-    start_pool_worker,
-    start_worker,
-)
+from demask.dataset.worker import Job, LabellerFactory, Outcome, TeacherLabellers
 from demask.errors import ConfigError, DatasetError, OutputError
 
 logger = logging.getLogger(__name__)
 
 FORMAT_VERSION = 1
-PART_FACES = 250
+PART_FACES = 100
 PARTS_FOLDER = ".parts"
 
 
@@ -126,7 +115,7 @@ def build(
         parts_folder.mkdir(parents=True, exist_ok=True)
         resumed = sum(len(chunk) for chunk, part in zip(chunks, parts, strict=True) if part.exists())
         count = 0
-        with _pool(config.workers, labellers, wanted=resumed < len(entries)) as run:
+        with running_workers(config.workers if resumed < len(entries) else 0, labellers) as run:
             for chunk, part in zip(chunks, parts, strict=True):
                 if part.exists():
                     count += len(chunk)
@@ -256,28 +245,3 @@ def _write_json(path: Path, facts: dict[str, Any]) -> None:
     text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
     temporary.write_text(text + "\n", encoding="utf-8")
     temporary.replace(path)
-
-
-@contextmanager
-def _pool(
-    workers: int, labellers: LabellerFactory, *, wanted: bool
-) -> Iterator[Callable[[list[Job]], Iterator[Outcome]]]:
-    """Give a function that runs jobs in order, in this process or in several."""
-    if workers == 1 or not wanted:
-        if wanted:
-            start_worker(labellers)
-        yield lambda jobs: map(run_job, jobs)
-        return
-    # Spawned, not forked: onnxruntime's threads do not survive a fork.
-    pool = ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=start_pool_worker, initargs=(labellers,)
-    )
-    try:
-        yield lambda jobs: pool.map(run_job, jobs, chunksize=4)
-    except BrokenProcessPool as error:
-        raise DatasetError(
-            "a worker process ended before its time (killed, or out of memory); "
-            "run the same command again to go on, perhaps with fewer workers"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -101,7 +101,7 @@ def start_worker(labellers: LabellerFactory) -> None:
 
 
 def start_pool_worker(labellers: LabellerFactory) -> None:
-    """The same in a process of a pool, which leaves Ctrl-C to its parent."""
+    """The same in a process of a pool, which leaves Ctrl-C to its parent (Windows inherits nothing)."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     start_worker(labellers)
 
