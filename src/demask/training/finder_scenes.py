@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,17 +16,9 @@ from demask.errors import ConfigError
 from demask.faces.finder import PAD_GREY
 from demask.training.finder_faces import FaceBank, Portrait
 from demask.training.finder_light import degrade, vary_light
-from demask.types import AnyArray, ImageU8, Matrix
-
-
-class Scene(NamedTuple):
-    """A picture and what is known about it, in its pixels."""
-
-    photo: ImageU8  # uint8 [S, S, 3]
-    boxes: AnyArray  # float32 [M, 4]
-    points: AnyArray  # float32 [M, 5, 2]
-    ignored: AnyArray  # float32 [K, 4]: faces too small or cut too far to ask for
-    covered: AnyArray  # bool [M]: whether the face wears a covering
+from demask.training.finder_people import LabelledPicture
+from demask.training.finder_stage import Scene, Stage, after_flip, chain, moved_box
+from demask.types import ImageU8, Matrix
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +33,7 @@ class ScenesConfig:
     alone_share: float = 0.22  # Scenes with one large face.
     chip_share: float = 0.12  # Scenes that are one whole portrait in grey, as the runtime pads small photos.
     crowd_share: float = 0.12  # Scenes with many faces of about one size.
+    people_share: float = 0.12  # Scenes that show a labelled picture of whole people, where there are any.
     pad_share: float = 0.2  # Scenes with a grey border, as the runtime pads to the grid.
 
     def __post_init__(self) -> None:
@@ -53,27 +45,29 @@ class ScenesConfig:
             )
 
 
-# Below this share of the box in view a face is not asked for; from the first on it is expected.
-_EXPECTED_SHARE, _UNDECIDED_SHARE = 0.72, 0.1
-_FLIPPED_ORDER = [1, 0, 2, 4, 3]
-
-
 class Composer:
     """Makes scenes from portraits and pictures without faces."""
 
     def __init__(
-        self, bank: FaceBank, backgrounds: Sequence[ImageU8], config: ScenesConfig | None = None
+        self,
+        bank: FaceBank,
+        backgrounds: Sequence[ImageU8],
+        config: ScenesConfig | None = None,
+        *,
+        people: Sequence[LabelledPicture] = (),
     ) -> None:
-        self.bank, self.backgrounds, self.config = bank, backgrounds, config or ScenesConfig()
+        self.bank, self.backgrounds, self.people = bank, backgrounds, people
+        self.config = config or ScenesConfig()
 
     def __call__(self, rng: np.random.Generator) -> Scene:
         """Compose one scene."""
         config = self.config
         S = config.size_px
-        shares = [config.empty_share, config.alone_share, config.chip_share, config.crowd_share]
+        people_share = config.people_share if self.people else 0.0
+        shares = [config.empty_share, config.alone_share, config.chip_share, config.crowd_share, people_share]
         kind = int(np.searchsorted(np.cumsum(shares), rng.random()))
         low, high = np.log(config.smallest_px), np.log(config.largest_px)
-        stage = _Stage(self._backdrop(rng), _room(rng, S, config.pad_share))
+        stage = Stage(self._backdrop(rng), _room(rng, S, config.pad_share))
         if kind == 2:
             self._chip(stage, rng)
         else:
@@ -86,6 +80,10 @@ class Composer:
             for _ in range(int(rng.integers(5, 16))):
                 self._place(stage, rng, size * float(rng.uniform(0.75, 1.33)), tight=True)
         elif kind == 4:
+            self._show_people(stage, rng)
+            for _ in range(int(rng.integers(0, 3))):
+                self._place(stage, rng, float(np.exp(rng.uniform(low, np.log(0.2 * S)))))
+        elif kind == 5:
             sizes = np.exp(rng.uniform(low, np.log(0.5 * S), 1 + rng.poisson(4)))
             for size in -np.sort(-sizes):
                 self._place(stage, rng, float(size))
@@ -142,7 +140,7 @@ class Composer:
             cv2.resize(np.ascontiguousarray(part), (width, height), interpolation=method), np.uint8
         )
 
-    def _decoy(self, stage: _Stage, rng: np.random.Generator) -> None:
+    def _decoy(self, stage: Stage, rng: np.random.Generator) -> None:
         S = self.config.size_px
         if not self.backgrounds:
             return
@@ -158,7 +156,7 @@ class Composer:
             return portrait, portrait.photo, False
         return portrait, self.bank.covered(index, int(rng.integers(self.bank.variants))), True
 
-    def _chip(self, stage: _Stage, rng: np.random.Generator) -> None:
+    def _chip(self, stage: Stage, rng: np.random.Generator) -> None:
         """One whole portrait, upright, alone in the grey of the border."""
         S = self.config.size_px
         portrait, photo, covered = self._photo(rng)
@@ -169,14 +167,35 @@ class Composer:
         stage.room = (x, y, x + w, y + h)
         matrix = np.array([[w / W, 0, x + 0.5 * w / W - 0.5], [0, h / H, y + 0.5 * h / H - 0.5]])
         if rng.random() < 0.5:
-            photo, matrix = photo[:, ::-1], _after_flip(matrix, W)
+            photo, matrix = photo[:, ::-1], after_flip(matrix, W)
         method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         stage.canvas[y : y + h, x : x + w] = cv2.resize(
             np.ascontiguousarray(photo), (w, h), interpolation=method
         )
-        stage.label(portrait, matrix, covered=covered)
+        stage.label(portrait.box, portrait.points, matrix, covered=covered)
 
-    def _place(self, stage: _Stage, rng: np.random.Generator, size_px: float, *, tight: bool = False) -> None:
+    def _show_people(self, stage: Stage, rng: np.random.Generator) -> None:
+        """A labelled picture, enlarged over the whole canvas or small in it."""
+        S = self.config.size_px
+        picture = self.people[int(rng.integers(len(self.people)))]
+        H, W = picture.photo.shape[:2]
+        if rng.random() < 0.6:
+            scale = S / min(H, W) * float(rng.uniform(1, 2))
+        else:
+            scale = S / max(H, W) * float(rng.uniform(0.5, 1))
+        w, h = max(2, round(W * scale)), max(2, round(H * scale))
+        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        tile = np.asarray(cv2.resize(picture.photo, (w, h), interpolation=method), np.uint8)
+        x, y = (int(rng.integers(min(0, S - side), max(0, S - side) + 1)) for side in (w, h))
+        matrix: Matrix = np.array([[w / W, 0, x + 0.5 * w / W - 0.5], [0, h / H, y + 0.5 * h / H - 0.5]])
+        if rng.random() < 0.5:
+            tile, matrix = tile[:, ::-1], after_flip(matrix, W)
+        stage.paste(tile, x, y, soft=False)
+        for box, points in zip(picture.boxes, picture.points, strict=True):
+            stage.label(box, points, matrix, covered=False, smallest_px=0.8 * self.config.smallest_px)
+        stage.ignored += [moved_box(box, matrix) for box in picture.unclear]
+
+    def _place(self, stage: Stage, rng: np.random.Generator, size_px: float, *, tight: bool = False) -> None:
         """Paste one portrait so that its face is `size_px` large, where it hides no other face."""
         portrait, photo, covered = self._photo(rng)
         H, W = photo.shape[:2]
@@ -195,12 +214,12 @@ class Composer:
         if rng.random() < 0.5:
             small, pre = (
                 np.ascontiguousarray(small[:, ::-1]),
-                _chain(np.array([[-1.0, 0, w - 1], [0, 1, 0]]), pre),
+                chain(np.array([[-1.0, 0, w - 1], [0, 1, 0]]), pre),
             )
         rest = scale / (w / W)
         linear = rest * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         turn = np.column_stack([linear, np.zeros(2)])
-        box = _moved_box(portrait.box, _chain(turn, pre))
+        box = moved_box(portrait.box, chain(turn, pre))
         # What of the picture goes along: margins around the face, at most as far as the picture reaches.
         reach = (0.0, 0.25) if tight else (0.05, 1.3)
         margins = rng.uniform(*reach, 4) * size_px
@@ -219,79 +238,7 @@ class Composer:
         tile = _warped(small, local, stage.under(left, top, tile_w, tile_h), rng)
         stage.paste(vary_light(tile, rng) if rng.random() < 0.5 else tile, left, top, soft=rng.random() < 0.3)
         local[:, 2] += (left, top)
-        stage.label(portrait, _chain(local, pre), covered=covered)
-
-
-class _Stage:
-    """A canvas being filled, and the labels of what it shows so far."""
-
-    def __init__(self, canvas: ImageU8, room: tuple[int, int, int, int]) -> None:
-        self.canvas, self.room = canvas, room
-        self.boxes: list[AnyArray] = []
-        self.points: list[AnyArray] = []
-        self.ignored: list[AnyArray] = []
-        self.covered: list[bool] = []
-
-    def spot(self, rng: np.random.Generator, box: AnyArray) -> tuple[int, int]:
-        """Where a tile may lie whose face is at `box`: mostly in full view, sometimes cut by the edge."""
-        spread = box[2:] - box[:2]
-        low, high = np.array(self.room[:2]) - box[:2], np.array(self.room[2:]) - box[2:]
-        # A face nearly as large as the room, and one in eight others, may stick out a little.
-        slack = 0.15 * spread if rng.random() < 0.12 or (high < low).any() else np.zeros(2)
-        low, high = low - slack, high + slack
-        middle = (low + high) / 2
-        left, top = rng.uniform(np.minimum(low, middle), np.maximum(high, middle))
-        return int(left), int(top)
-
-    def hides(self, left: int, top: int, width: int, height: int) -> bool:
-        """Whether a tile there would cover a face that is already labelled or undecided."""
-        return any(
-            left < box[2] and box[0] < left + width and top < box[3] and box[1] < top + height
-            for box in (*self.boxes, *self.ignored)
-        )
-
-    def under(self, left: int, top: int, width: int, height: int) -> ImageU8:
-        """What the canvas shows there, its edge repeated outside."""
-        S = self.canvas.shape[0]
-        rows = np.clip(np.arange(top, top + height), 0, S - 1)
-        columns = np.clip(np.arange(left, left + width), 0, S - 1)
-        return self.canvas[rows[:, None], columns[None, :]]
-
-    def paste(self, tile: ImageU8, left: int, top: int, *, soft: bool) -> None:
-        """Put a tile on the canvas, its edge hard or fading over a few pixels."""
-        S = self.canvas.shape[0]
-        h, w = tile.shape[:2]
-        x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + w, S), min(top + h, S)
-        if x1 <= x0 or y1 <= y0:
-            return
-        part = tile[y0 - top : y1 - top, x0 - left : x1 - left]
-        below = self.canvas[y0:y1, x0:x1]
-        if soft:
-            fade = 1 + min(w, h) * 0.08
-            along = [
-                np.clip((np.minimum(np.arange(n), n - 1 - np.arange(n)) + 0.5) / fade, 0, 1) for n in (h, w)
-            ]
-            alpha = np.minimum(along[0][:, None], along[1][None, :])[
-                y0 - top : y1 - top, x0 - left : x1 - left, None
-            ]
-            part = (below + alpha.astype(np.float32) * (part.astype(np.float32) - below)).astype(np.uint8)
-        self.canvas[y0:y1, x0:x1] = part
-
-    def label(self, portrait: Portrait, matrix: Matrix, *, covered: bool) -> None:
-        """Note the face of a portrait that `matrix` brought onto the canvas."""
-        box = _moved_box(portrait.box, matrix)
-        points = portrait.points @ matrix[:, :2].T + matrix[:, 2]
-        if np.linalg.det(matrix[:, :2]) < 0:
-            points = points[_FLIPPED_ORDER]
-        room = np.array(self.room)
-        seen = np.maximum(np.minimum(box[2:], room[2:]) - np.maximum(box[:2], room[:2]), 0)
-        share = float(seen.prod() / (box[2:] - box[:2]).prod())
-        if share >= _EXPECTED_SHARE:
-            self.boxes.append(box)
-            self.points.append(points)
-            self.covered.append(covered)
-        elif share > _UNDECIDED_SHARE:
-            self.ignored.append(box)
+        stage.label(portrait.box, portrait.points, chain(local, pre), covered=covered)
 
 
 def _room(rng: np.random.Generator, S: int, pad_share: float) -> tuple[int, int, int, int]:
@@ -324,20 +271,3 @@ def _warped(picture: ImageU8, matrix: Matrix, under: ImageU8, rng: np.random.Gen
             picture, matrix, size, dst=tile, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
         )
     return np.asarray(tile, dtype=np.uint8)
-
-
-def _moved_box(box: AnyArray, matrix: Matrix) -> AnyArray:
-    """Where the box of a face goes: that of the ellipse inside it, as a head has no corners to turn."""
-    centre = matrix[:, :2] @ ((box[:2] + box[2:]) / 2) + matrix[:, 2]
-    half = np.sqrt((matrix[:, :2] ** 2) @ (((box[2:] - box[:2]) / 2) ** 2))
-    return np.concatenate([centre - half, centre + half])
-
-
-def _chain(second: Matrix, first: Matrix) -> Matrix:
-    """The affine map that does `first`, then `second`."""
-    return np.column_stack([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2] + second[:, 2]])
-
-
-def _after_flip(matrix: Matrix, width: int) -> Matrix:
-    """The affine map that mirrors a picture of this width, then does `matrix`."""
-    return _chain(matrix, np.array([[-1.0, 0, width - 1], [0, 1, 0]]))

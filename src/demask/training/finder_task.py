@@ -20,8 +20,10 @@ from demask.errors import ConfigError, DatasetError
 from demask.training.device import place
 from demask.training.finder_export import export_finder
 from demask.training.finder_faces import FaceBank, portrait_of
-from demask.training.finder_scenes import Composer, Scene, ScenesConfig
+from demask.training.finder_people import label
+from demask.training.finder_scenes import Composer, ScenesConfig
 from demask.training.finder_score import Finding, figures, sample_grid
+from demask.training.finder_stage import Scene
 from demask.training.finder_targets import UNDECIDED, assign
 from demask.training.losses import weighted_total
 from demask.training.losses.detection import box_overlap, point_error, quality_focal
@@ -39,9 +41,8 @@ class FinderConfig:
 
     data: Path  # Folder of shards, from `demask dataset build`.
     backgrounds: Path | None = None  # Folder of photographs without faces.
-    backgrounds_without: Path | None = (
-        None  # Text file: names in that folder to leave out, as they hold people.
-    )
+    backgrounds_without: Path | None = None  # Text file: names in that folder that hold people after all.
+    teacher: Path | None = None  # YuNet, which labels these; without it they are left out.
     network: FinderNetConfig = field(default_factory=FinderNetConfig)
     scenes: ScenesConfig = field(default_factory=ScenesConfig)
     seed: int = 0
@@ -227,7 +228,7 @@ class _Scenes(Dataset[dict[str, Any]]):
 
 
 def _composer(config: FinderConfig, split: str) -> Composer:
-    backgrounds = _load_backgrounds(config, split)
+    backgrounds, people = _load_backgrounds(config, split)
     shards = FaceShards(config.data, split=split)
     if len(shards) == 0:
         raise DatasetError(
@@ -239,31 +240,26 @@ def _composer(config: FinderConfig, split: str) -> Composer:
         portraits.append(portrait_of(record, weight=weight))
     shards.close()
     bank = FaceBank(portraits, seed=config.seed, variants=config.variants, patches=backgrounds)
-    return Composer(bank, backgrounds, config.scenes)
+    labelled = label(people, config.teacher) if config.teacher is not None else []
+    return Composer(bank, backgrounds, config.scenes, people=labelled)
 
 
-def _load_backgrounds(config: FinderConfig, split: str) -> list[ImageU8]:
-    """The photographs without faces of a split; a file's name decides, as a face's identity does."""
+def _load_backgrounds(config: FinderConfig, split: str) -> tuple[list[ImageU8], list[ImageU8]]:
+    """Photographs of a split without and with people; a file's name decides, as a face's identity does."""
     if config.backgrounds is None:
-        return []
-    left_out: set[str] = set()
+        return [], []
+    with_people: set[str] = set()
     if config.backgrounds_without is not None:
         lines = config.backgrounds_without.read_text(encoding="utf-8").splitlines()
-        left_out = {line.strip() for line in lines if not line.startswith("#")}
-    names = sorted(
-        path.name
-        for path in config.backgrounds.iterdir()
-        if path.suffix.lower() in _PICTURES and path.name not in left_out
-    )
-    pictures = [
-        cv2.imread(str(config.backgrounds / name), cv2.IMREAD_COLOR)
-        for name in names
-        if split_of(name) == split
-    ]
-    found = [
-        cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8) for picture in pictures if picture is not None
-    ]
-    if not found:
+        with_people = {line.strip() for line in lines if not line.startswith("#")}
+    paths = sorted(path for path in config.backgrounds.iterdir() if path.suffix.lower() in _PICTURES)
+    found: tuple[list[ImageU8], list[ImageU8]] = ([], [])
+    for path in paths:
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR) if split_of(path.name) == split else None
+        if picture is not None:
+            rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+            found[path.name in with_people].append(rgb)
+    if not found[0]:
         raise ConfigError(
             f"{config.backgrounds} holds no .jpg or .png picture for the split {split!r}; add pictures"
         )
