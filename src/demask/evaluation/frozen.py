@@ -21,6 +21,7 @@ import numpy as np
 from demask.dataset.frozen_set import PORTRAIT, FrozenPicture
 from demask.evaluation.metrics.pixels import hole_iou
 from demask.evaluation.metrics.suite import Suite
+from demask.evaluation.traits import Skin, Turn, head_turn, skin_tone
 from demask.faces.alignment import FRAME_POINTS
 from demask.faces.hole import HoleConfig
 from demask.photo.composite import composite
@@ -43,6 +44,8 @@ class Row:
         face_id: Which picture of it.
         source: Collection of the face.
         kind: Kind of covering, from the recipe.
+        turn: Whether the head is turned, see `traits.head_turn`.
+        skin: How light the skin is in the picture, see `traits.skin_tone`.
         restored: Whether the remover took the face for covered and restored it.
         hole_iou: Overlap of the hole network's answer (coverage above the threshold, not widened)
             with the true hole; NaN for portraits.
@@ -54,6 +57,8 @@ class Row:
     face_id: str
     source: str
     kind: str
+    turn: Turn
+    skin: Skin
     restored: bool
     hole_iou: float
     hole_reached: float
@@ -120,6 +125,8 @@ class Bench:
             face_id=picture.face_id,
             source=picture.source,
             kind=str(picture.recipe.get("kind", "unknown")),
+            turn=head_turn(picture.points),
+            skin=skin_tone(picture.face, picture.points, picture.valid),
             restored=restored,
             hole_iou=overlap,
             hole_reached=reached,

@@ -14,6 +14,12 @@ Summary = dict[str, Any]
 
 BASE_SLICE = "seen"
 COMPARED_SLICES = ("unseen_colours", "unseen_types")
+GROUPS = {
+    "kinds": "kind of covering (all crops)",
+    "sources": "photo source (seen)",
+    "turns": "turn of the head (seen)",
+    "skins": "skin as photographed (seen)",
+}
 RELATIVE_FIGURES = ("hole_psnr", "hole_mse", "ssim", "hole_ssim", "lpips", "hole_lpips", "identity")
 
 
@@ -27,10 +33,12 @@ def summarise(rows: Sequence[Row], *, seed: int = 0) -> Summary:
     Returns:
         `slices`: per slice `hole`, `restored`, `figures` (system, then figure) and `against_telea`;
         `relative`: per unseen slice its figures over those of the seen one, paired by face;
-        `kinds` and `sources`: hole IoU and figures in the hole by covering and by photo source.
+        `kinds`: hole IoU and figures in the hole by kind of covering, over all crops;
+        `sources`, `turns`, `skins`: the same by photo source, head turn and skin, over the seen slice.
     """
     names = list(dict.fromkeys(row.slice for row in rows))
     crops = [row for row in rows if row.slice != PORTRAIT]
+    seen = [row for row in rows if row.slice == BASE_SLICE]
     return {
         "slices": {name: _slice([row for row in rows if row.slice == name], seed) for name in names},
         "relative": {
@@ -39,7 +47,9 @@ def summarise(rows: Sequence[Row], *, seed: int = 0) -> Summary:
             if name in names and BASE_SLICE in names
         },
         "kinds": _groups(crops, lambda row: row.kind, seed),
-        "sources": _groups([row for row in crops if row.slice == BASE_SLICE], lambda row: row.source, seed),
+        "sources": _groups(seen, lambda row: row.source, seed),
+        "turns": _groups(seen, lambda row: row.turn, seed),
+        "skins": _groups(seen, lambda row: row.skin, seed),
     }
 
 
@@ -123,8 +133,8 @@ def markdown(summary: Summary) -> str:
     if summary["relative"]:
         parts += ["\n### Unseen over seen (found holes, same faces; 1 = no change)\n"]
         parts += [_relative_table(summary["relative"])]
-    for key, title in (("kinds", "By kind of covering (crops)"), ("sources", "By photo source (seen)")):
-        parts += [f"\n### {title}\n", _group_table(summary[key])]
+    for key, title in GROUPS.items():
+        parts += [f"\n### By {title}\n", _group_table(summary[key])]
     return "\n".join(parts) + "\n"
 
 
@@ -154,8 +164,7 @@ def _hole_table(slices: Summary) -> str:
 
 def _figure_table(figures: Summary) -> str:
     body = [
-        [system, *(_cell(figures[system][figure], _places(figure)) for figure in FIGURES)]
-        for system in figures
+        [system, *(_cell(figures[system][figure], _places(figure)) for figure in FIGURES)] for system in figures
     ]
     return _table(["", *FIGURES.values()], body)
 
@@ -175,9 +184,7 @@ def _against(against: Summary) -> str:
 def _relative_table(relative: Summary) -> str:
     figures = list(next(iter(relative.values())))
     body = [[name, *(_cell(facts[figure]) for figure in figures)] for name, facts in relative.items()]
-    heads = [
-        "hole IoU" if figure == "hole_iou" else FIGURES[figure].removesuffix(", dB") for figure in figures
-    ]
+    heads = ["hole IoU" if figure == "hole_iou" else FIGURES[figure].removesuffix(", dB") for figure in figures]
     return _table(["slice", *heads], body)
 
 

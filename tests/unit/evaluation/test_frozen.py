@@ -99,9 +99,7 @@ def test_portraits_need_the_finder_and_crops_do_not(suite: Suite, pictures: list
     def sees_nothing(photo: ImageU8) -> list[Face]:
         return []
 
-    bench = Bench(
-        hole_finder=KnownHoles(pictures), restorer=navier_stokes(), suite=suite, finder=sees_nothing
-    )
+    bench = Bench(hole_finder=KnownHoles(pictures), restorer=navier_stokes(), suite=suite, finder=sees_nothing)
     restored = {row.slice: row.restored for row in measure(pictures, bench)}
     assert restored == {"seen": True, "unseen_types": True, "portrait": False}
 
@@ -116,6 +114,8 @@ def row(slice: str, number: int, *, found: float, telea: float) -> Row:
         face_id=str(number),
         source="drawn",
         kind="surgical",
+        turn="frontal",
+        skin="light" if number else "dark",
         restored=number > 0,
         hole_iou=0.9 if slice == "seen" else 0.45,
         hole_reached=1.0,
@@ -137,14 +137,13 @@ def test_the_summary_says_what_the_rows_say() -> None:
     assert summary["relative"]["unseen_types"]["hole_psnr"]["value"] == 2
     assert summary["relative"]["unseen_types"]["hole_iou"]["value"] == 0.5
     assert summary["kinds"]["surgical"]["num"] == 8
+    assert {name: facts["num"] for name, facts in summary["skins"].items()} == {"dark": 1, "light": 3}
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
 
 
 def test_the_markdown_holds_every_table() -> None:
     rows = [
-        row(slice, n, found=10.0, telea=5.0)
-        for slice in ("seen", "unseen_types", "portrait")
-        for n in range(3)
+        row(slice, n, found=10.0, telea=5.0) for slice in ("seen", "unseen_types", "portrait") for n in range(3)
     ]
     text = markdown(summarise(rows))
     for heading in ("Holes", "seen (aligned crop", "portrait (whole portrait", "Unseen over seen", "By kind"):
