@@ -50,6 +50,11 @@ class _HoleGraph(nn.Module):
         return torch.sigmoid(logits)[:, 0]
 
 
+def hole_graph(network: nn.Module) -> nn.Module:
+    """The module that is exported for a segmenter: uint8 crop in, coverage out."""
+    return _HoleGraph(network)
+
+
 def restorer(network: nn.Module, path: Path) -> None:
     """Export a restorer: `masked` uint8 [N, 256, 256, 3], `hole` uint8 [N, 256, 256] to `restored` uint8.
 
@@ -71,7 +76,7 @@ def hole(network: nn.Module, path: Path) -> None:
         TrainingError: The exported graph does not say what torch says.
     """
     crop = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
-    write_onnx(_HoleGraph(network), {"crop": torch.from_numpy(crop)}, ["coverage"], path, tolerance=0.02)
+    write_onnx(hole_graph(network), {"crop": torch.from_numpy(crop)}, ["coverage"], path, tolerance=0.02)
 
 
 def write_onnx(

@@ -103,7 +103,7 @@ class CoveredFaces(Dataset[Item]):
             masked, face, hole, valid = (np.ascontiguousarray(a[:, ::-1]) for a in (masked, face, hole, valid))
         return {
             "masked": np.where(valid[..., None], masked, 0).astype(np.uint8),
-            "face": face,
+            "face": np.where(valid[..., None], face, 0).astype(np.uint8),
             "hole": (hole & valid).astype(np.uint8),
             "valid": valid.astype(np.uint8),
         }

@@ -51,10 +51,14 @@ def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     task = RestorerTaskConfig(
         faces=FacesConfig(data=data, textures=backgrounds),
         model=RestorerConfig(body=body),
-        lpips_backbone=registry.find("squeeze_backbone"),
-        lpips_linear=registry.find("lpips_squeeze_linear"),
+        lpips_backbone=_if_here("squeeze_backbone"),
+        lpips_linear=_if_here("lpips_squeeze_linear"),
     )
     return Recipe(task=task, trainer=TrainerConfig(run=run, steps=3200, decay_from=0.6, validate_every=400))
+
+
+def _if_here(name: str) -> Path | None:
+    return registry.find(name) if registry.locate(name) else None
 
 
 RECIPES: dict[str, Callable[[Path, Path, Path | None], Recipe]] = {

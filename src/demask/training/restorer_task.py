@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from demask.errors import ConfigError
+from demask.errors import ConfigError, WeightsError
 from demask.training import export
 from demask.training.device import place
 from demask.training.faces import CoveredFaces, FacesConfig, batches, fixed_batch
@@ -31,8 +31,8 @@ class RestorerTaskConfig:
     """Everything about the restorer's training but how long it lasts."""
 
     faces: FacesConfig
-    lpips_backbone: Path  # SqueezeNet 1.1 features.
-    lpips_linear: Path
+    lpips_backbone: Path | None = None  # SqueezeNet 1.1 features; needed unless perceptual_weight is 0.
+    lpips_linear: Path | None = None
     model: RestorerConfig = field(default_factory=RestorerConfig)
     batch_size: int = 16
     learning_rate: float = 5e-4
@@ -79,8 +79,7 @@ class RestorerTask(Task):
         self.critic_optimizer = torch.optim.AdamW(
             self.critic.parameters(), config.critic_rate, betas=betas, weight_decay=decay
         )
-        self.lpips = Lpips(backbone=config.lpips_backbone, linear=config.lpips_linear)
-        self.lpips = place(self.lpips, self.device)
+        self.lpips = _lpips(config, self.device)
         self.train_faces = CoveredFaces(config.faces, split="train")
         self.val_faces = CoveredFaces(config.faces, split="val")
 
@@ -114,9 +113,10 @@ class RestorerTask(Task):
         composed = torch.where(tensors.hole * tensors.valid > 0.5, prediction, tensors.face)
         corners = window_corners(tensors.hole, config.window_px)
         drawn, real, hole = (cut(x, corners, config.window_px) for x in (composed, tensors.face, tensors.hole))
-        with torch.autocast(self.device.type, torch.bfloat16):
-            terms["perceptual"] = self.lpips(drawn, real)
-        weights["perceptual"] = config.perceptual_weight
+        if self.lpips:
+            with torch.autocast(self.device.type, torch.bfloat16):
+                terms["perceptual"] = self.lpips(drawn, real)
+            weights["perceptual"] = config.perceptual_weight
         logged = {}
         if progress >= config.critic_from:
             logged["critic"] = self._step_critic(drawn.detach(), real, hole)
@@ -150,9 +150,8 @@ class RestorerTask(Task):
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """PSNR in the hole (dB), LPIPS of the whole crop; the score is minus the LPIPS."""
-        squared, count, lpips = 0.0, 0.0, []
-        psnrs = []
+        """PSNR in the hole (dB), LPIPS of the whole crop; the score is minus the LPIPS, else the PSNR."""
+        lpips, psnrs = [], []
         everything = self._tensors(fixed_batch(self.val_faces, self.config.validation_faces))
         for start in range(0, len(everything.face), 16):
             part = Tensors(*(x[start : start + 16] for x in everything))
@@ -161,11 +160,13 @@ class RestorerTask(Task):
             error = ((composed - part.face) * 127.5).square() * inside
             per_picture = error.sum((1, 2, 3)) / (3 * inside.sum((1, 2, 3))).clamp_min(1)
             psnrs.append(10 * torch.log10(255**2 / per_picture.clamp_min(1e-3)))
-            squared, count = squared + float(error.sum()), count + float(3 * inside.sum())
-            lpips.append(self.lpips(composed, part.face) * len(part.face))
+            if self.lpips:
+                lpips.append(self.lpips(composed, part.face) * len(part.face))
+        psnr = float(torch.cat(psnrs).mean())
+        if not lpips:
+            return {"hole_psnr": psnr, "score": psnr}
         mean_lpips = float(torch.stack(lpips).sum()) / len(everything.face)
-        figures = {"hole_psnr": float(torch.cat(psnrs).mean()), "hole_mse": squared / max(count, 1)}
-        return figures | {"lpips": mean_lpips, "score": -mean_lpips}
+        return {"hole_psnr": psnr, "lpips": mean_lpips, "score": -mean_lpips}
 
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
@@ -189,6 +190,17 @@ class RestorerTask(Task):
         masked, face = (channels_first(to_model_range(batch[key].to(device))) for key in ("masked", "face"))
         hole, valid = (batch[key].to(device).float()[:, None] for key in ("hole", "valid"))
         return Tensors(masked, face, hole, valid)
+
+
+def _lpips(config: RestorerTaskConfig, device: torch.device) -> Lpips | None:
+    if config.perceptual_weight == 0:
+        return None
+    if config.lpips_backbone is None or config.lpips_linear is None:
+        raise WeightsError(
+            "the perceptual loss needs the weights 'squeeze_backbone' and 'lpips_squeeze_linear', which are "
+            "not here; get them (`demask weights get NAME`) or train without (--set perceptual_weight=0)"
+        )
+    return place(Lpips(backbone=config.lpips_backbone, linear=config.lpips_linear), device)
 
 
 def window_corners(hole: Tensor, window_px: int) -> Tensor:

@@ -1,0 +1,49 @@
+"""A small set of drawn photographs, built once, with landmarks where a face's would be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from demask.dataset import sources
+from demask.dataset.build import BuildConfig, build
+from demask.dataset.worker import Label, Labeller
+from demask.faces.alignment import FRAME_POINTS
+from demask.faces.landmarks import landmarks_from_points
+from demask.types import Face, ImageU8
+
+
+def _draw_photo(seed: int) -> ImageU8:
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(60, 255, (12, 10, 3), dtype=np.uint8)
+    return np.asarray(cv2.resize(coarse, (200, 240), interpolation=cv2.INTER_CUBIC), np.uint8)
+
+
+def _label(photo: ImageU8) -> Label:
+    points = (FRAME_POINTS * photo.shape[1] / 256).astype(np.float32)
+    face = Face(box=(40, 24, 160, 216), points=points, score=0.9)
+    return Label(face=face, landmarks=landmarks_from_points(points), presence=0.99)
+
+
+def _labellers() -> Labeller:
+    return _label
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    (folder / "photos").mkdir()
+    for seed in range(24):
+        cv2.imwrite(str(folder / "photos" / f"p{seed:02d}.png"), _draw_photo(seed))
+    config = BuildConfig(
+        sources=(sources.folder(folder / "photos"),),
+        out=folder / "set",
+        workers=1,
+        val_percent=30,
+        test_percent=10,
+    )
+    build(config, labellers=_labellers)
+    return folder / "set"

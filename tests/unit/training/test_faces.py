@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from demask.coverings import rng_for
+from demask.errors import ConfigError, DatasetError
+from demask.training.faces import CoveredFaces, FacesConfig, batches, widen
+
+
+def test_a_picture_depends_on_its_number_alone(shards: Path) -> None:
+    first, second = (CoveredFaces(FacesConfig(data=shards), split="train") for _ in range(2))
+    second[3]
+    for number in (0, 7):
+        for key, value in first[number].items():
+            assert np.array_equal(value, second[number][key]), key
+
+
+def test_outside_the_hole_the_covering_left_at_most_a_shadow(shards: Path) -> None:
+    faces = CoveredFaces(FacesConfig(data=shards, widen_px=(0, 0)), split="train")
+    for number in range(8):
+        item = faces[number]
+        assert item["hole"].any()
+        outside = (item["hole"] == 0) & (item["valid"] == 1)
+        brighter = item["masked"].astype(int) - item["face"].astype(int)
+        assert brighter[outside].mean() < 1, "a shadow darkens, it does not add light"
+
+
+def test_bare_faces_have_no_hole(shards: Path) -> None:
+    faces = CoveredFaces(FacesConfig(data=shards, bare_share=1.0, widen_px=(0, 0)), split="train")
+    for number in range(12):
+        item = faces[number]
+        assert not item["hole"].any()
+        assert np.array_equal(item["masked"], item["face"])
+
+
+def test_batches_go_on_where_a_run_stopped(shards: Path) -> None:
+    faces = CoveredFaces(FacesConfig(data=shards, workers=0), split="train")
+    whole = list(batches(faces, batch_size=2, start_step=0, num_steps=3))
+    rest = list(batches(faces, batch_size=2, start_step=2, num_steps=3))
+    assert len(whole) == 3
+    assert len(rest) == 1
+    assert all((whole[2][key] == rest[0][key]).all() for key in whole[2])
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_widening_only_adds_unless_the_outline_wavers(width: int) -> None:
+    hole = np.zeros((256, 256), bool)
+    hole[100:200, 80:180] = True
+    for seed in range(10):
+        wide = widen(hole, rng_for(0, "widen", str(seed)), (width, width))
+        assert wide.sum() > 0.9 * hole.sum()
+        assert wide[110:190, 90:170].all()
+
+
+def test_wrong_settings_and_empty_splits_are_told(shards: Path) -> None:
+    with pytest.raises(ConfigError, match="bare_share"):
+        FacesConfig(data=shards, bare_share=2)
+    with pytest.raises(ConfigError, match="smallest first"):
+        FacesConfig(data=shards, widen_px=(4, 1))
+    with pytest.raises(DatasetError, match="nothing-like-this"):
+        CoveredFaces(FacesConfig(data=shards), split="nothing-like-this")

@@ -1,0 +1,152 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from demask.errors import ConfigError, TrainingError
+from demask.training import checkpoint
+from demask.training.config import override
+from demask.training.faces import FacesConfig
+from demask.training.hole_task import HoleTask, HoleTaskConfig
+from demask.training.models.hole import HoleConfig
+from demask.training.models.restorer import RestorerConfig
+from demask.training.models.unet import UNetConfig
+from demask.training.restorer_task import RestorerTask, RestorerTaskConfig, cut, window_corners
+from demask.training.trainer import Trainer, TrainerConfig
+
+TINY = UNetConfig(widths=(8, 8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2)
+
+
+def hole_task(shards: Path) -> HoleTask:
+    torch.manual_seed(1)
+    faces = FacesConfig(data=shards, widen_px=(0, 0), workers=0)
+    return HoleTask(HoleTaskConfig(faces=faces, model=HoleConfig(body=TINY), batch_size=2, validation_faces=4))
+
+
+def restorer_task(shards: Path, **settings: object) -> RestorerTask:
+    torch.manual_seed(1)
+    faces = FacesConfig(data=shards, workers=0)
+    config = RestorerTaskConfig(
+        faces=faces, model=RestorerConfig(body=TINY), batch_size=2, validation_faces=4, perceptual_weight=0
+    )
+    return RestorerTask(dataclasses.replace(config, **settings))  # type: ignore[arg-type]
+
+
+def losses(run: Path) -> dict[int, dict[str, float]]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    kept = ("group", "step", "time")
+    return {
+        line["step"]: {key: value for key, value in line.items() if key not in kept}
+        for line in lines
+        if line["group"] == "train"
+    }
+
+
+@pytest.mark.parametrize("make", [hole_task, restorer_task])
+def test_a_resumed_run_repeats_the_unbroken_one(shards: Path, tmp_path: Path, make) -> None:
+    settings = TrainerConfig(run=tmp_path / "whole", steps=4, log_every=1, validate_every=4)
+    Trainer(make(shards), settings).fit()
+
+    broken = dataclasses.replace(settings, run=tmp_path / "broken")
+    stopper = iter(range(2))
+
+    def stop(_progress: object) -> None:
+        if next(stopper) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(make(shards), broken).fit(stop)
+    Trainer(make(shards), broken).fit()
+    assert losses(tmp_path / "whole") == losses(tmp_path / "broken")
+
+
+def test_training_lowers_the_loss(shards: Path, tmp_path: Path) -> None:
+    settings = TrainerConfig(run=tmp_path, steps=12, log_every=1, validate_every=12, warmup_steps=1)
+    Trainer(hole_task(shards), settings).fit()
+    trace = [line["cross_entropy"] for line in losses(tmp_path).values()]
+    assert np.mean(trace[-3:]) < np.mean(trace[:3])
+    assert list((tmp_path / "samples").glob("*.png"))
+    assert (tmp_path / "best.pt").exists()
+
+
+def test_the_critic_joins_at_its_time(shards: Path, tmp_path: Path) -> None:
+    settings = TrainerConfig(run=tmp_path, steps=4, log_every=1, validate_every=4)
+    Trainer(restorer_task(shards, critic_from=0.5), settings).fit()
+    trace = losses(tmp_path)
+    assert "critic" not in trace[2]
+    assert "adversarial" in trace[3]
+    assert "critic" in trace[3]
+
+
+def test_a_run_refuses_what_is_not_its_own(shards: Path, tmp_path: Path) -> None:
+    settings = TrainerConfig(run=tmp_path, steps=1, validate_every=1)
+    Trainer(hole_task(shards), settings).fit()
+    with pytest.raises(TrainingError, match="belongs to the task 'hole'"):
+        Trainer(restorer_task(shards), settings)
+    wider = HoleTaskConfig(
+        faces=FacesConfig(data=shards, workers=0),
+        model=HoleConfig(body=dataclasses.replace(TINY, widths=(16, 16, 16))),
+    )
+    with pytest.raises(TrainingError, match="another architecture"):
+        Trainer(HoleTask(wider), settings)
+
+
+def test_no_step_on_a_loss_that_is_not_finite(shards: Path) -> None:
+    task = hole_task(shards)
+    before = [p.clone() for p in task.network.parameters()]
+    batch = next(task.batches(start_step=0, num_steps=1))
+    batch = {**batch, "masked": batch["masked"].float() * float("nan")}
+    with pytest.raises(TrainingError, match="cross_entropy"):
+        task.step(batch, progress=0.0)
+    assert all(torch.equal(a, b) for a, b in zip(before, task.network.parameters(), strict=True))
+
+
+def test_a_failed_save_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "last.pt"
+    checkpoint.save(path, {"num_steps": 1})
+
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match="No space left"):
+        checkpoint.save(path, {"num_steps": 2})
+    monkeypatch.undo()
+    assert checkpoint.load(path) == {"num_steps": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "last.pt"
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(TrainingError, match=r"last\.pt"):
+        checkpoint.load(path)
+
+
+def test_windows_lie_about_the_hole_and_inside() -> None:
+    hole = torch.zeros(3, 1, 256, 256)
+    hole[:, :, 150:250, 10:60] = 1
+    corners = window_corners(hole, 128)
+    assert corners.shape == (3, 2)
+    assert (corners >= 0).all()
+    assert (corners <= 128).all()
+    assert cut(hole, corners, 128).sum((1, 2, 3)).min() > 0
+
+
+def test_settings_are_typed_and_checked() -> None:
+    config = TrainerConfig(run=Path("x"))
+    assert override(config, ["steps=7", "ema_decay=0.5", "run=y"]).steps == 7
+    with pytest.raises(ConfigError, match="did you mean 'steps'"):
+        override(config, ["step=7"])
+    with pytest.raises(ConfigError, match="must be"):
+        override(config, ["steps=many"])
+    with pytest.raises(ConfigError, match="name=value"):
+        override(config, ["steps"])
+    nested = override(
+        HoleTaskConfig(faces=FacesConfig(data=Path("x"))), ["faces.seed=3", "model.body.widths=(8, 8)"]
+    )
+    assert nested.faces.seed == 3
+    assert nested.model.body.widths == (8, 8)
