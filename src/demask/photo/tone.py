@@ -104,12 +104,15 @@ def _spread(difference: Float, where: Hole, trust: Float, *, tolerance: float, l
     """
     if int(where.sum()) < _MIN_PIXELS:
         return np.zeros_like(difference)
-    values = difference[where]
-    middle = np.median(values, axis=0).astype(np.float32)
-    deviation = np.abs(values - middle).max(axis=1)
-    usual = float(np.median(deviation))
+    # What most of the pixels that can be trusted agree on.
+    trusted = where & (trust > 0.5)
+    if int(trusted.sum()) < _MIN_PIXELS:
+        trusted = where
+    middle = np.median(difference[trusted], axis=0).astype(np.float32)
+    usual = float(np.median(np.abs(difference[trusted] - middle).max(axis=1)))
+    deviation = np.abs(difference[where] - middle).max(axis=1)
     # A common value far below the scatter around it says nothing.
-    common = middle * middle**2 / (middle**2 + (0.5 * usual) ** 2 + 1e-6)
+    common = middle * middle**2 / (middle**2 + (1.4 * usual) ** 2 + 1e-6)
     # Cauchy weights: what differs from the many (hair, background) counts little.
     weight = np.zeros(where.shape, np.float32)
     weight[where] = trust[where] / (1 + (deviation / (tolerance * usual + 3.0)) ** 2)
