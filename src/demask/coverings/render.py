@@ -83,16 +83,16 @@ def render(
         colour += noise.cut(rng, size, 0.75, channels=3) * np.float32(0.35 * grain)
 
     shaded, darkened = _cast_shadow(face, np.maximum(cover, straps), frame, scene, rng)
-    blended = shaded + (colour - shaded) * alpha[..., None]
-    out = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    blended = cv2.blendLinear(colour, shaded, alpha, 1 - alpha)
+    # To uint8: rounded and clipped. Where nothing was drawn, the picture itself, whatever rounding did.
+    drawn = np.asarray(cv2.add(blended, np.zeros(4), dtype=cv2.CV_8U), np.uint8)
     covered = alpha > 0
-    untouched = ~covered & ~darkened
-    out[untouched] = face[untouched]
+    out = face.copy()
+    cv2.copyTo(drawn, (covered | darkened).view(np.uint8), out)
     quality = None
     if rng.random() < 0.6:
         quality = int(rng.integers(60, 98))
-        again = _reencode(out, quality)
-        out[covered] = again[covered]
+        cv2.copyTo(_reencode(out, quality), covered.view(np.uint8), out)
     more = {"colours": used, "jpeg_quality": quality, "blur_px": round(blur, 2), "grain": round(grain, 2)}
     return out, alpha, more
 
@@ -231,8 +231,10 @@ def _cast_shadow(
 
 def _reencode(picture: ImageU8, quality: int) -> ImageU8:
     """JPEG and back. OpenCV takes and gives BGR."""
-    done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    done, data = cv2.imencode(
+        ".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality]
+    )
     again = cv2.imdecode(data, cv2.IMREAD_COLOR) if done else None
     if again is None:
         raise RuntimeError(f"OpenCV could not encode a {picture.shape} window as JPEG and read it back")
-    return np.asarray(again[..., ::-1], np.uint8)
+    return np.asarray(cv2.cvtColor(again, cv2.COLOR_BGR2RGB), np.uint8)
