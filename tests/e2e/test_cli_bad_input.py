@@ -121,9 +121,7 @@ def test_the_same_output_twice_in_time(demask, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "--overwrite" in one_line(done.stderr)
     assert (tmp_path / "out.jpg").read_bytes() == first
-    assert (
-        demask("remove", "photo.jpg", "-o", "out.jpg", "--restorer", "telea", "--overwrite").returncode == 0
-    )
+    assert demask("remove", "photo.jpg", "-o", "out.jpg", "--restorer", "telea", "--overwrite").returncode == 0
     assert (tmp_path / "out.jpg").read_bytes() != first
 
 

@@ -28,6 +28,8 @@ COMMANDS = [
     ("weights", "verify"),
     ("weights", "path"),
     ("doctor",),
+    ("train",),
+    ("export",),
 ]
 
 
@@ -191,6 +193,27 @@ def test_dataset_build_without_a_source(demask) -> None:
     done = demask("dataset", "build", "-o", "out")
     assert done.returncode == 2
     assert b"no source" in done.stderr
+
+
+def test_train_prints_its_settings(demask, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    done = demask("train", "hole", "--data", "faces", "--dry-run", "--set", "trainer.steps=7")
+    assert done.returncode == 0, done.stderr
+    settings = json.loads(done.stdout)
+    assert settings["trainer"]["steps"] == 7
+    assert settings["task"]["faces"]["data"] == "faces"
+    assert not list(tmp_path.iterdir())
+    done = demask("train", "hole", "--data", "faces", "--dry-run", "--set", "trainer.step=7")
+    assert (done.returncode, b"did you mean 'steps'" in done.stderr) == (2, True)
+    done = demask("train", "nose", "--data", "faces")
+    assert (done.returncode, b"nose" in done.stderr) == (2, True)
+
+
+def test_export_of_no_run(demask) -> None:
+    pytest.importorskip("torch")
+    done = demask("export", "nowhere")
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines()[-1].startswith("demask: nowhere is no training run")
 
 
 def test_python_reads_what_the_command_writes(demask, tmp_path: Path, tiny_weights, monkeypatch) -> None:

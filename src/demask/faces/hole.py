@@ -72,7 +72,8 @@ class HoleConfig:
         min_mouth: ... and at least this share of its mouth. So a covering under the chin, straps
             alone, or a microphone leave a face bare.
         reach_px: Covered parts at most this far from the covering belong to it, as straps do.
-        max_island_px: Uncovered islands inside the covering up to this area are filled (prints).
+        max_island_px: Uncovered islands inside the covering up to this area are filled, and larger ones
+            that lie on the lower face: prints, windows.
         widen_px: The hole is made this much wider, so that no edge of the covering stays.
     """
 
@@ -167,8 +168,12 @@ def _covering(binary: Hole, config: HoleConfig) -> Hole:
     for label in range(1, count):
         x, y, width, height, area = stats[label]
         inside = x > 0 and y > 0 and x + width < FRAME_PX and y + height < FRAME_PX
-        if inside and area <= config.max_island_px:
-            covering |= islands == label
+        if not inside:
+            continue
+        island = islands == label
+        # A strap's loop encloses a cheek; what is enclosed on the lower face is a print or a window.
+        if area <= config.max_island_px or island[LOWER_FACE].sum() > area / 2:
+            covering |= island
     return covering
 
 

@@ -94,10 +94,12 @@ def test_parts_that_reach_the_covering_belong_to_it() -> None:
 def test_prints_are_filled_but_the_loop_of_a_strap_is_not() -> None:
     coverage = coverage_of(MASK)
     coverage[150:160, 120:135] = 0  # A print that the network missed.
+    coverage[170:195, 105:150] = 0  # A window over the mouth.
     ring = coverage_of((10, 110, 80, 180))
     ring[114:176, 14:76] = 0
     found = judge(np.maximum(coverage, ring), EVERYWHERE, HoleConfig(widen_px=0))
     assert found.hole[150:160, 120:135].all()
+    assert found.hole[170:195, 105:150].all()
     assert not found.hole[120:170, 20:70].any()
 
 
