@@ -24,6 +24,7 @@ from demask.photo.paste import Pasted, paste_back
 from demask.restorers.registry import fill, get_restorer
 from demask.results import Clock, FaceResult, Faces, FaceStatus, Result, Status, choose
 from demask.types import Alpha, Face, Hole, ImageU8, Matrix, Restorer
+from demask.weights.sessions import open_session
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -72,8 +73,9 @@ class Remover:
         if isinstance(restorer, str):
             restorer = get_restorer(restorer, device=device, threads=threads, quick=quick)
         self._restorer = restorer
-        self._finder = finder or Finder.shipped(device=device)
-        self._hole_finder = hole_finder or HoleFinder.shipped(device=device, threads=threads, quick=quick)
+        load = functools.partial(open_session, device=device, threads=threads, quick=quick)
+        self._finder = finder or Finder(load("finder"))
+        self._hole_finder = hole_finder or HoleFinder(load("hole"))
 
     @overload
     def __call__(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -207,3 +210,27 @@ def test_help_says_that_the_face_is_invented(demask) -> None:
     assert "INVENTED" in text
     assert "not the person's face" in text
     assert "Never use it to identify anyone" in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are bytes only there")
+def test_odd_file_names(demask, tmp_path: Path) -> None:
+    names = ["Zoë  masked.png", "-dash.png", os.fsdecode(b"not\xffutf8.png"), "a\nb.png"]
+    for name in names:
+        Image.fromarray(make_photo(size=(200, 160), side=60)).save(tmp_path / "photo.png")
+        (tmp_path / "photo.png").rename(tmp_path / name)
+    done = demask("remove", "--json", "--", *names, PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["input"] for line in done.stdout.splitlines()] == names
+    for name in names:
+        assert (tmp_path / name.replace(".png", "-demasked.png")).exists()
+
+
+def test_signing_needs_its_package(demask, tmp_path: Path) -> None:
+    if importlib.util.find_spec("c2pa") is not None:
+        pytest.skip("c2pa-python is installed")
+    Image.fromarray(make_photo()).save(tmp_path / "photo.png")
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("")
+    done = demask("remove", "photo.png", "--c2pa", "cert.pem", "key.pem")
+    assert (done.returncode, b"demask[c2pa]" in done.stderr) == (2, True)
+    assert not (tmp_path / "photo-demasked.png").exists()

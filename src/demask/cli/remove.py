@@ -114,6 +114,8 @@ def remove(
 
     Example: demask remove photo.jpg -o bare.jpg
     """
+    from importlib.util import find_spec
+
     from demask.cli.plan import STDIO, plan_jobs
     from demask.cli.streams import refuse_terminal, say
     from demask.errors import UsageError
@@ -133,6 +135,8 @@ def remove(
         raise UsageError("the picture and --json would both go to stdout; write the picture with -o FILE")
     for option, path in (("--hole", hole), ("--c2pa", c2pa and c2pa[0]), ("--c2pa", c2pa and c2pa[1])):
         o.only_file(path, option)
+    if c2pa is not None and find_spec("c2pa") is None:
+        raise UsageError("--c2pa needs c2pa-python; run: pip install 'demask[c2pa]'")
     if dry_run:
         for job in planned:
             say(f"{job.label} -> {STDIO if job.target is None else job.target}")

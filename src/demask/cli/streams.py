@@ -39,7 +39,8 @@ def say_error(message: str) -> None:
 
 def print_json(record: dict[str, Any]) -> None:
     """One record as one line on stdout, at once."""
-    sys.stdout.write(json.dumps(record, ensure_ascii=False, separators=(", ", ": ")) + "\n")
+    # Pure ASCII: a file name may hold bytes that no encoding can print.
+    sys.stdout.write(json.dumps(record) + "\n")
     sys.stdout.flush()
 
 
