@@ -14,13 +14,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from demask.coverings import rng_for
-from demask.dataset.shards import FaceShards
-from demask.dataset.split import split_of
-from demask.errors import ConfigError, DatasetError
+from demask.errors import ConfigError
 from demask.training.device import place
+from demask.training.finder_data import backgrounds_of, portraits_of
 from demask.training.finder_export import export_finder
-from demask.training.finder_faces import FaceBank, portrait_of
-from demask.training.finder_people import label
+from demask.training.finder_faces import FaceBank
 from demask.training.finder_scenes import Composer, ScenesConfig
 from demask.training.finder_score import Finding, figures, sample_grid
 from demask.training.finder_stage import Scene
@@ -32,8 +30,6 @@ from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.task import Batch, Task, stop_if_not_finite
 from demask.types import ImageU8
 
-_PICTURES = {".jpg", ".jpeg", ".png"}
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FinderConfig:
@@ -41,8 +37,9 @@ class FinderConfig:
 
     data: Path  # Folder of shards, from `demask dataset build`.
     backgrounds: Path | None = None  # Folder of photographs without faces.
-    backgrounds_without: Path | None = None  # Text file: names in that folder that hold people after all.
-    teacher: Path | None = None  # YuNet, which labels these; without it they are left out.
+    # Text file of the names in that folder that hold people after all; without it the teacher tells.
+    backgrounds_without: Path | None = None
+    teacher: Path | None = None  # YuNet, which labels pictures of people; without it they are left out.
     network: FinderNetConfig = field(default_factory=FinderNetConfig)
     scenes: ScenesConfig = field(default_factory=ScenesConfig)
     seed: int = 0
@@ -104,7 +101,15 @@ class FinderTask(Task):
     def composer(self, split: str) -> Composer:
         """What makes the scenes of a split; loads its photographs into memory when first asked."""
         if split not in self._composers:
-            self._composers[split] = _composer(self.config, split)
+            config = self.config
+            pictures = backgrounds_of(
+                config.backgrounds, split, with_people=config.backgrounds_without, teacher=config.teacher
+            )
+            portraits = portraits_of(
+                config.data, split, soft_sources=config.soft_sources, soft_weight=config.soft_weight
+            )
+            bank = FaceBank(portraits, seed=config.seed, variants=config.variants, patches=pictures.empty)
+            self._composers[split] = Composer(bank, pictures.empty, config.scenes, people=pictures.people)
         return self._composers[split]
 
     def batches(self, *, start_step: int, num_steps: int) -> Iterator[Batch]:
@@ -225,45 +230,6 @@ class _Scenes(Dataset[dict[str, Any]]):
         height, width = scene.photo.shape[:2]
         targets = assign(scene.boxes, scene.points, scene.ignored, height=height, width=width)
         return {"photo": scene.photo, "face": targets.face, "boxes": targets.boxes, "points": targets.points}
-
-
-def _composer(config: FinderConfig, split: str) -> Composer:
-    backgrounds, people = _load_backgrounds(config, split)
-    shards = FaceShards(config.data, split=split)
-    if len(shards) == 0:
-        raise DatasetError(
-            f"{config.data} holds no face of the split {split!r}; build the set from more photographs"
-        )
-    portraits = []
-    for record in shards:
-        weight = config.soft_weight if record.source in config.soft_sources else 1.0
-        portraits.append(portrait_of(record, weight=weight))
-    shards.close()
-    bank = FaceBank(portraits, seed=config.seed, variants=config.variants, patches=backgrounds)
-    labelled = label(people, config.teacher) if config.teacher is not None else []
-    return Composer(bank, backgrounds, config.scenes, people=labelled)
-
-
-def _load_backgrounds(config: FinderConfig, split: str) -> tuple[list[ImageU8], list[ImageU8]]:
-    """Photographs of a split without and with people; a file's name decides, as a face's identity does."""
-    if config.backgrounds is None:
-        return [], []
-    with_people: set[str] = set()
-    if config.backgrounds_without is not None:
-        lines = config.backgrounds_without.read_text(encoding="utf-8").splitlines()
-        with_people = {line.strip() for line in lines if not line.startswith("#")}
-    paths = sorted(path for path in config.backgrounds.iterdir() if path.suffix.lower() in _PICTURES)
-    found: tuple[list[ImageU8], list[ImageU8]] = ([], [])
-    for path in paths:
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR) if split_of(path.name) == split else None
-        if picture is not None:
-            rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-            found[path.name in with_people].append(rgb)
-    if not found[0]:
-        raise ConfigError(
-            f"{config.backgrounds} holds no .jpg or .png picture for the split {split!r}; add pictures"
-        )
-    return found
 
 
 def _one_thread(_worker: int) -> None:
