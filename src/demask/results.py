@@ -84,7 +84,5 @@ def choose(found: Sequence[Face], faces: Faces) -> list[int]:
     for index in faces:
         if not 0 <= index < len(found):
             there = f"0 to {len(found) - 1}" if found else "none"
-            raise UsageError(
-                f"face {index} was asked for, but the faces found are {there}; see `demask find`"
-            )
+            raise UsageError(f"face {index} was asked for, but the faces found are {there}; see `demask find`")
     return sorted(set(faces))

@@ -135,9 +135,7 @@ def judge(coverage: Alpha, valid: Hole, config: HoleConfig | None = None) -> Fou
     binary = (coverage > config.threshold) & valid
     covering = _covering(binary, config)
     region, mouth = LOWER_FACE & valid, MOUTH & valid
-    covered = (
-        _share(covering, region) >= config.min_lower_face and _share(covering, mouth) >= config.min_mouth
-    )
+    covered = _share(covering, region) >= config.min_lower_face and _share(covering, mouth) >= config.min_mouth
     if not covered:
         bare_confidence = 1.0 - float(coverage[region].mean()) if region.any() else 0.0
         nothing = np.zeros_like(binary)

@@ -36,9 +36,7 @@ class ClassicalRestorer:
         if masked.shape[:2] != hole.shape:
             raise ShapeMismatch(image=masked.shape, hole=hole.shape)
         # Channels are treated alike, so their order does not matter here.
-        filled = cv2.inpaint(
-            np.ascontiguousarray(masked), hole.astype(np.uint8), self._radius_px, self._flags
-        )
+        filled = cv2.inpaint(np.ascontiguousarray(masked), hole.astype(np.uint8), self._radius_px, self._flags)
         return filled.astype(np.uint8, copy=False)
 
 

@@ -31,10 +31,7 @@ class Recipe:
 
 def finder(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     """The face finder: about 20 minutes on two cores."""
-    listed = backgrounds.parent / "backgrounds_with_people.txt" if backgrounds else None
-    task = FinderConfig(
-        data=data, backgrounds=backgrounds, backgrounds_without=listed if listed and listed.exists() else None
-    )
+    task = FinderConfig(data=data, backgrounds=backgrounds, teacher=_if_here("yunet"))
     return Recipe(task=task, trainer=TrainerConfig(run=run, steps=3000, decay_from=0.3))
 
 
