@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from drawn_set import build_drawn_set
 from tiny_networks import write_networks
 
 
@@ -13,3 +14,9 @@ from tiny_networks import write_networks
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with tiny finder.onnx, hole.onnx and restorer.onnx, see `tiny_networks`."""
     return write_networks(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of drawn photographs, see `drawn_set`."""
+    return build_drawn_set(tmp_path_factory.mktemp("drawn"))

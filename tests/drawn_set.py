@@ -1,4 +1,4 @@
-"""A small set of drawn photographs, built once, with landmarks where a face's would be."""
+"""A small set of drawn photographs, with landmarks where a face's would be; stands in for real portraits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 
 from demask.dataset import sources
 from demask.dataset.build import BuildConfig, build
@@ -32,11 +31,10 @@ def _labellers() -> Labeller:
     return _label
 
 
-@pytest.fixture(scope="session")
-def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("training")
+def build_drawn_set(folder: Path, *, num_photos: int = 24) -> Path:
+    """Draw photographs of nobody in `folder` and build them into shards; returns the shards' folder."""
     (folder / "photos").mkdir()
-    for seed in range(24):
+    for seed in range(num_photos):
         cv2.imwrite(str(folder / "photos" / f"p{seed:02d}.png"), _draw_photo(seed))
     config = BuildConfig(
         sources=(sources.folder(folder / "photos"),),

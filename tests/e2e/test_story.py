@@ -1,0 +1,78 @@
+"""The whole story on drawn data: train a little, go on, export, and remove with what was trained."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tiny_networks import make_photo
+
+TINY_BODY = (
+    "--set", "model.body.widths=(8, 8, 16)", "--set", "model.body.encoder_blocks=(1, 1)",
+    "--set", "model.body.decoder_blocks=(1, 1)", "--set", "model.body.mixer_blocks=1",
+    "--set", "model.body.num_heads=2",
+)  # fmt: skip
+SHORT = (
+    "--set", "faces.workers=0", "--set", "batch_size=2", "--set", "validation_faces=2",
+    "--set", "trainer.log_every=1", "--quiet",
+)  # fmt: skip
+
+
+def steps_of(run: Path) -> list[int]:
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [line["step"] for line in lines if line["group"] == "train"]
+
+
+def test_train_resume_export_remove(demask, shards: Path, tiny_weights: Path, tmp_path: Path) -> None:
+    # Train the hole segmenter for two steps, then ask for three: the third is all that is left to do.
+    train_hole = ("train", "hole", "--data", shards, "--run", "hole", *TINY_BODY, *SHORT)
+    done = demask(*train_hole, "--set", "trainer.steps=2")
+    assert done.returncode == 0, done.stderr.decode()
+    done = demask(*train_hole, "--set", "trainer.steps=3")
+    assert done.returncode == 0, done.stderr.decode()
+    assert steps_of(tmp_path / "hole") == [1, 2, 3]
+
+    # The restorer, with its critic from the start and without the third-party weights LPIPS needs.
+    alone = ("--set", "perceptual_weight=0", "--set", "critic_from=0", "--set", "trainer.steps=2")
+    done = demask("train", "restorer", "--data", shards, "--run", "restorer", *TINY_BODY, *SHORT, *alone)
+    assert done.returncode == 0, done.stderr.decode()
+
+    # Export both. The finder stays the tiny one, which knows the marked photographs.
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    shutil.copy(tiny_weights / "finder.onnx", weights)
+    for name in ("hole", "restorer"):
+        done = demask("export", name, "-o", weights / f"{name}.onnx", "--quiet")
+        assert done.returncode == 0, done.stderr.decode()
+
+    # Two steps teach no one what a covering is, so the hole is given; the trained restorer fills it.
+    photo = make_photo()
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    hole = (photo == (0, 0, 255)).all(axis=2)
+    assert hole.any()
+    Image.fromarray(hole).save(tmp_path / "own.png")
+    done = demask("remove", "photo.png", "-o", "-", "--hole", "own.png", DEMASK_WEIGHTS=str(weights))
+    assert done.returncode == 0, done.stderr.decode()
+    restored = np.asarray(Image.open(io.BytesIO(done.stdout)).convert("RGB"))
+    assert np.array_equal(restored[~hole], photo[~hole])
+    assert not np.array_equal(restored[hole], photo[hole])
+
+
+def test_training_tells_what_it_lacks(demask, shards: Path, tmp_path: Path) -> None:
+    done = demask("train", "restorer", "--data", shards, *TINY_BODY, *SHORT, DEMASK_WEIGHTS=str(tmp_path))
+    assert done.returncode == 1
+    assert b"perceptual_weight=0" in done.stderr
+    done = demask("train", "hole", "--data", shards, "--set", "batch_sice=2")
+    assert done.returncode == 2
+    assert b"batch_size" in done.stderr
+    done = demask("train", "hole", "--data", tmp_path / "nothing")
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    done = demask("train", "walls", "--data", shards)
+    assert done.returncode == 2
+    assert b"hole" in done.stderr
