@@ -14,6 +14,7 @@ import numpy as np
 
 from demask.errors import ConfigError
 from demask.faces.finder import PAD_GREY
+from demask.training.finder_decoys import beside_the_face, draw_decoy
 from demask.training.finder_faces import FaceBank, Portrait
 from demask.training.finder_light import degrade, vary_light
 from demask.training.finder_people import LabelledPicture
@@ -34,6 +35,9 @@ class ScenesConfig:
     chip_share: float = 0.12  # Scenes that are one whole portrait in grey, as the runtime pads small photos.
     crowd_share: float = 0.12  # Scenes with many faces of about one size.
     people_share: float = 0.12  # Scenes that show a labelled picture of whole people, where there are any.
+    decoys: float = 2.0  # Things that are no faces, on average per scene;
+    drawn_decoy_share: float = 0.35  # of them letters, discs and hands,
+    body_decoy_share: float = 0.2  # ears, hair, necks; the rest pieces of pictures without faces.
     pad_share: float = 0.2  # Scenes with a grey border, as the runtime pads to the grid.
 
     def __post_init__(self) -> None:
@@ -71,7 +75,7 @@ class Composer:
         if kind == 2:
             self._chip(stage, rng)
         else:
-            for _ in range(int(rng.poisson(1.5))):
+            for _ in range(int(rng.poisson(config.decoys))):
                 self._decoy(stage, rng)
         if kind == 1:
             self._place(stage, rng, float(np.exp(rng.uniform(np.log(0.25 * S), high))))
@@ -141,12 +145,26 @@ class Composer:
         )
 
     def _decoy(self, stage: Stage, rng: np.random.Generator) -> None:
+        """Paste something that is no face: a piece of another picture, a drawn thing, an ear."""
         S = self.config.size_px
-        if not self.backgrounds:
+        w, h = (int(v) for v in np.exp(rng.uniform(np.log(16), np.log(0.7 * S), 2)))
+        choice = rng.random()
+        if choice < self.config.drawn_decoy_share:
+            w = h = int(np.sqrt(w * h))
+            x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
+            tile = draw_decoy(stage.under(x, y, w, h), rng)
+        elif choice < self.config.drawn_decoy_share + self.config.body_decoy_share:
+            part = beside_the_face(self.bank.portraits[self.bank.pick(rng)], rng)
+            if part is None:
+                return
+            x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
+            tile = np.asarray(cv2.resize(part, (w, w), interpolation=cv2.INTER_LINEAR), np.uint8)
+        elif self.backgrounds:
+            x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
+            tile = self._clip_of_background(rng, w, h)
+        else:
             return
-        w, h = (int(v) for v in np.exp(rng.uniform(np.log(20), np.log(0.7 * S), 2)))
-        x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
-        stage.paste(self._clip_of_background(rng, w, h), x, y, soft=rng.random() < 0.3)
+        stage.paste(tile, x, y, soft=rng.random() < 0.3)
 
     def _photo(self, rng: np.random.Generator) -> tuple[Portrait, ImageU8, bool]:
         index = self.bank.pick(rng)
