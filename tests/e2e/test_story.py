@@ -5,11 +5,15 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from demask.training import checkpoint
 from tiny_networks import make_photo
 
 TINY_BODY = (
@@ -76,3 +80,23 @@ def test_training_tells_what_it_lacks(demask, shards: Path, tmp_path: Path) -> N
     done = demask("train", "walls", "--data", shards)
     assert done.returncode == 2
     assert b"hole" in done.stderr
+
+
+def test_a_killed_training_saves_its_last_step(
+    environment: dict[str, str], shards: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "demask", "train", "hole", "--data", str(shards), "--run", "hole"]
+    settings = (*TINY_BODY, *SHORT, "--set", "trainer.steps=100000", "--set", "trainer.validate_every=100000")
+    with subprocess.Popen(
+        [*command, *settings], cwd=tmp_path, env=environment, stderr=subprocess.PIPE
+    ) as process:
+        for _ in range(1200):
+            if (tmp_path / "hole" / "metrics.jsonl").exists() and len(steps_of(tmp_path / "hole")) >= 2:
+                break
+            time.sleep(0.1)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said.decode()
+    assert b"Traceback" not in said
+    state = checkpoint.load(tmp_path / "hole" / "last.pt")
+    assert state["num_steps"] == steps_of(tmp_path / "hole")[-1]

@@ -43,6 +43,8 @@ def train(
 
     Example: demask train hole --data runs/faces --run runs/hole
     """
+    import signal
+    import threading
     import time
 
     from demask.cli.streams import meter, say
@@ -63,6 +65,16 @@ def train(
         typer.echo(json.dumps(dataclasses.asdict(recipe), indent=2, default=str))
         return
 
+    # Ctrl-C and a plain kill end the run after its current step, which is saved; a second one ends it at once.
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: object) -> None:
+        stopping.set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     last_said = -float("inf")
     with meter(f"{network}, steps", shown=not quiet) as show:
 
@@ -75,6 +87,10 @@ def train(
             numbers = ", ".join(f"{name} {value:.4g}" for name, value in progress.scalars.items())
             say(f"{progress.step}/{progress.steps}, {progress.pictures_per_s:.1f} pictures/s: {numbers}")
 
-        run_training(recipe, on_progress)
+        run_training(recipe, on_progress, should_stop=stopping.is_set)
+    if stopping.is_set():
+        if not quiet:
+            say("stopped and saved; the same command goes on")
+        raise KeyboardInterrupt
     if not quiet:
         say(f"done; export it with: demask export {run}")

@@ -21,6 +21,7 @@ from demask.coverings.distractors import add_distractor
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
 from demask.faces import alignment
+from demask.training.workers import start_worker
 from demask.types import Hole, ImageU8, Landmarks, Matrix
 
 Item = dict[str, npt.NDArray[np.uint8]]
@@ -120,7 +121,7 @@ def batches(
         batch_size=batch_size,
         num_workers=dataset.config.workers,
         prefetch_factor=4 if dataset.config.workers else None,
-        worker_init_fn=_one_thread,
+        worker_init_fn=start_worker,
         drop_last=True,
     )
     yield from loader
@@ -209,8 +210,3 @@ def _load_textures(folder: Path) -> Sequence[ImageU8]:
     return [
         cv2.cvtColor(picture, cv2.COLOR_BGR2RGB).astype(np.uint8) for picture in pictures if picture is not None
     ]
-
-
-def _one_thread(_worker: int) -> None:
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)

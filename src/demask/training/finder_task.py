@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -28,6 +27,7 @@ from demask.training.losses.detection import box_overlap, point_error, quality_f
 from demask.training.models.finder import FinderNet, FinderNetConfig, cells, decode
 from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.task import Batch, Task, stop_if_not_finite
+from demask.training.workers import start_worker
 from demask.types import ImageU8
 
 
@@ -121,7 +121,7 @@ class FinderTask(Task):
             batch_size=config.batch_size,
             num_workers=config.workers,
             prefetch_factor=4 if config.workers else None,
-            worker_init_fn=_one_thread,
+            worker_init_fn=start_worker,
             drop_last=True,
         )
         yield from loader
@@ -230,8 +230,3 @@ class _Scenes(Dataset[dict[str, Any]]):
         height, width = scene.photo.shape[:2]
         targets = assign(scene.boxes, scene.points, scene.ignored, height=height, width=width)
         return {"photo": scene.photo, "face": targets.face, "boxes": targets.boxes, "points": targets.points}
-
-
-def _one_thread(_worker: int) -> None:
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)

@@ -91,8 +91,16 @@ class Trainer:
         """The checkpoint with the best validation score."""
         return self.config.run / "best.pt"
 
-    def fit(self, on_progress: Callable[[Progress], None] | None = None) -> None:
-        """Train until `steps` or `max_minutes`; save at the end, also when interrupted.
+    def fit(
+        self,
+        on_progress: Callable[[Progress], None] | None = None,
+        *,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> None:
+        """Train until `steps` or `max_minutes`, or until `should_stop` says so after a step; then save.
+
+        An exception in the middle of a step leaves the last checkpoint as it is, since half a step
+        cannot be resumed; one between two steps is saved first.
 
         Raises:
             TrainingError: A loss is not finite, or a checkpoint cannot be saved.
@@ -103,6 +111,7 @@ class Trainer:
         sink = Sink(config.run, from_step=self.num_steps)
         began = saved = time.monotonic()
         window_began, window_waited, window_pictures = began, 0.0, 0
+        whole = True  # Whether every network is at the same step.
         batches = task.batches(start_step=self.num_steps, num_steps=config.steps)
         try:
             while self.num_steps < config.steps:
@@ -113,9 +122,11 @@ class Trainer:
                 progress = self.num_steps / config.steps
                 self._set_rates(progress)
                 torch.manual_seed(seed_of(config.seed, self.num_steps))
+                whole = False
                 scalars = task.step(batch, progress=progress)
                 self.num_steps += 1
                 self.average.update(task.network, self.num_steps)
+                whole = True
                 window_pictures += len(next(iter(batch.values())))
 
                 # Tell.
@@ -143,13 +154,12 @@ class Trainer:
                 if time.monotonic() - saved > config.save_every_s:
                     checkpoint.save(self.last_path, self._state())
                     saved = time.monotonic()
-                if now - began > config.max_minutes * 60:
-                    log.info("stopped after %.1f minutes at step %d", config.max_minutes, self.num_steps)
+                if now - began > config.max_minutes * 60 or (should_stop and should_stop()):
+                    log.info("stopped after %.1f minutes at step %d", (now - began) / 60, self.num_steps)
                     break
-        except TrainingError:
-            raise
         except BaseException:
-            checkpoint.save(self.last_path, self._state())
+            if whole:
+                checkpoint.save(self.last_path, self._state())
             raise
         finally:
             sink.close()
