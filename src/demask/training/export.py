@@ -6,8 +6,11 @@ export is checked against torch before the file takes its place.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +95,8 @@ def write_onnx(
 
     Args:
         graph: Takes the inputs in order.
-        inputs: Example tensors by name; the parity check uses them too.
+        inputs: Example tensors by name, at least two along every axis of any size; the parity check uses
+            them too.
         outputs: Names of what the module returns.
         path: Where the .onnx goes.
         tolerance: Largest difference allowed anywhere, in units of the output.
@@ -110,17 +114,18 @@ def write_onnx(
     shapes = {name: {at: axes[axis] for at, axis in of_input.items()} for name, of_input in dynamic.items()}
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         temporary = Path(folder) / "network.onnx"
-        torch.onnx.export(
-            graph,
-            kwargs=dict(inputs),
-            f=str(temporary),
-            input_names=list(inputs),
-            output_names=list(outputs),
-            dynamic_shapes=shapes,
-            opset_version=OPSET,
-            external_data=False,
-            verbose=False,
-        )
+        with _quiet_exporter():
+            torch.onnx.export(
+                graph,
+                kwargs=dict(inputs),
+                f=str(temporary),
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_shapes=shapes,
+                opset_version=OPSET,
+                external_data=False,
+                verbose=False,
+            )
         model = onnx.load(str(temporary))
         halve_weights(model)
         onnx.checker.check_model(model)
@@ -132,6 +137,20 @@ def write_onnx(
                 "nothing was written"
             )
         temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep the exporter's remarks about its own insides and about torchvision from the user."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def halve_weights(model: onnx.ModelProto) -> None:

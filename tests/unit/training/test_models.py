@@ -88,7 +88,7 @@ def test_a_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest
     from demask.errors import TrainingError
 
     network = shaken(HoleConfig(body=TINY).build())
-    crop = torch.zeros(1, 256, 256, 3, dtype=torch.uint8)
+    crop = torch.zeros(2, 256, 256, 3, dtype=torch.uint8)
     with pytest.raises(TrainingError, match="differs from torch"):
         export.write_onnx(
             export.hole_graph(network), {"crop": crop}, ["coverage"], tmp_path / "x.onnx", tolerance=-1
