@@ -126,7 +126,7 @@ def write_onnx(
                 external_data=False,
                 verbose=False,
             )
-        model = onnx.load(str(temporary))
+        model = bare(onnx.load(str(temporary)))
         halve_weights(model)
         onnx.checker.check_model(model)
         onnx.save(model, str(temporary))
@@ -151,6 +151,25 @@ def _quiet_exporter() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+
+
+def bare(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop what only the exporter's developers read: it is bulky, and names folders of this machine.
+
+    Changes the model in place and returns it.
+    """
+    for holder in (
+        *model.graph.node,
+        *model.graph.initializer,
+        *model.graph.input,
+        *model.graph.output,
+        model.graph,
+    ):
+        del holder.metadata_props[:]
+        holder.doc_string = ""
+    del model.graph.value_info[:]
+    del model.metadata_props[:]
+    return model
 
 
 def halve_weights(model: onnx.ModelProto) -> None:

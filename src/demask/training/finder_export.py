@@ -6,12 +6,12 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from torch.export import Dim
 
 from demask.errors import TrainingError
+from demask.training.export import bare
 from demask.training.models.finder import FinderGraph, FinderNet
 
 MAX_BYTES = 1_000_000
@@ -49,7 +49,7 @@ def export_finder(network: FinderNet, path: Path, *, tolerance: float = 0.02) ->
             verbose=False,
         )
     assert program is not None
-    model = _bare(program.model_proto)
+    model = bare(program.model_proto)
     try:
         temporary.write_bytes(model.SerializeToString())
         size = temporary.stat().st_size
@@ -59,22 +59,6 @@ def export_finder(network: FinderNet, path: Path, *, tolerance: float = 0.02) ->
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Drop what only the exporter's developers read; it would be a quarter of the file."""
-    for holder in (
-        *model.graph.node,
-        *model.graph.initializer,
-        *model.graph.input,
-        *model.graph.output,
-        model.graph,
-    ):
-        del holder.metadata_props[:]
-        holder.doc_string = ""
-    del model.graph.value_info[:]
-    del model.metadata_props[:]
-    return model
 
 
 @torch.no_grad()
