@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import cv2
@@ -61,10 +61,6 @@ class FaceRecord:
     sharpness: float
     scale: float
     draw_weight: float
-
-    def with_split(self, split: Split) -> FaceRecord:
-        """The same face in another split."""
-        return replace(self, split=split)
 
 
 def sharpness_of(crop: ImageU8, valid: Hole) -> float:
