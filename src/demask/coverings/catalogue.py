@@ -90,17 +90,17 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             weight=0.14, start=(1.0, 3.2), nose=(0.2, 2.6), cheek=(0.1, 0.8), widen=(0.86, 1.04),
             drop=(0.0, 0.12), dome=(0.06, 0.18), plain=0.95, palette="ffp2",
             variants=("ridge", "ridge", "panels"),
-            square=(0.0, 0.5), straps=(0.10, 0.68, 0.22),
+            square=(0.0, 0.5), straps=(0.10, 0.62, 0.28), strap_width=(0.010, 0.040),
         ),
         "cup": Kind(
             weight=0.05, start=(3.0, 4.6), nose=(0.4, 2.6), cheek=(0.4, 1.0), widen=(0.74, 0.92),
             drop=(-0.02, 0.08), dome=(0.10, 0.22), square=(0.0, 0.1), plain=0.97, palette="ffp2",
-            straps=(0.10, 0.10, 0.80), strap_width=(0.014, 0.034),
+            straps=(0.10, 0.10, 0.80), strap_width=(0.014, 0.050),
         ),
         "cup_valve": Kind(
             weight=0.05, start=(2.6, 4.6), nose=(0.4, 2.6), cheek=(0.3, 1.0), widen=(0.74, 0.96),
             drop=(-0.02, 0.08), dome=(0.10, 0.22), square=(0.0, 0.1), plain=0.95, palette="ffp2",
-            straps=(0.10, 0.20, 0.70), strap_width=(0.014, 0.034),
+            straps=(0.10, 0.20, 0.70), strap_width=(0.014, 0.050),
         ),
         "cloth": Kind(
             piping=0.22, weight=0.24, start=(0.4, 3.2), nose=(0.4, 4.0), cheek=(0.0, 0.9), widen=(0.90, 1.08),
@@ -130,10 +130,10 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             strap_width=(0.03, 0.07),
         ),
         "random": Kind(
-            weight=0.15, start=(0.0, 6.0), nose=(0.0, 9.0), cheek=(0.0, 1.4), widen=(0.6, 1.2),
+            weight=0.20, start=(0.0, 6.0), nose=(0.0, 9.0), cheek=(0.0, 1.4), widen=(0.6, 1.2),
             drop=(-0.15, 0.3), dome=(0.0, 0.15), square=(0.0, 1.0), low_ride=0.0, plain=0.45, palette="any",
-            straps=(0.7, 0.2, 0.1), strap_width=(0.008, 0.08),
-            variants=("blob", "polygon", "low", "hand", "side", "lump"),
+            straps=(0.45, 0.2, 0.35), strap_width=(0.008, 0.10),
+            variants=("blob", "polygon", "low", "hand", "side", "lump", "lump", "lobes", "lobes"),
         ),
     }
 )  # fmt: skip

@@ -20,6 +20,8 @@ VIVID = 0.15
 COLOUR_SETS: tuple[str, ...] = ("training", "held_out", "any")
 
 _Swatch = tuple[float, tuple[float, float], tuple[float, float], tuple[float, float]]
+_LIKE_SKIN: _Swatch = (0.08, (8, 38), (0.15, 0.60), (0.30, 0.98))
+"""Beige to brown: sold to match the face, and hardest to tell from it."""
 PALETTES: Mapping[str, tuple[_Swatch, ...]] = MappingProxyType(
     {
         # weight, hue in degrees, saturation, value
@@ -30,12 +32,14 @@ PALETTES: Mapping[str, tuple[_Swatch, ...]] = MappingProxyType(
             (0.09, (145, 180), (0.12, 0.50), (0.60, 0.95)),
             (0.06, (335, 360), (0.10, 0.40), (0.80, 0.98)),
             (0.15, (0, 360), (0.05, 0.9), (0.12, 1.0)),
+            _LIKE_SKIN,
         ),
         "ffp2": (
             (0.60, (0, 360), (0.0, 0.06), (0.82, 0.99)),
             (0.14, (0, 360), (0.0, 0.15), (0.09, 0.24)),
             (0.08, (0, 360), (0.0, 0.08), (0.35, 0.80)),
             (0.18, (0, 360), (0.05, 0.9), (0.15, 1.0)),
+            _LIKE_SKIN,
         ),
         "cloth": (
             (0.28, (0, 360), (0.0, 0.20), (0.07, 0.22)),
@@ -43,6 +47,7 @@ PALETTES: Mapping[str, tuple[_Swatch, ...]] = MappingProxyType(
             (0.14, (0, 360), (0.0, 0.10), (0.18, 0.75)),
             (0.10, (0, 360), (0.0, 0.08), (0.80, 0.98)),
             (0.36, (0, 360), (0.15, 0.9), (0.12, 0.95)),
+            _LIKE_SKIN,
         ),
         "rubber": (
             (0.55, (0, 360), (0.0, 0.10), (0.08, 0.24)),

@@ -151,6 +151,13 @@ def _random_outline(
     elif variant == "lump":
         worn = replace(cut, nose=_between(rng, (0.5, 5.0)), jitter=_between(rng, (0.015, 0.05)))
         edge = cut_outline(frame, worn, rng).edge
+    elif variant == "lobes":  # A cut like a catalogue's, with round parts that stand out past its edge.
+        edge = cut_outline(frame, replace(cut, nose=_between(rng, (0.2, 5.0))), rng).edge
+        for _ in range(int(rng.integers(1, 4))):
+            at = edge[int(rng.integers(len(edge)))] * rng.uniform(0.7, 1.05)
+            angles = np.linspace(0, 2 * np.pi, 10, endpoint=False)
+            around = np.stack([np.cos(angles), np.sin(angles)], 1) * rng.uniform(0.07, 0.2)
+            fingers.append(closed_spline(around * rng.uniform(0.8, 1.2, (10, 2)) + at))
     elif variant == "hand":
         size, turn = _between(rng, (0.20, 0.32)), float(rng.uniform(-np.pi, np.pi))
         angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)

@@ -84,8 +84,12 @@ def make_cloth(
         relief.valve(cloth, rng, u=0.0, v=0.62, radius=float(rng.uniform(0.12, 0.2)), colour=_valve_ink(rng))
     else:
         relief.wrinkle(cloth, rng, amount=float(rng.uniform(0.0, 1.1)), stretch=float(rng.uniform(1, 4)))
-        if rng.random() < 0.2:
-            relief.pleats(cloth, rng)
+        for fold in (relief.pleats, relief.rings, relief.seam, relief.panels):
+            if rng.random() < 0.15:
+                fold(cloth, rng)
+        if rng.random() < 0.3:
+            side, v, radius = (float(rng.uniform(*limits)) for limits in ((-0.6, 0.6), (0.2, 0.8), (0.08, 0.2)))
+            relief.valve(cloth, rng, u=side, v=v, radius=radius, colour=_valve_ink(rng))
     smooth = kind in ("surgical", "ffp2", "cup", "cup_valve", "gas")
     relief.weave(cloth, rng, float(rng.uniform(0.0, 0.02 if smooth else 0.05)))
     direction = scene.light[:2] + rng.normal(0, 0.15, 2)

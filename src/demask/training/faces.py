@@ -18,9 +18,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from demask.coverings import draw, rng_for
 from demask.coverings.distractors import add_distractor
+from demask.coverings.headwear import wear
+from demask.coverings.turning import Turn
+from demask.dataset.record import FaceRecord
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
 from demask.faces import alignment
+from demask.faces.alignment import FRAME_PX
+from demask.training.finder_decoys import draw_decoy
 from demask.training.workers import start_worker
 from demask.types import Hole, ImageU8, Landmarks, Matrix
 
@@ -39,7 +44,13 @@ class FacesConfig:
     soft_sources: tuple[str, ...] = ("utkface",)
     shift_px: float = 4.0  # Standard deviation of the shift that imitates the finder's error.
     rotation_deg: float = 4.0
-    scale: float = 0.05  # Standard deviation of the logarithm of the scale.
+    scale: float = 0.05  # Standard deviation of the logarithm of the scale,
+    aspect: float = 0.0  # and of width over height: a little of what a turned head does.
+    nothing_share: float = 0.0  # Share of crops without any face: what the finder may mistake for one.
+    turn_share: float = 0.0  # Share of heads turned further than they are,
+    yaw_deg: float = 22.0  # by a normal angle of this standard deviation,
+    pitch_deg: float = 9.0  # up or down by this.
+    dress_share: float = 0.0  # Share of heads that get a hat, a hood, glasses.
     degrade_share: float = 0.4  # Share of faces blurred or compressed, as photographs from the web are.
     grey_share: float = 0.07
     widen_px: tuple[int, int] = (
@@ -49,8 +60,9 @@ class FacesConfig:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        if not 0 <= self.bare_share <= 1:
-            raise ConfigError(f"bare_share is {self.bare_share} but is a share between 0 and 1")
+        for name in ("bare_share", "nothing_share", "turn_share", "dress_share", "degrade_share", "grey_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)} but is a share between 0 and 1")
         if self.widen_px[0] > self.widen_px[1] or self.widen_px[0] < 0:
             raise ConfigError(f"widen_px is {self.widen_px} but is a range of pixels, smallest first")
 
@@ -82,9 +94,16 @@ class CoveredFaces(Dataset[Item]):
         config = self.config
         rng = rng_for(config.seed, "picture", str(number))
         index = min(int(np.searchsorted(self.cumulative, rng.random())), len(self.shards) - 1)
+        if config.nothing_share and rng.random() < config.nothing_share:
+            return _no_face(self.patches, rng)
         record = self.shards[index]
         rng = rng_for(config.seed, f"picture {number}", record.face_id)
-        face, valid, landmarks = _jitter(record.crop, record.valid, record.landmarks, rng, config)
+        face, valid, landmarks = record.crop, record.valid, record.landmarks
+        if config.turn_share and rng.random() < config.turn_share:
+            face, valid, landmarks = _turned(record, rng, config)
+        if config.dress_share and rng.random() < config.dress_share:
+            face = wear(face, landmarks, rng)
+        face, valid, landmarks = _jitter(face, valid, landmarks, rng, config)
         face = _vary_light(face, rng, grey_share=config.grey_share)
         if rng.random() < config.degrade_share:
             face = _degrade(face, rng)
@@ -108,6 +127,21 @@ class CoveredFaces(Dataset[Item]):
             "hole": (hole & valid).astype(np.uint8),
             "valid": valid.astype(np.uint8),
         }
+
+
+def _no_face(patches: Sequence[ImageU8], rng: np.random.Generator) -> Item:
+    """A crop of a picture without faces, half of them with a sign, a button or a fist drawn on."""
+    tile = np.full((FRAME_PX, FRAME_PX, 3), rng.integers(0, 256, 3), np.uint8)
+    if patches:
+        picture = patches[int(rng.integers(len(patches)))]
+        side = max(2, int(min(picture.shape[:2]) * np.exp(rng.uniform(np.log(0.2), 0))))
+        y, x = (int(rng.integers(0, length - side + 1)) for length in picture.shape[:2])
+        part = np.ascontiguousarray(picture[y : y + side, x : x + side])
+        tile = np.asarray(cv2.resize(part, (FRAME_PX, FRAME_PX), interpolation=cv2.INTER_AREA), np.uint8)
+    if rng.random() < 0.5:
+        tile = draw_decoy(tile, rng)
+    nowhere = np.zeros(tile.shape[:2], np.uint8)
+    return {"masked": tile, "face": tile, "hole": nowhere, "valid": nowhere + 1}
 
 
 def batches(
@@ -153,6 +187,23 @@ def widen(hole: Hole, rng: np.random.Generator, widen_px: tuple[int, int]) -> Ho
     return wide.astype(bool)
 
 
+def _turned(
+    record: FaceRecord, rng: np.random.Generator, config: FacesConfig
+) -> tuple[ImageU8, Hole, Landmarks]:
+    """Crop, valid pixels and landmarks after a turn of the head in its photograph, aligned anew."""
+    to_photo = alignment.invert(record.photo_to_crop)
+    landmarks = alignment.apply(to_photo, record.landmarks)
+    yaw, pitch = rng.normal(0, config.yaw_deg), rng.normal(0, config.pitch_deg)
+    turn = Turn.of(landmarks, yaw_deg=yaw, pitch_deg=pitch)
+    size = (record.photo.shape[1], record.photo.shape[0])
+    valid = cv2.warpAffine(record.valid.astype(np.uint8) * 255, to_photo, size, borderValue=255)
+    valid = turn.picture(np.asarray(valid, np.uint8), border=cv2.BORDER_CONSTANT)
+    matrix = alignment.to_frame(turn.moved(record.photo_points).astype(np.float32))
+    crop, inside = alignment.crop_to_frame(turn.picture(record.photo), matrix)
+    still = cv2.warpAffine(valid, matrix, (FRAME_PX, FRAME_PX), flags=cv2.INTER_AREA) >= 250
+    return crop, inside & still, alignment.apply(matrix, turn.landmarks(landmarks))
+
+
 def _jitter(
     crop: ImageU8, valid: Hole, landmarks: Landmarks, rng: np.random.Generator, config: FacesConfig
 ) -> tuple[ImageU8, Hole, Landmarks]:
@@ -162,6 +213,9 @@ def _jitter(
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     centre = np.array([crop.shape[1] / 2, crop.shape[0] / 2])
     linear = np.array([[cos, -sin], [sin, cos]])
+    if config.aspect:
+        stretch = np.exp(0.5 * np.clip(rng.normal(0, config.aspect), -0.25, 0.25))
+        linear = linear @ np.diag([stretch, 1 / stretch])
     matrix: Matrix = np.column_stack([linear, centre + shift - linear @ centre])
     size = (crop.shape[1], crop.shape[0])
     moved = cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

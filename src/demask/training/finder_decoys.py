@@ -12,6 +12,7 @@ import string
 import cv2
 import numpy as np
 
+from demask.coverings import draw
 from demask.training.finder_faces import Portrait
 from demask.types import ImageU8
 
@@ -63,6 +64,21 @@ def beside_the_face(portrait: Portrait, rng: np.random.Generator) -> ImageU8 | N
         return None
     a, b = low.astype(int), high.astype(int)
     return np.ascontiguousarray(portrait.photo[a[1] : b[1], a[0] : b[0]])
+
+
+def worn_by_nobody(portrait: Portrait, rng: np.random.Generator) -> ImageU8:
+    """Draw a covering as shops show them: in the shape of a face, on a plain ground without one.
+
+    Returns:
+        uint8 RGB [h, w, 3], cut around the covering.
+    """
+    tone = rng.uniform(180, 255) if rng.random() < 0.7 else rng.uniform(0, 255)
+    ground = np.full_like(portrait.photo, np.clip(tone + rng.normal(0, 8, 3), 0, 255).astype(np.uint8))
+    drawn = draw(ground, portrait.landmarks, rng)
+    rows, columns = np.flatnonzero(drawn.hole.any(1)), np.flatnonzero(drawn.hole.any(0))
+    if not len(rows) or not len(columns):
+        return ground
+    return np.ascontiguousarray(drawn.masked[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
 def _colours(rng: np.random.Generator) -> tuple[tuple[float, ...], tuple[float, ...]]:

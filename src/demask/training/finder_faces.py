@@ -1,8 +1,8 @@
-"""Portraits kept in memory for the finder's scenes, each bare and with a few drawn coverings.
+"""Portraits kept in memory for the finder's scenes: as they are, turned, dressed, covered.
 
 The labels are the teacher's on the bare photograph, so they are exact where the covering hides the
-mouth. Drawing a covering costs more than composing a scene: each is drawn once, when it is first
-asked for, and remembered where all of the loader's workers see it.
+mouth; a turn of the head moves them along. Drawing costs more than composing a scene: each view is
+drawn once, when it is first asked for, and remembered where all of the loader's workers see it.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
 from demask.coverings import draw, rng_for
+from demask.coverings.headwear import wear
+from demask.coverings.turning import Turn
 from demask.dataset.record import FaceRecord
 from demask.errors import ConfigError, DatasetError
 from demask.faces import alignment
-from demask.types import ImageU8, Landmarks, Points
+from demask.types import AnyArray, ImageU8, Landmarks, Points
 
 MAX_PHOTO_PX = 256
 """Portraits are kept at most this long: a face of about 160 px, which is what a covering needs."""
@@ -46,6 +48,14 @@ class Portrait:
     weight: float = 1.0
 
 
+class View(NamedTuple):
+    """One portrait as it is shown; everything in pixels of `photo`."""
+
+    photo: ImageU8  # uint8 RGB [H, W, 3]; do not write to it.
+    box: AnyArray  # float64 [4]
+    points: AnyArray  # float [5, 2]
+
+
 def portrait_of(record: FaceRecord, *, weight: float = 1.0, max_px: int = MAX_PHOTO_PX) -> Portrait:
     """Take a face of the data set, its photo scaled down to at most `max_px`."""
     landmarks = alignment.apply(alignment.invert(record.photo_to_crop), record.landmarks)
@@ -70,13 +80,15 @@ def portrait_of(record: FaceRecord, *, weight: float = 1.0, max_px: int = MAX_PH
 
 
 class FaceBank:
-    """Portraits by number, bare or covered.
+    """Portraits by number, in several views.
 
     Args:
         portraits: At least one.
-        seed: Coverings are a function of the seed, the portrait's name and the variant.
-        variants: Coverings per portrait.
+        seed: A view is a function of the seed, the portrait's name and the view's number.
+        variants: Covered views per portrait; one more is bare, but turned or dressed.
         patches: Photographs without faces, whose patches become prints.
+        turn_share: Share of the views whose head is turned further than it was.
+        dress_share: Share of the views with something on the head or before the eyes.
 
     Raises:
         DatasetError: There is no portrait.
@@ -84,7 +96,14 @@ class FaceBank:
     """
 
     def __init__(
-        self, portraits: Iterable[Portrait], *, seed: int, variants: int = 3, patches: Sequence[ImageU8] = ()
+        self,
+        portraits: Iterable[Portrait],
+        *,
+        seed: int,
+        variants: int = 3,
+        patches: Sequence[ImageU8] = (),
+        turn_share: float = 0.0,
+        dress_share: float = 0.0,
     ) -> None:
         self.portraits = list(portraits)
         if not self.portraits:
@@ -92,9 +111,10 @@ class FaceBank:
         if variants < 1:
             raise ConfigError(f"variants is {variants}; each portrait needs at least 1 covering")
         self.seed, self.variants, self.patches = seed, variants, patches
+        self.turn_share, self.dress_share = turn_share, dress_share
         weights = np.array([portrait.weight for portrait in self.portraits])
         self._cumulative = np.cumsum(weights / weights.sum())
-        sizes = [portrait.photo.nbytes for portrait in self.portraits for _ in range(variants)]
+        sizes = [portrait.photo.nbytes for portrait in self.portraits for _ in range(variants + 1)]
         self._ends = np.cumsum(sizes)
         self._open_memory()
 
@@ -105,28 +125,65 @@ class FaceBank:
         """Number of a portrait, drawn by weight."""
         return min(int(np.searchsorted(self._cumulative, rng.random())), len(self) - 1)
 
-    def covered(self, index: int, variant: int) -> ImageU8:
-        """The photo of portrait `index` with its covering number `variant` drawn on; do not write to it."""
+    def untouched(self, index: int) -> View:
+        """Portrait `index` as it was photographed."""
         portrait = self.portraits[index]
-        slot = index * self.variants + variant
+        return View(portrait.photo, portrait.box, portrait.points)
+
+    def bare(self, index: int) -> View:
+        """Portrait `index` without a covering, perhaps turned or dressed."""
+        return self._view(index, self.variants)
+
+    def covered(self, index: int, variant: int) -> View:
+        """Portrait `index` with its covering number `variant`."""
+        return self._view(index, variant)
+
+    def _view(self, index: int, variant: int) -> View:
+        portrait = self.portraits[index]
+        slot = index * (self.variants + 1) + variant
         end = int(self._ends[slot])
         kept = self._pixels[end - portrait.photo.nbytes : end].reshape(portrait.photo.shape)
+        labels = self._labels[slot]
         if not self._is_drawn[slot]:
-            rng = rng_for(self.seed, f"finder covering {variant}", portrait.name)
             # Two workers may draw the same one at the same time; they write the same bytes.
-            kept[:] = draw(portrait.photo, portrait.landmarks, rng, patches=self.patches).masked
+            view = self._draw(portrait, variant)
+            kept[:] = view.photo
+            labels[:] = np.concatenate([view.box, view.points.ravel()])
             self._is_drawn[slot] = 1
-        return kept
+        return View(kept, labels[:4], labels[4:].reshape(5, 2))
+
+    def _draw(self, portrait: Portrait, variant: int) -> View:
+        rng = rng_for(self.seed, f"finder view {variant}", portrait.name)
+        photo, landmarks, box, points = portrait.photo, portrait.landmarks, portrait.box, portrait.points
+        if rng.random() < self.turn_share:
+            turn = Turn.of(landmarks, yaw_deg=rng.normal(0, 26), pitch_deg=rng.normal(0, 12))
+            photo, turned = turn.picture(photo), turn.landmarks(landmarks)
+            points = turn.moved(points).astype(np.float32)
+            # The box keeps its margins around the landmarks.
+            box = box + _extent(turned) - _extent(landmarks)
+            landmarks = turned
+        if rng.random() < self.dress_share:
+            photo = wear(photo, landmarks, rng)
+        if variant < self.variants:
+            photo = draw(photo, landmarks, rng, patches=self.patches).masked
+        return View(photo, box, points)
 
     def _open_memory(self) -> None:
         # Anonymous shared memory: pages are taken when first written, and forked workers share them.
+        slots = len(self._ends)
         self._pixels = np.frombuffer(mmap.mmap(-1, int(self._ends[-1])), dtype=np.uint8)
-        self._is_drawn = np.frombuffer(mmap.mmap(-1, len(self._ends)), dtype=np.uint8)
+        self._labels = np.frombuffer(mmap.mmap(-1, slots * 14 * 8), dtype=np.float64).reshape(slots, 14)
+        self._is_drawn = np.frombuffer(mmap.mmap(-1, slots), dtype=np.uint8)
 
     def __getstate__(self) -> dict[str, Any]:
         # A spawned worker starts with nothing drawn and memory of its own.
-        return {key: value for key, value in self.__dict__.items() if key not in ("_pixels", "_is_drawn")}
+        shared = ("_pixels", "_labels", "_is_drawn")
+        return {key: value for key, value in self.__dict__.items() if key not in shared}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._open_memory()
+
+
+def _extent(landmarks: Landmarks) -> AnyArray:
+    return np.concatenate([landmarks[:, :2].min(0), landmarks[:, :2].max(0)]).astype(np.float64)

@@ -14,8 +14,8 @@ import numpy as np
 
 from demask.errors import ConfigError
 from demask.faces.finder import PAD_GREY
-from demask.training.finder_decoys import beside_the_face, draw_decoy
-from demask.training.finder_faces import FaceBank, Portrait
+from demask.training.finder_decoys import beside_the_face, draw_decoy, worn_by_nobody
+from demask.training.finder_faces import FaceBank, View
 from demask.training.finder_light import degrade, vary_light
 from demask.training.finder_people import LabelledPicture
 from demask.training.finder_stage import Scene, Stage, after_flip, chain, moved_box
@@ -27,7 +27,7 @@ class ScenesConfig:
     """What the scenes look like."""
 
     size_px: int = 320  # Side of a scene; a multiple of 32.
-    smallest_px: float = 12.0  # Face sizes (root of the box's area) are drawn log-uniformly from here
+    smallest_px: float = 8.0  # Face sizes (root of the box's area) are drawn log-uniformly from here
     largest_px: float = 290.0  # to here.
     covered_share: float = 0.5
     empty_share: float = 0.12  # Scenes without any face.
@@ -37,7 +37,8 @@ class ScenesConfig:
     people_share: float = 0.12  # Scenes that show a labelled picture of whole people, where there are any.
     decoys: float = 2.0  # Things that are no faces, on average per scene;
     drawn_decoy_share: float = 0.35  # of them letters, discs and hands,
-    body_decoy_share: float = 0.2  # ears, hair, necks; the rest pieces of pictures without faces.
+    body_decoy_share: float = 0.2  # ears, hair, necks,
+    worn_by_nobody_share: float = 0.05  # coverings without a face; the rest pieces of other pictures.
     pad_share: float = 0.2  # Scenes with a grey border, as the runtime pads to the grid.
 
     def __post_init__(self) -> None:
@@ -148,17 +149,23 @@ class Composer:
         """Paste something that is no face: a piece of another picture, a drawn thing, an ear."""
         S = self.config.size_px
         w, h = (int(v) for v in np.exp(rng.uniform(np.log(16), np.log(0.7 * S), 2)))
+        drawn = self.config.drawn_decoy_share
+        body = drawn + self.config.body_decoy_share
         choice = rng.random()
-        if choice < self.config.drawn_decoy_share:
+        if choice < drawn:
             w = h = int(np.sqrt(w * h))
             x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
             tile = draw_decoy(stage.under(x, y, w, h), rng)
-        elif choice < self.config.drawn_decoy_share + self.config.body_decoy_share:
+        elif choice < body:
             part = beside_the_face(self.bank.portraits[self.bank.pick(rng)], rng)
             if part is None:
                 return
             x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
             tile = np.asarray(cv2.resize(part, (w, w), interpolation=cv2.INTER_LINEAR), np.uint8)
+        elif choice < body + self.config.worn_by_nobody_share:
+            tile = worn_by_nobody(self.bank.portraits[self.bank.pick(rng)], rng)
+            x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
+            tile = np.asarray(cv2.resize(tile, (w, w), interpolation=cv2.INTER_AREA), np.uint8)
         elif self.backgrounds:
             x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
             tile = self._clip_of_background(rng, w, h)
@@ -166,18 +173,18 @@ class Composer:
             return
         stage.paste(tile, x, y, soft=rng.random() < 0.3)
 
-    def _photo(self, rng: np.random.Generator) -> tuple[Portrait, ImageU8, bool]:
+    def _view(self, rng: np.random.Generator) -> tuple[View, bool]:
+        """A portrait to show, and whether its face is covered."""
         index = self.bank.pick(rng)
-        covered = bool(rng.random() < self.config.covered_share)
-        portrait = self.bank.portraits[index]
-        if not covered:
-            return portrait, portrait.photo, False
-        return portrait, self.bank.covered(index, int(rng.integers(self.bank.variants))), True
+        if rng.random() < self.config.covered_share:
+            return self.bank.covered(index, int(rng.integers(self.bank.variants))), True
+        return (self.bank.bare(index) if rng.random() < 0.5 else self.bank.untouched(index)), False
 
     def _chip(self, stage: Stage, rng: np.random.Generator) -> None:
         """One whole portrait, upright, alone in the grey of the border."""
         S = self.config.size_px
-        portrait, photo, covered = self._photo(rng)
+        view, covered = self._view(rng)
+        photo = view.photo
         H, W = photo.shape[:2]
         scale = rng.uniform(0.35, 1.0) * S / max(H, W)
         w, h = max(1, round(W * scale)), max(1, round(H * scale))
@@ -190,7 +197,7 @@ class Composer:
         stage.canvas[y : y + h, x : x + w] = cv2.resize(
             np.ascontiguousarray(photo), (w, h), interpolation=method
         )
-        stage.label(portrait.box, portrait.points, matrix, covered=covered)
+        stage.label(view.box, view.points, matrix, covered=covered)
 
     def _show_people(self, stage: Stage, rng: np.random.Generator) -> None:
         """A labelled picture, enlarged over the whole canvas or small in it."""
@@ -215,9 +222,10 @@ class Composer:
 
     def _place(self, stage: Stage, rng: np.random.Generator, size_px: float, *, tight: bool = False) -> None:
         """Paste one portrait so that its face is `size_px` large, where it hides no other face."""
-        portrait, photo, covered = self._photo(rng)
+        view, covered = self._view(rng)
+        photo = view.photo
         H, W = photo.shape[:2]
-        x0, y0, x1, y1 = portrait.box
+        x0, y0, x1, y1 = view.box
         scale = size_px / float(np.sqrt((x1 - x0) * (y1 - y0)))
         angle = np.deg2rad(_tilt_deg(rng))
         # Small copies are averaged first, as a camera or a resize does; the warp then only turns them.
@@ -237,7 +245,7 @@ class Composer:
         rest = scale / (w / W)
         linear = rest * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         turn = np.column_stack([linear, np.zeros(2)])
-        box = moved_box(portrait.box, chain(turn, pre))
+        box = moved_box(view.box, chain(turn, pre))
         # What of the picture goes along: margins around the face, at most as far as the picture reaches.
         reach = (0.0, 0.25) if tight else (0.05, 1.3)
         margins = rng.uniform(*reach, 4) * size_px
@@ -256,7 +264,7 @@ class Composer:
         tile = _warped(small, local, stage.under(left, top, tile_w, tile_h), rng)
         stage.paste(vary_light(tile, rng) if rng.random() < 0.5 else tile, left, top, soft=rng.random() < 0.3)
         local[:, 2] += (left, top)
-        stage.label(portrait.box, portrait.points, chain(local, pre), covered=covered)
+        stage.label(view.box, view.points, chain(local, pre), covered=covered)
 
 
 def _room(rng: np.random.Generator, S: int, pad_share: float) -> tuple[int, int, int, int]:

@@ -52,6 +52,8 @@ class FinderConfig:
     soft_sources: tuple[str, ...] = ("utkface",)  # Tight, soft chips:
     soft_weight: float = 0.4  # how often they are shown next to the others.
     variants: int = 2  # Coverings drawn per photograph.
+    turn_share: float = 0.35  # Share of the drawn views whose head is turned further,
+    dress_share: float = 0.35  # and of those with a cap, a hood, sunglasses.
     val_scenes: int = 192
     workers: int = 2
 
@@ -108,7 +110,10 @@ class FinderTask(Task):
             portraits = portraits_of(
                 config.data, split, soft_sources=config.soft_sources, soft_weight=config.soft_weight
             )
-            bank = FaceBank(portraits, seed=config.seed, variants=config.variants, patches=pictures.empty)
+            bank = FaceBank(
+                portraits, seed=config.seed, variants=config.variants, patches=pictures.empty,
+                turn_share=config.turn_share, dress_share=config.dress_share,
+            )  # fmt: skip
             self._composers[split] = Composer(bank, pictures.empty, config.scenes, people=pictures.people)
         return self._composers[split]
 

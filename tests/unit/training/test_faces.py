@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +61,24 @@ def test_wrong_settings_and_empty_splits_are_told(shards: Path) -> None:
         FacesConfig(data=shards, widen_px=(4, 1))
     with pytest.raises(DatasetError, match="nothing-like-this"):
         CoveredFaces(FacesConfig(data=shards), split="nothing-like-this")
+
+
+def test_turned_and_dressed_faces_stay_aligned_and_seeded(shards: Path) -> None:
+    config = FacesConfig(
+        data=shards, bare_share=1.0, turn_share=1.0, yaw_deg=30, dress_share=0.0, shift_px=0, rotation_deg=0,
+        scale=0, degrade_share=0, grey_share=0, widen_px=(0, 0),
+    )  # fmt: skip
+    turned = CoveredFaces(config, split="train")
+    plain = CoveredFaces(dataclasses.replace(config, turn_share=0.0), split="train")
+    changed = [np.abs(turned[n]["face"].astype(int) - plain[n]["face"]).mean() for n in range(6)]
+    assert max(changed) > 2
+    for number in range(6):
+        assert np.array_equal(turned[number]["face"], turned[number]["face"])
+        assert turned[number]["valid"].mean() > 0.3
+
+
+def test_crops_of_nothing_have_no_hole(shards: Path, tmp_path: Path) -> None:
+    faces = CoveredFaces(FacesConfig(data=shards, nothing_share=1.0), split="train")
+    items = [faces[number] for number in range(6)]
+    assert not any(item["hole"].any() for item in items)
+    assert all(item["valid"].all() and item["masked"].shape == (256, 256, 3) for item in items)

@@ -6,7 +6,7 @@ import pytest
 
 from demask.coverings import rng_for
 from demask.dataset.shards import FaceShards
-from demask.training.finder_decoys import beside_the_face, draw_decoy
+from demask.training.finder_decoys import beside_the_face, draw_decoy, worn_by_nobody
 from demask.training.finder_faces import portrait_of
 
 
@@ -29,3 +29,13 @@ def test_what_is_cut_beside_a_face_holds_none_of_its_points(shards: Path) -> Non
     found = [cut for cut in cuts if cut is not None]
     assert found
     assert all(cut.max() == 0 for cut in found)
+
+
+def test_a_covering_without_a_face_shows_nothing_of_the_portrait(shards: Path) -> None:
+    portrait = portrait_of(FaceShards(shards)[0])
+    other = dataclasses.replace(portrait, photo=255 - portrait.photo)
+    for seed in range(5):
+        first, second = (worn_by_nobody(p, rng_for(seed, "decoy", "nobody")) for p in (portrait, other))
+        assert np.array_equal(first, second)
+        assert min(first.shape[:2]) > 4
+        assert np.ptp(first.astype(int)) > 10

@@ -162,14 +162,33 @@ def test_a_turned_box_is_that_of_the_head_inside() -> None:
     assert np.allclose(moved_box(box, eighth), (-half, -half, half, half))
 
 
-def test_coverings_are_drawn_once_and_the_same_everywhere(bank: FaceBank) -> None:
-    first = bank.covered(0, 1)
+def test_views_are_drawn_once_and_the_same_everywhere(bank: FaceBank) -> None:
+    first = bank.covered(0, 1).photo
     assert not np.array_equal(first, bank.portraits[0].photo)
-    assert np.array_equal(bank.covered(0, 1), first)
-    assert np.shares_memory(bank.covered(0, 1), first)
+    assert np.array_equal(bank.covered(0, 1).photo, first)
+    assert np.shares_memory(bank.covered(0, 1).photo, first)
     elsewhere = pickle.loads(pickle.dumps(bank))
-    assert np.array_equal(elsewhere.covered(0, 1), first)
-    assert not np.array_equal(bank.covered(0, 0), first)
+    assert np.array_equal(elsewhere.covered(0, 1).photo, first)
+    assert not np.array_equal(bank.covered(0, 0).photo, first)
+
+
+def test_labels_follow_a_turned_head_and_stay_without_a_turn(bank: FaceBank) -> None:
+    for view in (bank.untouched(0), bank.bare(0), bank.covered(0, 0)):
+        assert np.array_equal(view.box, bank.portraits[0].box)
+        assert np.array_equal(view.points, DOTS)
+    turning = FaceBank([portrait("one")], seed=1, variants=1, turn_share=1.0)
+    view = turning.bare(0)
+    assert np.abs(view.points - DOTS).max() > 4
+    # The painted dots went where the labels say.
+    assert np.linalg.norm(centre_of(view.photo, view.points[0], 0) - view.points[0]) < 3
+    assert np.linalg.norm(centre_of(view.photo, view.points[4], 2) - view.points[4]) < 3
+
+
+def test_a_dressed_head_keeps_its_labels(bank: FaceBank) -> None:
+    dressing = FaceBank([portrait("one")], seed=1, variants=1, dress_share=1.0)
+    view = dressing.bare(0)
+    assert not np.array_equal(view.photo, dressing.portraits[0].photo)
+    assert np.array_equal(view.points, DOTS)
 
 
 def test_an_empty_bank_is_refused() -> None:
