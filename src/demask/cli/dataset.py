@@ -15,6 +15,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+_REFUSED_SHOWN = 10
+
 Seed = Annotated[int, typer.Option("--seed", envvar="DEMASK_SEED", help="Same seed, same bytes.")]
 
 
@@ -39,6 +41,27 @@ def build(
         list[str] | None,
         typer.Option("--only", metavar="SOURCE", help="Of an index, read only these sources."),
     ] = None,
+    ffhq: Annotated[
+        Path | None, typer.Option("--ffhq", help="FFHQ as published: images1024x1024 or thumbnails128x128.")
+    ] = None,
+    kdef: Annotated[
+        Path | None, typer.Option("--kdef", help="KDEF as published: files such as AF01/AF01ANS.JPG.")
+    ] = None,
+    kdef_angle: Annotated[
+        list[str] | None,
+        typer.Option("--kdef-angle", metavar="CODE", help="Of KDEF, only FL, HL, S, HR or FR."),
+    ] = None,
+    utkface: Annotated[
+        Path | None, typer.Option("--utkface", help="UTKFace as published: age_gender_ethnicity_time.jpg.")
+    ] = None,
+    take: Annotated[
+        list[str] | None,
+        typer.Option("--take", metavar="NAME=NUMBER", help="Photographs to take of a source, by the seed."),
+    ] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option("--mix", help="study-b: 1400 of ffhq, 588 of kdef, 343 of utkface."),
+    ] = None,
     seed: Seed = 0,
     shard_size: Annotated[int, typer.Option("--shard-size", min=1, help="Faces per shard.")] = 500,
     val_percent: Annotated[int, typer.Option("--val-percent", min=0, max=100, help="Of identities.")] = 10,
@@ -58,17 +81,34 @@ def build(
     A killed build goes on with the same command. Bad files are skipped and listed.
 
     Example: demask dataset build --folder portraits -o runs/faces
+
+    Study B's data: demask dataset build --ffhq A --kdef B --utkface C --mix study-b -o runs/study-b
     """
+    from itertools import islice
+
     from demask.cli.streams import meter, say
     from demask.dataset.build import BuildConfig
     from demask.dataset.build import build as build_set
+    from demask.dataset.mix import read_takes, with_takes
+    from demask.dataset.shards import DATASET
     from demask.dataset.sources import folder as plain
     from demask.dataset.sources import index as indexed
+    from demask.dataset.sources import layout
+    from demask.errors import UsageError
 
     sources = [plain(path) for path in folder or ()]
     sources += [indexed(path, sources=tuple(only or ())) for path in index or ()]
+    if kdef_angle and kdef is None:
+        raise UsageError("--kdef-angle is given but no --kdef; name KDEF's folder")
+    if ffhq is not None:
+        sources.append(layout("ffhq", ffhq))
+    if kdef is not None:
+        sources.append(layout("kdef", kdef, angles=tuple(kdef_angle or ())))
+    if utkface is not None:
+        sources.append(layout("utkface", utkface))
+    takes = read_takes(take or (), mix=mix)
     config = BuildConfig(
-        sources=tuple(sources),
+        sources=with_takes(sources, takes, seed=seed),
         out=out,
         seed=seed,
         shard_size=shard_size,
@@ -83,10 +123,15 @@ def build(
         return
     for face_id, reason in report.skipped.items():
         say(f"skipped {face_id}: {reason}")
+    for file, reason in islice(report.refused.items(), _REFUSED_SHOWN):
+        say(f"left out {file}: {reason}")
+    if len(report.refused) > _REFUSED_SHOWN:
+        say(f"... and {len(report.refused) - _REFUSED_SHOWN} more, listed in {report.out / DATASET}")
     splits = ", ".join(f"{count} {split}" for split, count in report.per_split.items())
     say(
         f"{report.out}: {report.num_faces} faces in {report.num_shards} shards ({splits}); "
         f"{len(report.skipped)} skipped, {len(report.duplicates)} duplicates left out"
+        + (f", {len(report.refused)} with other names" if report.refused else "")
     )
 
 

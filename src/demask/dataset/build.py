@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from demask.dataset.assemble import assemble
+from demask.dataset.entry import Entry
 from demask.dataset.pool import running_workers
 from demask.dataset.record import dump_facts
 from demask.dataset.shards import DATASET, SKIPPED_MEMBER, ShardWriter
-from demask.dataset.sources import Entry, Source
+from demask.dataset.sources import Source
 from demask.dataset.worker import Job, LabellerFactory, Outcome, TeacherLabellers
 from demask.errors import ConfigError, DatasetError, OutputError
 
@@ -36,7 +37,7 @@ PARTS_FOLDER = ".parts"
 class BuildConfig:
     """What to build and how."""
 
-    sources: tuple[Source, ...]  # From `demask.dataset.sources.folder` and `.index`.
+    sources: tuple[Source, ...]  # From `demask.dataset.sources.folder`, `.index` and `.layout`.
     out: Path  # A new folder, or one that a killed build left.
     seed: int = 0  # Order of the faces inside the shards; never the split.
     shard_size: int = 500  # Faces per shard.
@@ -77,6 +78,7 @@ class BuildReport:
     per_split: dict[str, int]
     per_source: dict[str, int]
     skipped: dict[str, str] = field(default_factory=dict)  # face_id: reason.
+    refused: dict[str, str] = field(default_factory=dict)  # source/file whose name does not fit: reason.
     duplicates: dict[str, str] = field(default_factory=dict)  # face_id left out: face_id kept.
     near_pairs: int = 0
     resumed: int = 0  # Photographs that an earlier run had done.
@@ -101,7 +103,7 @@ def build(
         OutputError: `config.out` cannot be written, or the disk is full; what is done is kept.
         WeightsError: The teachers are missing.
     """
-    entries = _planned(config)
+    entries, refused = _planned(config)
     plan = _digest(config, entries)
     done = _finished(config.out, plan)
     if done is not None:
@@ -131,7 +133,12 @@ def build(
             val_percent=config.val_percent,
             test_percent=config.test_percent,
         )
-        facts |= {"format_version": FORMAT_VERSION, "plan": plan, "config": _public(config)}
+        facts |= {
+            "format_version": FORMAT_VERSION,
+            "plan": plan,
+            "config": _public(config),
+            "refused": refused,
+        }
         _write_json(config.out / DATASET, facts)
     except OSError as error:
         raise OutputError(
@@ -164,9 +171,16 @@ def _write_part(
         raise
 
 
-def _planned(config: BuildConfig) -> list[Entry]:
-    """All photographs in the order of the shards: shuffled by a hash, so that sources mix."""
-    entries = [entry for source in config.sources for entry in source.entries()]
+def _planned(config: BuildConfig) -> tuple[list[Entry], dict[str, str]]:
+    """All photographs in the order of the shards (shuffled by a hash, so that sources mix); files refused."""
+    entries: list[Entry] = []
+    refused: dict[str, str] = {}
+    for source in config.sources:
+        listing = source.listing()
+        entries += listing.entries
+        refused |= {f"{source.name}/{file}": reason for file, reason in listing.refused.items()}
+        if listing.refused:
+            logger.warning("%s: %d files left out for their names", source.name, len(listing.refused))
     repeated = [name for name, count in Counter(entry.face_id for entry in entries).items() if count > 1]
     if repeated:
         raise DatasetError(
@@ -177,7 +191,7 @@ def _planned(config: BuildConfig) -> list[Entry]:
     def order(entry: Entry) -> bytes:
         return blake2b(f"{config.seed}/order/{entry.face_id}".encode(), digest_size=16).digest()
 
-    return sorted(entries, key=order)
+    return sorted(entries, key=order), refused
 
 
 def _digest(config: BuildConfig, entries: list[Entry]) -> str:
@@ -196,10 +210,7 @@ def _digest(config: BuildConfig, entries: list[Entry]) -> str:
 def _public(config: BuildConfig) -> dict[str, Any]:
     """The settings that shape the set; paths by their last name, so that a moved set stays the same."""
     return {
-        "sources": [
-            {"kind": source.kind, "name": source.name, "only": list(source.only), "licence": source.licence}
-            for source in config.sources
-        ],
+        "sources": [_public_source(source) for source in config.sources],
         "seed": config.seed,
         "shard_size": config.shard_size,
         "jpeg_quality": config.jpeg_quality,
@@ -207,6 +218,12 @@ def _public(config: BuildConfig) -> dict[str, Any]:
         "val_percent": config.val_percent,
         "test_percent": config.test_percent,
     }
+
+
+def _public_source(source: Source) -> dict[str, Any]:
+    facts = {"kind": source.kind, "name": source.name, "only": list(source.only), "licence": source.licence}
+    # Said only where it is asked for, so that sets without it keep the plan that they were built by.
+    return facts if source.take is None else {**facts, "take": source.take, "take_seed": source.seed}
 
 
 def _finished(out: Path, plan: str) -> BuildReport | None:
@@ -234,6 +251,7 @@ def _report(out: Path, facts: dict[str, Any], *, resumed: int) -> BuildReport:
         per_split=facts["per_split"],
         per_source=facts["per_source"],
         skipped=facts["skipped"],
+        refused=facts.get("refused", {}),  # Older sets do not say.
         duplicates=facts["duplicates"],
         near_pairs=facts["near_pairs"],
         resumed=resumed,

@@ -1,81 +1,91 @@
-"""Where bare faces come from: a plain folder of photographs, or a folder with an `index.csv`."""
+"""Where bare faces come from: a plain folder, one with an `index.csv`, or a known data set's own layout."""
 
 from __future__ import annotations
 
 import csv
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Literal
 
-from demask.errors import DatasetError
-
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+from demask.dataset.entry import LICENCES, PHOTO_SUFFIXES, Entry, Listing, make_face_id, photo_files
+from demask.dataset.layouts import KDEF_ANGLES, LAYOUTS, LayoutName
+from demask.errors import ConfigError, DatasetError
 
 NOT_BARE = frozenset({"real_masked", "real_masked_scenes", "backgrounds"})
 """Sources of an index that are never read as bare faces unless they are named."""
-
-LICENCES = {
-    "ffhq256": "CC BY-NC-SA 4.0 (dataset), non-commercial",
-    "generated256": "not stated",
-    "utkface": "non-commercial research",
-    "congress": "public domain (US government work)",
-    "london": "CC BY 4.0",
-    "canada": "CC BY 4.0",
-}
-"""What the publishers of known sources state; other sources get what the caller says."""
 
 INDEX_COLUMNS = ("file", "source", "identity")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
-    """One photograph that may become a face.
+class Source:
+    """A folder of photographs and how to read it; made by `folder`, `index` or `layout`.
 
     Attributes:
-        path: The file.
-        file: The path inside its source, with forward slashes; this is what the manifest keeps.
-        face_id: Stable and unique: letters, digits, `_` and `-` only.
-        source: Name of the collection.
-        identity: Whose face; splits never share one.
-        labels: What the source says about the face (expression, age, black_corners, ...).
-        licence: Rights, as the publisher states them.
+        kind: How to read it.
+        path: The folder.
+        name: What `take` and the manifest call it.
+        only: Of an index, the sources to read; of KDEF, the angles; empty = all.
+        licence: Rights, where the source itself does not say.
+        take: How many of the photographs to use; None = all. Which ones is decided per photograph,
+            by a hash of its face id: new files replace few of the chosen.
+        seed: Another seed takes others.
     """
 
-    path: Path
-    file: str
-    face_id: str
-    source: str
-    identity: str
-    labels: dict[str, str] = field(default_factory=dict)
-    licence: str = "not stated"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Source:
-    """A folder of photographs and how to read it; made by `folder` or `index`."""
-
-    kind: Literal["folder", "index"]
+    kind: Literal["folder", "index"] | LayoutName
     path: Path
     name: str
     only: tuple[str, ...] = ()
     licence: str = "not stated"
+    take: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.take is not None and self.take < 1:
+            raise ConfigError(f"take of {self.name} is {self.take}; need at least 1, or leave the source out")
 
     def entries(self) -> list[Entry]:
-        """List the photographs, sorted by face id.
+        """List the photographs to use, sorted by face id; errors as in `listing`."""
+        return self.listing().entries
+
+    def listing(self) -> Listing:
+        """List the photographs to use, sorted by face id, and the files whose names were refused.
 
         Raises:
-            DatasetError: The folder or its index cannot be read, or holds nothing of what was asked for.
+            DatasetError: The folder, its index or metadata cannot be read, it holds nothing of what was
+                asked for, or fewer photographs than `take`.
         """
-        found = _folder_entries(self) if self.kind == "folder" else _index_entries(self)
-        if not found:
+        if self.kind == "folder":
+            found = Listing(entries=_folder_entries(self))
+        elif self.kind == "index":
+            found = Listing(entries=_index_entries(self))
+        else:
+            found = LAYOUTS[self.kind](self.path)
+            if self.only:
+                angled = [entry for entry in found.entries if entry.labels.get("angle") in self.only]
+                found = Listing(entries=angled, refused=found.refused)
+        if not found.entries:
             raise DatasetError(
                 f"no photographs in {self.path}"
-                + (f" for sources {', '.join(self.only)}" if self.only else "")
+                + (f" for {', '.join(self.only)}" if self.only else "")
                 + f"; need files ending in {', '.join(sorted(PHOTO_SUFFIXES))}"
             )
-        return sorted(found, key=lambda entry: entry.face_id)
+        return Listing(entries=sorted(self._taken(found.entries), key=_face_id), refused=found.refused)
+
+    def _taken(self, entries: list[Entry]) -> list[Entry]:
+        if self.take is None:
+            return entries
+        if self.take > len(entries):
+            raise DatasetError(
+                f"{self.name} has {len(entries)} photographs in {self.path} but {self.take} shall be taken; "
+                f"name a fuller folder, or take at most {len(entries)} (--take {self.name}={len(entries)})"
+            )
+
+        def draw(entry: Entry) -> bytes:
+            return blake2b(f"{self.seed}/take/{entry.face_id}".encode(), digest_size=16).digest()
+
+        return sorted(entries, key=draw)[: self.take]
 
 
 def folder(path: Path, *, name: str | None = None, licence: str = "not stated") -> Source:
@@ -99,24 +109,34 @@ def index(path: Path, *, sources: tuple[str, ...] = ()) -> Source:
     return Source(kind="index", path=root, name=root.resolve().name, only=tuple(sorted(sources)))
 
 
-def make_face_id(source: str, file: str) -> str:
-    """Name a face after its source and file; a digest of the path keeps equal stems apart."""
-    stem = file.rsplit("/", 1)[-1].split(".", 1)[0]
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", f"{source}-{stem}")[:64]
-    return f"{plain}-{blake2b(f'{source}/{file}'.encode(), digest_size=4).hexdigest()}"
+def layout(name: LayoutName, path: Path, *, angles: tuple[str, ...] = ()) -> Source:
+    """A data set in the folders and file names of its publisher, see `demask.dataset.layouts`.
+
+    Args:
+        name: ffhq, kdef or utkface.
+        path: Its folder.
+        angles: Of KDEF, the angles to read, as codes (`S`, `HL`, ...); empty = all five.
+
+    Raises:
+        ConfigError: An angle is unknown, or the data set has none.
+    """
+    unknown = [angle for angle in angles if angle.upper() not in KDEF_ANGLES]
+    if unknown or (angles and name != "kdef"):
+        raise ConfigError(
+            f"there is no angle {', '.join(unknown or angles)} of {name}; only kdef has angles: {', '.join(KDEF_ANGLES)}"
+        )
+    only = tuple(sorted({KDEF_ANGLES[angle.upper()] for angle in angles}))
+    return Source(kind=name, path=Path(path), name=name, only=only, licence=LICENCES[name])
+
+
+def _face_id(entry: Entry) -> str:
+    return entry.face_id
 
 
 def _folder_entries(source: Source) -> list[Entry]:
-    if not source.path.is_dir():
-        raise DatasetError(f"{source.path} is not a folder; name a folder of photographs")
     entries = []
-    for path in sorted(source.path.rglob("*")):
-        relative = path.relative_to(source.path)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if hidden or path.suffix.lower() not in PHOTO_SUFFIXES or not path.is_file():
-            continue
-        file = relative.as_posix()
-        person = relative.parent.as_posix() if len(relative.parts) > 1 else file
+    for path, file in photo_files(source.path):
+        person = file.rpartition("/")[0] or file
         entries.append(
             Entry(
                 path=path,
@@ -143,6 +163,9 @@ def _index_entries(source: Source) -> list[Entry]:
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"cannot read {table}: {error}; need a CSV file of photographs") from error
+    for number, row in enumerate(rows, start=1):
+        if not row["file"] or not row["source"]:
+            raise DatasetError(f"{table}, row {number} names no file or no source; complete or delete it")
     present = {row["source"] for row in rows}
     if unknown := [name for name in source.only if name not in present]:
         raise DatasetError(f"{table} has no source {', '.join(unknown)}; it has {', '.join(sorted(present))}")

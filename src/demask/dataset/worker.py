@@ -12,9 +12,9 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from demask.dataset.entry import Entry
 from demask.dataset.labels import TeacherPaths, Teachers
 from demask.dataset.record import FaceRecord, draw_weight_of, encode_record, landmark_gap_px, sharpness_of
-from demask.dataset.sources import Entry
 from demask.dataset.split import perceptual_hash
 from demask.dataset.valid import valid_region
 from demask.errors import InputError
