@@ -48,3 +48,38 @@ def coarse_l1(coarse: Tensor, face: Tensor, hole: Tensor, valid: Tensor) -> Tens
     weight = F.adaptive_avg_pool2d(hole * valid, size)
     small_face = F.adaptive_avg_pool2d(face, size)
     return (weight * (coarse - small_face).abs()).mean()
+
+
+def l1(prediction: Tensor, face: Tensor, valid: Tensor) -> Tensor:
+    """Mean absolute error of each picture's valid pixels, averaged over the batch; a scalar in [0, 2].
+
+    Isola et al. 2017 (arXiv:1611.07004, eq. 3), which it equals where all pixels are valid. Averaging
+    picture by picture makes equal parts of a batch (on several processes, or accumulated) add up to the
+    whole.
+
+    Args:
+        prediction: Generator output, [B, 3, H, W] in [-1, 1]; a unit is 127.5 grey levels.
+        face: Ground truth, same shape and range.
+        valid: 1 = a pixel of the photo, [B, 1, H, W]; a picture without any counts as 0.
+    """
+    error = (valid * (prediction - face).abs()).mean(1).sum((1, 2))
+    return (error / valid.sum((1, 2, 3)).clamp_min(1)).mean()
+
+
+def hole_mse(prediction: Tensor, face: Tensor, hole: Tensor, valid: Tensor) -> Tensor:
+    """Mean squared error of each picture's covered, valid pixels, averaged over pictures with a hole.
+
+    Study B's pixel error in the masked region. A scalar in [0, 4]; in squared units of the model range
+    [-1, 1], so times 127.5 squared it is in squared grey levels. 0, with a gradient of 0, for a batch
+    without a hole.
+
+    Args:
+        prediction: Generator output, [B, 3, H, W] in [-1, 1].
+        face: Ground truth, same shape and range.
+        hole: 1 = to be filled, else 0, [B, 1, H, W].
+        valid: 1 = a pixel of the photo, else 0, [B, 1, H, W].
+    """
+    inside = hole * valid
+    area = inside.sum((1, 2, 3))
+    error = (inside * (prediction - face).square()).mean(1).sum((1, 2)) / area.clamp_min(1)
+    return error.sum() / (area > 0).sum().clamp_min(1)
