@@ -42,7 +42,9 @@ class Unet256Config:
     out_channels: int = 3
     # The paper runs its generator at test time as in training (sec. 3.3): with dropout, its only noise z,
     # and with the statistics of the test batch. Both make a picture depend on more than itself, so ask:
-    dropout_at_test: bool = False  # Keep dropout in eval mode; it draws from torch's own generator.
+    # Keep dropout in eval mode; it draws from torch's own generator. Not for export: onnxruntime leaves
+    # dropout out, so the file would differ from torch.
+    dropout_at_test: bool = False
     batch_statistics_at_test: bool = False  # Batch norm keeps no running averages; eval uses the batch.
 
     def __post_init__(self) -> None:
