@@ -195,6 +195,42 @@ def test_dataset_build_without_a_source(demask) -> None:
     assert b"no source" in done.stderr
 
 
+@pytest.fixture
+def published(tmp_path: Path) -> Path:
+    """Three data sets in their publishers' layouts; no picture is opened before the plan stands."""
+    for file in ("ffhq/images1024x1024/00000/00000.png", "kdef/AF01/AF01ANS.JPG", "kdef/AF31/AF31V.JPG",
+                 "utkface/26_1_3_20170117175041574.jpg.chip.jpg"):  # fmt: skip
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(b"x")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--ffhq", "ffhq", "--take", "fhq=1"], 2, "did you mean ffhq?"),
+        (["--ffhq", "ffhq", "--take", "ffhq"], 2, "NAME=NUMBER"),
+        (["--ffhq", "ffhq", "--take", "kdef=1"], 2, "--kdef DIR"),
+        (["--ffhq", "ffhq", "--kdef", "kdef", "--mix", "study-b"], 2, "--utkface DIR"),
+        (["--ffhq", "ffhq", "--mix", "study_b"], 2, "did you mean study-b?"),
+        (["--ffhq", "ffhq", "--kdef-angle", "S"], 2, "no --kdef"),
+        (["--kdef", "kdef", "--kdef-angle", "UP"], 2, "FL, HL, S, HR, FR"),
+        (["--utkface", "utkface", "--take", "utkface=343"], 1, "utkface has 1 photographs"),
+        (["--kdef", "utkface"], 1, "none of the 1 pictures"),
+        (["--kdef", "nowhere"], 1, "not a folder"),
+    ],
+)
+def test_dataset_build_of_published_sets_says_what_is_wrong(
+    demask, published: Path, arguments: list[str], code: int, said: str
+) -> None:
+    done = demask("dataset", "build", *arguments, "-o", "out")
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    assert len(done.stderr.decode().strip().splitlines()) == 1
+    assert not (published / "out").exists()
+
+
 def test_train_prints_its_settings(demask, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     done = demask("train", "hole", "--data", "faces", "--dry-run", "--set", "trainer.steps=7")

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from demask.dataset.record import PARTS, dump_facts
-from demask.dataset.shards import MANIFEST, SKIPPED_MEMBER, ShardWriter, tar_index
+from demask.dataset.shards import MANIFEST, SKIPPED_MEMBER
 from demask.dataset.split import SPLITS, assign_splits
+from demask.dataset.tars import ShardWriter, tar_index
 from demask.errors import DatasetError
 
 # These stay inside the shard: the manifest is for choosing and checking, not for training.

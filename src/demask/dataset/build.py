@@ -21,8 +21,9 @@ from demask.dataset.assemble import assemble
 from demask.dataset.entry import Entry
 from demask.dataset.pool import running_workers
 from demask.dataset.record import dump_facts
-from demask.dataset.shards import DATASET, SKIPPED_MEMBER, ShardWriter
+from demask.dataset.shards import DATASET, SKIPPED_MEMBER
 from demask.dataset.sources import Source
+from demask.dataset.tars import ShardWriter
 from demask.dataset.worker import Job, LabellerFactory, Outcome, TeacherLabellers
 from demask.errors import ConfigError, DatasetError, OutputError
 
@@ -180,7 +181,7 @@ def _planned(config: BuildConfig) -> tuple[list[Entry], dict[str, str]]:
         entries += listing.entries
         refused |= {f"{source.name}/{file}": reason for file, reason in listing.refused.items()}
         if listing.refused:
-            logger.warning("%s: %d files left out for their names", source.name, len(listing.refused))
+            logger.warning("%s: files left out for their names: %d", source.name, len(listing.refused))
     repeated = [name for name, count in Counter(entry.face_id for entry in entries).items() if count > 1]
     if repeated:
         raise DatasetError(

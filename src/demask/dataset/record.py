@@ -139,7 +139,7 @@ def decode_record(parts: Mapping[str, bytes], *, name: str) -> FaceRecord:
     """
     try:
         facts = json.loads(parts["json"])
-        landmarks = np.frombuffer(base64.b64decode(facts["landmarks_float16_base64"], validate=True), "<f2")
+        landmarks = _landmarks(facts, name)
         crop = _decode(parts["crop.jpg"], cv2.IMREAD_COLOR_RGB, f"{name}: crop.jpg")
         valid = _decode(parts["valid.png"], cv2.IMREAD_GRAYSCALE, f"{name}: valid.png") > 127
         if crop.shape != (FRAME_PX, FRAME_PX, 3) or valid.shape != (FRAME_PX, FRAME_PX):
@@ -156,7 +156,7 @@ def decode_record(parts: Mapping[str, bytes], *, name: str) -> FaceRecord:
             licence=facts["licence"],
             crop=crop,
             valid=valid,
-            landmarks=landmarks.astype(np.float32).reshape(468, 3),
+            landmarks=landmarks,
             photo=_decode(parts["photo.jpg"], cv2.IMREAD_COLOR_RGB, f"{name}: photo.jpg"),
             photo_box=(x0, y0, x1, y1),
             photo_points=np.array(facts["photo_points"], np.float32).reshape(5, 2),
@@ -166,10 +166,23 @@ def decode_record(parts: Mapping[str, bytes], *, name: str) -> FaceRecord:
             scale=float(facts["scale"]),
             draw_weight=float(facts["draw_weight"]),
         )
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, binascii.Error) as error:
         raise DatasetError(
             f"{name}: damaged ({type(error).__name__}: {error}); delete the shard and build again"
         ) from error
+
+
+def _landmarks(facts: Mapping[str, Any], name: str) -> Landmarks:
+    text = facts.get("landmarks_float16_base64")
+    points = np.frombuffer(base64.b64decode(text or "", validate=True), "<f2").astype(np.float32)
+    if points.size == 0:
+        raise DatasetError(f"{name}: has no landmarks; build the set again with `demask dataset build`")
+    if points.size != 468 * 3 or not np.isfinite(points).all():
+        raise DatasetError(
+            f"{name}: {points.size} landmark values, {np.count_nonzero(~np.isfinite(points))} not finite; "
+            "need 468 x 3 finite ones; build the set again"
+        )
+    return points.reshape(468, 3)
 
 
 def _decode(data: bytes, flags: int, name: str) -> npt.NDArray[np.uint8]:

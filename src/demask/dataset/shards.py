@@ -1,13 +1,13 @@
-"""Tar shards in WebDataset layout: written in order with fixed headers, read at random."""
+"""A built set of faces: its manifest, its checksums, and random access to the faces in its tar shards."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
+import logging
 import os
-import tarfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,10 @@ from typing import Any, cast
 
 from demask.dataset.record import PARTS, FaceRecord, decode_record
 from demask.dataset.split import SPLITS, Split
+from demask.dataset.tars import tar_index
 from demask.errors import DatasetError
+
+logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.jsonl"
 DATASET = "dataset.json"
@@ -39,55 +42,6 @@ class FaceEntry:
     labels: dict[str, str]
 
 
-class ShardWriter:
-    """Write one tar; it takes its name only when complete, so a killed run leaves no half shard."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._temporary = path.with_name(f".{path.name}.writing")
-        self._tar = tarfile.open(self._temporary, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
-
-    def add(self, name: str, data: bytes) -> None:
-        """Append one member; owner, time and mode are fixed so that equal data give equal bytes."""
-        info = tarfile.TarInfo(name)
-        info.size, info.mode, info.mtime = len(data), 0o644, 0
-        self._tar.addfile(info, io.BytesIO(data))
-
-    def add_face(self, face_id: str, parts: Mapping[str, bytes]) -> None:
-        """Append the four files of a face."""
-        for part in PARTS:
-            self.add(f"{face_id}.{part}", parts[part])
-
-    def finish(self) -> None:
-        """Close the tar and give it its name."""
-        self._tar.close()
-        self._temporary.replace(self.path)
-
-    def discard(self) -> None:
-        """Close and delete what was written so far."""
-        self._tar.close()
-        self._temporary.unlink(missing_ok=True)
-
-
-def tar_index(path: Path) -> dict[str, tuple[int, int]]:
-    """Where each member of a tar lies: name to (offset, size) in bytes.
-
-    Raises:
-        DatasetError: The file is missing, cut short or not a tar.
-    """
-    try:
-        with tarfile.open(path, "r:") as tar:
-            index = {info.name: (info.offset_data, info.size) for info in tar}
-        end = path.stat().st_size
-    except (OSError, tarfile.TarError) as error:
-        raise DatasetError(f"{path.name} cannot be read as a shard: {error}; build the set again") from error
-    if not index:
-        raise DatasetError(f"{path.name} is an empty tar; build the set again")
-    if any(offset + size > end for offset, size in index.values()):
-        raise DatasetError(f"{path.name} is cut short at {end} bytes; build the set again")
-    return index
-
-
 def read_manifest(folder: Path) -> list[dict[str, Any]]:
     """Lines of the manifest of a built set.
 
@@ -99,12 +53,17 @@ def read_manifest(folder: Path) -> list[dict[str, Any]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise DatasetError(f"{folder} holds no {MANIFEST}; run `demask dataset build` first") from error
+    except ValueError as error:
+        raise DatasetError(f"{path} is damaged: {error}; build the set again") from error
     rows = []
     for number, line in enumerate(lines, start=1):
         try:
-            rows.append(cast(dict[str, Any], json.loads(line)))
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError("it is no record of a face")
         except ValueError as error:
             raise DatasetError(f"{path}, line {number} is damaged: {error}; build the set again") from error
+        rows.append(row)
     return rows
 
 
@@ -116,7 +75,10 @@ def read_dataset(folder: Path) -> dict[str, Any]:
     """
     path = Path(folder) / DATASET
     try:
-        return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+        facts = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+        if not isinstance(facts, dict) or not isinstance(facts.get("shards"), dict):
+            raise ValueError("it lists no shards")
+        return facts
     except OSError as error:
         raise DatasetError(f"{folder} holds no finished set; run `demask dataset build` first") from error
     except ValueError as error:
@@ -126,17 +88,9 @@ def read_dataset(folder: Path) -> dict[str, Any]:
 def damaged_files(folder: Path) -> dict[str, str]:
     """Compare the shards and the manifest with their checksums: file name to what is wrong; empty = sound."""
     facts = read_dataset(folder)
-    wrong = {}
-    for name, expected in {**facts["shards"], MANIFEST: facts["manifest_sha256"]}.items():
-        try:
-            with (Path(folder) / name).open("rb") as file:
-                got = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            wrong[name] = f"cannot be read: {error.strerror}"
-            continue
-        if got != expected:
-            wrong[name] = f"sha256 is {got[:12]}..., expected {expected[:12]}..."
-    return wrong
+    names = {**facts["shards"], MANIFEST: facts["manifest_sha256"]}
+    wrong = {name: _difference(Path(folder) / name, expected) for name, expected in names.items()}
+    return {name: what for name, what in wrong.items() if what}
 
 
 class FaceShards:
@@ -145,26 +99,44 @@ class FaceShards:
     Args:
         folder: Where `demask dataset build` wrote.
         split: Only faces of this split; None = all.
+        skip_damaged: Leave damaged shards and faces out, with one warning each, instead of raising.
+            Shards are compared with their checksums first (a few seconds per gigabyte); where one
+            differs, each of its faces is read, and those whose crop is not the one that was built, or
+            that cannot be decoded, go. A shard that is no whole tar goes with all of its faces.
+
+    Attributes:
+        entries: What the manifest says of each face, in its order.
+        skipped: What was left out: "train-00002.tar" or "train-00002.tar: face_id" to the reason.
+        num_skipped: How many faces that are.
 
     Raises:
-        DatasetError: The folder is no set, or a face of the manifest is not in its shard.
+        DatasetError: The folder is no set, a face of the manifest is not in its shard, or all are damaged.
     """
 
-    def __init__(self, folder: Path, *, split: str | None = None) -> None:
+    def __init__(self, folder: Path, *, split: str | None = None, skip_damaged: bool = False) -> None:
         if split is not None and split not in SPLITS:
             raise DatasetError(f"there is no split {split!r}; need one of {', '.join(SPLITS)}")
         self.folder, self.split = Path(folder), split
+        self.skipped: dict[str, str] = {}
+        self.num_skipped = 0
+        # Opened when first read, per process: a descriptor inherited by a fork would be shared, which
+        # pread allows, but one that was pickled would not exist.
+        self._files: dict[str, int] = {}
+        self._owner = os.getpid()
         rows = [row for row in read_manifest(self.folder) if split in (None, row.get("split"))]
         try:
             self.entries = [_entry(row) for row in rows]
         except KeyError as error:
             raise DatasetError(f"{self.folder / MANIFEST} lacks {error} for a face; build again") from error
-        indexes = {shard: tar_index(self.folder / shard) for shard in {e.shard for e in self.entries}}
-        self._spans = [_spans(entry, indexes[entry.shard]) for entry in self.entries]
-        # Opened when first read, per process: a descriptor inherited by a fork would be shared, which
-        # pread allows, but one that was pickled would not exist.
-        self._files: dict[str, int] = {}
-        self._owner = os.getpid()
+        self._spans = self._located(skip_damaged)
+        if skip_damaged:
+            self._skip_damaged_faces({row["face_id"]: row.get("crop_sha256") for row in rows})
+        if self.num_skipped and not self.entries:
+            first = next(iter(self.skipped.values())).removesuffix("; build the set again")
+            raise DatasetError(
+                f"all {self.num_skipped} faces{f' of {split}' if split else ''} in {folder} are damaged "
+                f"({first}); build the set again"
+            )
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -173,7 +145,10 @@ class FaceShards:
         """Read and decode face `i`; DatasetError names the shard and face if it is damaged."""
         entry = self.entries[i]
         descriptor = self._descriptor(entry.shard)
-        parts = {part: os.pread(descriptor, size, at) for part, (at, size) in self._spans[i].items()}
+        try:
+            parts = {part: os.pread(descriptor, size, at) for part, (at, size) in self._spans[i].items()}
+        except OSError as error:
+            raise DatasetError(f"{entry.shard} cannot be read: {error}; check the disk") from error
         return decode_record(parts, name=f"{entry.shard}: {entry.face_id}")
 
     def __iter__(self) -> Iterator[FaceRecord]:
@@ -193,6 +168,65 @@ class FaceShards:
                 os.close(descriptor)
         self._files = {}
 
+    def _located(self, skip_damaged: bool) -> list[dict[str, tuple[int, int]]]:
+        """Find each face in its shard; with `skip_damaged`, entries that are not there go."""
+        indexes: dict[str, dict[str, tuple[int, int]]] = {}
+        for shard, count in Counter(entry.shard for entry in self.entries).items():
+            try:
+                indexes[shard] = tar_index(self.folder / shard)
+            except DatasetError as error:
+                if not skip_damaged:
+                    raise
+                self._skip(shard, str(error), num_faces=count)
+        kept, spans = [], []
+        for entry in self.entries:
+            if entry.shard not in indexes:
+                continue
+            try:
+                spans.append(_spans(entry, indexes[entry.shard]))
+                kept.append(entry)
+            except DatasetError as error:
+                if not skip_damaged:
+                    raise
+                self._skip(f"{entry.shard}: {entry.face_id}", str(error))
+        self.entries = kept
+        return spans
+
+    def _skip_damaged_faces(self, crops: Mapping[str, str | None]) -> None:
+        """Read the faces of every shard that is not as it was built, and keep the sound ones."""
+        expected = read_dataset(self.folder).get("shards", {})
+        doubtful = {
+            shard
+            for shard in {entry.shard for entry in self.entries}
+            if _difference(self.folder / shard, expected.get(shard, ""))
+        }
+        sound = []
+        for i, entry in enumerate(self.entries):
+            reason = self._damage(i, crops[entry.face_id]) if entry.shard in doubtful else ""
+            if reason:
+                self._skip(f"{entry.shard}: {entry.face_id}", reason)
+            else:
+                sound.append(i)
+        self.entries = [self.entries[i] for i in sound]
+        self._spans = [self._spans[i] for i in sound]
+
+    def _damage(self, i: int, crop_sha256: str | None) -> str:
+        """What is wrong with face `i`; empty = nothing."""
+        at, size = self._spans[i]["crop.jpg"]
+        try:
+            crop = os.pread(self._descriptor(self.entries[i].shard), size, at)
+            if crop_sha256 and hashlib.sha256(crop).hexdigest() != crop_sha256:
+                return "crop.jpg is not the one that was built"
+            _ = self[i]
+        except (DatasetError, OSError) as error:
+            return str(error)
+        return ""
+
+    def _skip(self, what: str, reason: str, *, num_faces: int = 1) -> None:
+        self.skipped[what] = reason
+        self.num_skipped += num_faces
+        logger.warning("skipped %s, faces lost: %d: %s", what, num_faces, reason)
+
     def _descriptor(self, shard: str) -> int:
         if self._owner != os.getpid():
             self._files, self._owner = {}, os.getpid()
@@ -202,6 +236,16 @@ class FaceShards:
             except OSError as error:
                 raise DatasetError(f"{shard} cannot be opened: {error}; build the set again") from error
         return self._files[shard]
+
+
+def _difference(path: Path, expected_sha256: str) -> str:
+    """How a file differs from its checksum; empty = not at all."""
+    try:
+        with path.open("rb") as file:
+            got = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "" if got == expected_sha256 else f"sha256 is {got[:12]}..., expected {expected_sha256[:12]}..."
 
 
 def _entry(row: Mapping[str, Any]) -> FaceEntry:

@@ -123,7 +123,8 @@ def layout(name: LayoutName, path: Path, *, angles: tuple[str, ...] = ()) -> Sou
     unknown = [angle for angle in angles if angle.upper() not in KDEF_ANGLES]
     if unknown or (angles and name != "kdef"):
         raise ConfigError(
-            f"there is no angle {', '.join(unknown or angles)} of {name}; only kdef has angles: {', '.join(KDEF_ANGLES)}"
+            f"there is no angle {', '.join(unknown or angles)} of {name}; "
+            f"only kdef has angles: {', '.join(KDEF_ANGLES)}"
         )
     only = tuple(sorted({KDEF_ANGLES[angle.upper()] for angle in angles}))
     return Source(kind=name, path=Path(path), name=name, only=only, licence=LICENCES[name])

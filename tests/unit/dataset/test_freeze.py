@@ -13,7 +13,7 @@ from demask.coverings import HELD_OUT_KINDS, HELD_OUT_TEXTURES, TRAINING_KINDS, 
 from demask.dataset.freeze import FreezeConfig, balanced, freeze, jaw_inside
 from demask.dataset.frozen_set import MANIFEST, SET, load_frozen
 from demask.dataset.record import FaceRecord, encode_record
-from demask.dataset.shards import ShardWriter
+from demask.dataset.tars import ShardWriter
 from demask.errors import ConfigError, DatasetError, OutputExists
 from demask.faces.alignment import FRAME_POINTS, apply, invert
 from demask.faces.hole import MOUTH

@@ -1,5 +1,7 @@
 """Reading shards at random, from any process, and naming what is damaged."""
 
+import base64
+import json
 import multiprocessing
 import pickle
 import tarfile
@@ -11,7 +13,8 @@ from drawn_faces import draw_photo, labellers, save_photo
 
 from demask.dataset import sources
 from demask.dataset.build import BuildConfig, build
-from demask.dataset.shards import FaceShards, ShardWriter, damaged_files, tar_index
+from demask.dataset.shards import FaceEntry, FaceShards, damaged_files, read_dataset, read_manifest
+from demask.dataset.tars import ShardWriter, tar_index
 from demask.errors import DatasetError
 
 
@@ -153,3 +156,130 @@ def test_a_shard_takes_its_name_only_when_complete(tmp_path: Path) -> None:
     other.add("x.json", b"{}")
     other.discard()
     assert [path.name for path in tmp_path.iterdir()] == ["a.tar"]
+
+
+def spoil(folder: Path, entry: FaceEntry, part: str, data: bytes) -> None:
+    """Write over the begin of one file of a face inside its shard."""
+    shard = folder / entry.shard
+    offset, size = tar_index(shard)[f"{entry.face_id}.{part}"]
+    whole = bytearray(shard.read_bytes())
+    whole[offset : offset + size] = data[:size].ljust(size)
+    shard.write_bytes(whole)
+
+
+def facts_of(folder: Path, entry: FaceEntry) -> dict[str, object]:
+    shard = folder / entry.shard
+    offset, size = tar_index(shard)[f"{entry.face_id}.json"]
+    return json.loads(shard.read_bytes()[offset : offset + size])
+
+
+def test_a_sound_set_skips_nothing(built: Path, caplog: pytest.LogCaptureFixture) -> None:
+    faces = FaceShards(built, skip_damaged=True)
+    assert faces.entries == FaceShards(built).entries
+    assert (faces.skipped, faces.num_skipped, caplog.records) == ({}, 0, [])
+
+
+@pytest.mark.parametrize("cut", [0, 300, 20_000, -30_000])
+def test_a_shard_cut_short_is_skipped_named_and_counted(
+    copied: Path, cut: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = FaceShards(copied)
+    shard = next(copied.glob("train-*.tar"))
+    lost = {entry.face_id for entry in whole.entries if entry.shard == shard.name}
+    shard.write_bytes(shard.read_bytes()[:cut])
+    faces = FaceShards(copied, skip_damaged=True)
+    assert list(faces.skipped) == [shard.name]
+    assert faces.num_skipped == len(lost)
+    assert {entry.face_id for entry in faces.entries} == {e.face_id for e in whole.entries} - lost
+    assert {face.face_id for face in faces} == {entry.face_id for entry in faces.entries}
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert shard.name in record.message
+    with pytest.raises(DatasetError, match=rf"all {len(lost)} faces of train .*\({shard.name}"):
+        FaceShards(copied, split="train", skip_damaged=True)
+
+
+@pytest.mark.parametrize("part", ["crop.jpg", "photo.jpg", "valid.png", "json"])
+def test_a_damaged_face_is_skipped_and_its_shard_kept(copied: Path, part: str) -> None:
+    first, second = FaceShards(copied).entries[:2]
+    spoil(copied, first, part, b"\0" * 100)
+    faces = FaceShards(copied, skip_damaged=True)
+    assert list(faces.skipped) == [f"{first.shard}: {first.face_id}"]
+    assert faces.num_skipped == 1
+    assert faces.entries[0] == second
+    assert faces[0].face_id == second.face_id
+
+
+def test_a_crop_that_still_decodes_but_is_another_is_skipped(copied: Path) -> None:
+    first, second = FaceShards(copied).entries[:2]
+    shard = copied / second.shard
+    offset, size = tar_index(shard)[f"{second.face_id}.crop.jpg"]
+    changed = bytearray(shard.read_bytes()[offset : offset + size])
+    changed[size // 2] ^= 255
+    spoil(copied, second, "crop.jpg", bytes(changed))
+    faces = FaceShards(copied, skip_damaged=True)
+    assert faces.skipped == {f"{second.shard}: {second.face_id}": "crop.jpg is not the one that was built"}
+    assert faces[0].face_id == first.face_id
+
+
+@pytest.mark.parametrize(
+    ("landmarks", "reason"),
+    [
+        (None, "no landmarks"),
+        ("", "no landmarks"),
+        (base64.b64encode(np.zeros((467, 3), "<f2").tobytes()).decode(), "1401 landmark values"),
+        (base64.b64encode(np.full((468, 3), np.nan, "<f2").tobytes()).decode(), "1404 not finite"),
+        ("not base64!", "damaged"),
+    ],
+)
+def test_a_face_without_landmarks_is_one_clear_error(copied: Path, landmarks: str | None, reason: str) -> None:
+    entry = FaceShards(copied).entries[0]
+    facts = facts_of(copied, entry)
+    del facts["landmarks_float16_base64"]
+    if landmarks is not None:
+        facts["landmarks_float16_base64"] = landmarks
+    spoil(copied, entry, "json", json.dumps(facts, separators=(",", ":")).encode())
+    with pytest.raises(DatasetError, match=reason) as caught:
+        _ = FaceShards(copied)[0]
+    assert f"{entry.shard}: {entry.face_id}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert reason in next(iter(FaceShards(copied, skip_damaged=True).skipped.values()))
+
+
+def test_a_json_that_is_no_record_is_named(copied: Path) -> None:
+    entry = FaceShards(copied).entries[0]
+    spoil(copied, entry, "json", b"[1]")
+    with pytest.raises(DatasetError, match=entry.face_id):
+        _ = FaceShards(copied)[0]
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"[]\n", b"3\n"])
+def test_a_manifest_of_something_else_is_one_clear_error(copied: Path, data: bytes) -> None:
+    (copied / "manifest.jsonl").write_bytes(data)
+    with pytest.raises(DatasetError, match=r"manifest\.jsonl"):
+        read_manifest(copied)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+def test_a_damaged_summary_is_one_clear_error(copied: Path, text: str) -> None:
+    (copied / "dataset.json").write_text(text)
+    with pytest.raises(DatasetError, match=r"dataset\.json is damaged"):
+        read_dataset(copied)
+
+
+def test_a_set_of_one_picture_works(tmp_path: Path) -> None:
+    save_photo(tmp_path / "photos" / "only.jpg", draw_photo(1))
+    config = BuildConfig(
+        sources=(sources.folder(tmp_path / "photos"),),
+        out=tmp_path / "set",
+        workers=1,
+        val_percent=0,
+        test_percent=0,
+    )
+    build(config, labellers=labellers)
+    faces = FaceShards(tmp_path / "set", split="train", skip_damaged=True)
+    assert [face.face_id for face in faces] == [faces.entries[0].face_id]
+    assert len(FaceShards(tmp_path / "set", split="val")) == 0
+    spoil(tmp_path / "set", faces.entries[0], "crop.jpg", b"")
+    with pytest.raises(DatasetError, match="all 1 faces of train"):
+        FaceShards(tmp_path / "set", split="train", skip_damaged=True)
