@@ -11,13 +11,25 @@ from demask.cli import options as o
 
 
 def train(
-    network: Annotated[str, typer.Argument(metavar="finder|hole|restorer", help="What to train.")],
+    network: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="finder, hole, restorer, landmarks, pix2pix (study A), pix2pix+pixel, pix2pix+landmark or "
+            "pix2pix+pixel+landmark (study B).",
+        ),
+    ],
     data: Annotated[
         Path, typer.Option("--data", envvar="DEMASK_TRAIN_DATA", help="Folder of `demask dataset build`.")
     ],
     run: Annotated[
         Path | None,
-        typer.Option("--run", help="Folder of this run; the same folder resumes. Default: runs/<network>."),
+        typer.Option(
+            "--run",
+            "-o",
+            help="Folder of this run; the same folder resumes. Default: runs/<recipe>. "
+            "Under torchrun write -o: it takes --run for its own.",
+        ),
     ] = None,
     backgrounds: Annotated[
         Path | None,
@@ -32,12 +44,12 @@ def train(
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the resolved settings; do nothing.")
+        bool, typer.Option("--dry-run", help="Print the resolved settings and one step's losses; keep nothing.")
     ] = False,
     quiet: o.Quiet = False,
     debug: o.Debug = False,
 ) -> None:
-    """Train one of the three networks. A killed run goes on with the same command.
+    """Train a network. A killed run goes on with the same command; `torchrun` trains in several processes.
 
     Metrics go to metrics.jsonl and TensorBoard, pictures to the run folder.
 
@@ -51,7 +63,7 @@ def train(
     from demask.errors import UsageError
 
     try:
-        from demask.training.recipes import resolve, run_training
+        from demask.training.recipes import rehearsal, resolve, run_training
         from demask.training.trainer import Progress
     except ModuleNotFoundError as error:
         raise UsageError(f"training needs {error.name}; run: pip install 'demask[train]'") from error
@@ -59,10 +71,9 @@ def train(
     run = run or Path("runs") / network
     recipe = resolve(network, data=data, run=run, backgrounds=backgrounds, settings=settings or ())
     if dry_run:
-        import dataclasses
         import json
 
-        typer.echo(json.dumps(dataclasses.asdict(recipe), indent=2, default=str))
+        typer.echo(json.dumps(rehearsal(recipe), indent=2, default=str))
         return
 
     # Ctrl-C and a plain kill end the run after its current step, which is saved; a second one ends it at once.
@@ -85,7 +96,11 @@ def train(
                 return
             last_said = time.monotonic()
             numbers = ", ".join(f"{name} {value:.4g}" for name, value in progress.scalars.items())
-            say(f"{progress.step}/{progress.steps}, {progress.pictures_per_s:.1f} pictures/s: {numbers}")
+            minutes = progress.seconds_left / 60
+            say(
+                f"{progress.step}/{progress.steps}, {progress.pictures_per_s:.1f} pictures/s, "
+                f"{progress.waiting_share:.0%} waiting for data, {minutes:.0f} min left: {numbers}"
+            )
 
         run_training(recipe, on_progress, should_stop=stopping.is_set)
     if stopping.is_set():

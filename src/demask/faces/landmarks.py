@@ -45,6 +45,11 @@ def landmarks_from_points(points: Points) -> Landmarks:
     return apply(invert(matrix), shape.reshape(NUM_LANDMARKS, 3))
 
 
+def mean_shape() -> Landmarks:
+    """The mean of the training faces in the 256 px frame, float32 [468, 3]; do not write to it."""
+    return _model()[0].reshape(NUM_LANDMARKS, 3).astype(np.float32)
+
+
 def point_residuals(aligned: Points) -> AnyArray:
     """How far aligned points [5, 2] lie from the frame's own, in frame pixels: float64 [10]."""
     return (aligned.astype(np.float64) - FRAME_POINTS).ravel()

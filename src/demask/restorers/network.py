@@ -1,6 +1,6 @@
-"""The shipped restorer: a network that fills the hole, run through onnxruntime.
+"""Networks as restorers, run through onnxruntime: those that fill a hole, and blind translators.
 
-The graph takes and gives uint8; ranges, blanking and scaling are its own affair.
+The graphs take and give uint8; ranges, blanking and scaling are their own affair.
 """
 
 from __future__ import annotations
@@ -54,3 +54,44 @@ class NetworkRestorer:
         blanked = np.where(hole[..., None], np.uint8(0), masked)
         feed = {"masked": blanked, "hole": hole.astype(np.uint8)}
         return np.asarray(self._session.run(["restored"], feed)[0], dtype=np.uint8)
+
+
+class TranslatorRestorer:
+    """Translate masked faces to bare ones without being told the hole, as both studies' systems do.
+
+    Args:
+        session: A network that maps `masked` uint8 [N, 256, 256, 3] to `restored`, the same shape.
+
+    Raises:
+        WeightsError: The network has other inputs or outputs.
+    """
+
+    def __init__(self, session: Session) -> None:
+        require_contract(session, inputs={"masked": INPUTS["masked"]}, outputs=OUTPUTS, what="translator")
+        self._session = session
+
+    def __call__(self, masked: ImageU8, hole: Hole) -> ImageU8:
+        """Translate one crop: uint8 [256, 256, 3] to the same; the hole counts only for its shape."""
+        restored: ImageU8 = self.batch(masked[None], hole[None])[0]
+        return restored
+
+    def batch(self, masked: ImageU8, hole: Hole) -> ImageU8:
+        """Translate several crops in one run, uint8 [N, 256, 256, 3], covering and all.
+
+        Raises:
+            ShapeMismatch: `masked` and `hole` cover different pixels.
+        """
+        if masked.shape[:3] != hole.shape:
+            raise ShapeMismatch(image=masked.shape[1:3], hole=hole.shape[1:])
+        answer = self._session.run(["restored"], {"masked": np.ascontiguousarray(masked)})
+        return np.asarray(answer[0], dtype=np.uint8)
+
+
+def network_restorer(session: Session) -> NetworkRestorer | TranslatorRestorer:
+    """The restorer that a network's inputs call for.
+
+    Raises:
+        WeightsError: It is neither.
+    """
+    blind = [node.name for node in session.get_inputs()] == ["masked"]
+    return TranslatorRestorer(session) if blind else NetworkRestorer(session)

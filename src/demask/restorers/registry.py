@@ -30,7 +30,7 @@ def get_restorer(
 
     Args:
         name: `network` (shipped), `telea`, `navier-stokes`, or the path of an .onnx file with the
-            inputs and outputs of the shipped one.
+            inputs and outputs of the shipped one, or without the hole (a blind translator).
         device: Where a network runs: `auto`, `cpu`, `cuda` or `cuda:N`.
         threads: Threads of a network; None leaves it to the runtime.
         quick: See `demask.weights.sessions.open_session`.
@@ -41,11 +41,11 @@ def get_restorer(
         DeviceUnavailable: The named device is not there.
     """
     if name == "network" or name.endswith(".onnx"):
-        from demask.restorers.network import NetworkRestorer
+        from demask.restorers.network import network_restorer
         from demask.weights.sessions import open_session
 
         weights = "restorer" if name == "network" else Path(name)
-        return NetworkRestorer(open_session(weights, device=device, threads=threads, quick=quick))
+        return network_restorer(open_session(weights, device=device, threads=threads, quick=quick))
     if name in NAMES:
         from demask.restorers import classical
 

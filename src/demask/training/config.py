@@ -56,6 +56,8 @@ def _read(text: str, wanted: Any, name: str) -> Any:
     if type(None) in options and text.lower() == "none":
         return None
     for option in options:
+        if typing.get_origin(option) is typing.Literal and text in typing.get_args(option):
+            return text
         if option in (str, Path):
             return option(text)
         if option is bool and text.lower() in {"true", "false"}:
@@ -72,4 +74,9 @@ def _read(text: str, wanted: Any, name: str) -> Any:
                 continue
             if isinstance(items, tuple):
                 return items
+    if typing.get_origin(wanted) is typing.Literal:
+        choices = typing.get_args(wanted)
+        near = difflib.get_close_matches(text, choices, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"{name} is {text!r}; choose {' or '.join(choices)}{hint}")
     raise ConfigError(f"{name} is {text!r} but must be {wanted}")

@@ -41,6 +41,17 @@ class _RestorerGraph(nn.Module):
         return to_pixels(prediction).permute(0, 2, 3, 1)
 
 
+class _TranslatorGraph(nn.Module):
+    """uint8 masked crop in, uint8 face out; no hole."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, masked: Tensor) -> Tensor:
+        return to_pixels(self.network(to_model_range(channels_first(masked)))).permute(0, 2, 3, 1)
+
+
 class _HoleGraph(nn.Module):
     """uint8 crop in, coverage in [0, 1] out."""
 
@@ -51,6 +62,18 @@ class _HoleGraph(nn.Module):
     def forward(self, crop: Tensor) -> Tensor:
         logits: Tensor = self.network(to_model_range(channels_first(crop)))
         return torch.sigmoid(logits)[:, 0]
+
+
+class _LandmarksGraph(nn.Module):
+    """uint8 crop in, points in crop pixels out."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crop: Tensor) -> Tensor:
+        points: Tensor = self.network(to_model_range(channels_first(crop)))
+        return points
 
 
 def hole_graph(network: nn.Module) -> nn.Module:
@@ -72,6 +95,18 @@ def restorer(network: nn.Module, path: Path) -> None:
     write_onnx(_RestorerGraph(network), inputs, ["restored"], path, tolerance=2.0)
 
 
+def translator(network: nn.Module, path: Path) -> None:
+    """Export a blind translator: `masked` uint8 [N, 256, 256, 3] to `restored` uint8, no hole.
+
+    Raises:
+        TrainingError: The exported graph does not say what torch says.
+    """
+    masked = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
+    write_onnx(
+        _TranslatorGraph(network), {"masked": torch.from_numpy(masked)}, ["restored"], path, tolerance=2.0
+    )
+
+
 def hole(network: nn.Module, path: Path) -> None:
     """Export a segmenter: `crop` uint8 [N, 256, 256, 3] to `coverage` float32 [N, 256, 256].
 
@@ -80,6 +115,16 @@ def hole(network: nn.Module, path: Path) -> None:
     """
     crop = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
     write_onnx(hole_graph(network), {"crop": torch.from_numpy(crop)}, ["coverage"], path, tolerance=0.02)
+
+
+def landmarks(network: nn.Module, path: Path) -> None:
+    """Export a landmark network: `crop` uint8 [N, 256, 256, 3] to `points` float32 [N, 468, 3].
+
+    Raises:
+        TrainingError: The exported graph does not say what torch says.
+    """
+    crop = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
+    write_onnx(_LandmarksGraph(network), {"crop": torch.from_numpy(crop)}, ["points"], path, tolerance=0.2)
 
 
 def write_onnx(

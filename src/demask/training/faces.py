@@ -5,6 +5,7 @@ Picture number i of a run depends on (seed, i) alone, so workers, restarts and r
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,9 @@ from demask.training.finder_decoys import draw_decoy
 from demask.training.workers import start_worker
 from demask.types import Hole, ImageU8, Landmarks, Matrix
 
-Item = dict[str, npt.NDArray[np.uint8]]
+log = logging.getLogger(__name__)
+
+Item = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +45,9 @@ class FacesConfig:
     bare_share: float = 0.0  # Share of faces left bare, half of them with something else before the mouth.
     sharp_factor: float = 3.7  # How much more often a sharp source is drawn than utkface's soft chips.
     soft_sources: tuple[str, ...] = ("utkface",)
+    enlarged_px: int = (
+        0  # pix2pix's jitter instead of the next four: resized to this, cropped to 256 at random.
+    )
     shift_px: float = 4.0  # Standard deviation of the shift that imitates the finder's error.
     rotation_deg: float = 4.0
     scale: float = 0.05  # Standard deviation of the logarithm of the scale,
@@ -53,6 +59,8 @@ class FacesConfig:
     dress_share: float = 0.0  # Share of heads that get a hat, a hood, glasses.
     degrade_share: float = 0.4  # Share of faces blurred or compressed, as photographs from the web are.
     grey_share: float = 0.07
+    light: bool = True  # Gain, gamma and a colour cast are varied.
+    flip_share: float = 0.5  # Share mirrored; at 0 the items hold landmarks too, which have a left and a right.
     widen_px: tuple[int, int] = (
         1,
         7,
@@ -60,9 +68,19 @@ class FacesConfig:
     workers: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("bare_share", "nothing_share", "turn_share", "dress_share", "degrade_share", "grey_share"):
+        for name in (
+            "bare_share",
+            "nothing_share",
+            "turn_share",
+            "dress_share",
+            "degrade_share",
+            "grey_share",
+            "flip_share",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)} but is a share between 0 and 1")
+        if self.enlarged_px and self.enlarged_px < FRAME_PX:
+            raise ConfigError(f"enlarged_px is {self.enlarged_px}; it must be 0 or at least {FRAME_PX}")
         if self.widen_px[0] > self.widen_px[1] or self.widen_px[0] < 0:
             raise ConfigError(f"widen_px is {self.widen_px} but is a range of pixels, smallest first")
 
@@ -70,8 +88,8 @@ class FacesConfig:
 class CoveredFaces(Dataset[Item]):
     """Endless covered faces of one split.
 
-    An item holds `masked` and `face`, uint8 RGB [256, 256, 3], and `hole` and `valid`, uint8 0 or 1
-    [256, 256].
+    An item holds `masked` and `face`, uint8 RGB [256, 256, 3], `hole` and `valid`, uint8 0 or 1
+    [256, 256], and where nothing is mirrored `landmarks`, float32 [468, 3] in crop pixels.
 
     Raises:
         DatasetError: The folder holds no face of this split.
@@ -79,7 +97,9 @@ class CoveredFaces(Dataset[Item]):
 
     def __init__(self, config: FacesConfig, *, split: str) -> None:
         self.config = config
-        self.shards = FaceShards(config.data, split=split)
+        self.shards = FaceShards(config.data, split=split, skip_damaged=True)
+        if self.shards.num_skipped:
+            log.warning("%s: %d damaged faces are left out", config.data, self.shards.num_skipped)
         if len(self.shards) == 0:
             raise DatasetError(
                 f"{config.data} holds no face of the split {split!r}; build it from more photographs"
@@ -104,7 +124,8 @@ class CoveredFaces(Dataset[Item]):
         if config.dress_share and rng.random() < config.dress_share:
             face = wear(face, landmarks, rng)
         face, valid, landmarks = _jitter(face, valid, landmarks, rng, config)
-        face = _vary_light(face, rng, grey_share=config.grey_share)
+        if config.light:
+            face = _vary_light(face, rng, grey_share=config.grey_share)
         if rng.random() < config.degrade_share:
             face = _degrade(face, rng)
         face[~valid] = 0
@@ -119,14 +140,17 @@ class CoveredFaces(Dataset[Item]):
             face = masked
         if config.widen_px[1]:
             hole = widen(hole, rng, config.widen_px)
-        if rng.random() < 0.5:
+        if rng.random() < config.flip_share:
             masked, face, hole, valid = (np.ascontiguousarray(a[:, ::-1]) for a in (masked, face, hole, valid))
-        return {
+        item: Item = {
             "masked": np.where(valid[..., None], masked, 0).astype(np.uint8),
             "face": np.where(valid[..., None], face, 0).astype(np.uint8),
             "hole": (hole & valid).astype(np.uint8),
             "valid": valid.astype(np.uint8),
         }
+        if config.flip_share == 0:
+            item["landmarks"] = landmarks.astype(np.float32)
+        return item
 
 
 def _no_face(patches: Sequence[ImageU8], rng: np.random.Generator) -> Item:
@@ -145,10 +169,9 @@ def _no_face(patches: Sequence[ImageU8], rng: np.random.Generator) -> Item:
 
 
 def batches(
-    dataset: CoveredFaces, *, batch_size: int, start_step: int, num_steps: int
+    dataset: CoveredFaces, *, numbers: Sequence[int], batch_size: int
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """Batches `start_step` to `num_steps` - 1 of a run, drawn in worker processes ahead of time."""
-    numbers = range(start_step * batch_size, num_steps * batch_size)
+    """Pictures of these numbers in batches, drawn in worker processes ahead of time."""
     loader: DataLoader[Any] = DataLoader(
         dataset,
         sampler=numbers,
@@ -213,7 +236,11 @@ def _jitter(
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     centre = np.array([crop.shape[1] / 2, crop.shape[0] / 2])
     linear = np.array([[cos, -sin], [sin, cos]])
-    if config.aspect:
+    if config.enlarged_px:  # Isola et al. 2017 (arXiv:1611.07004), appendix 6.2.
+        linear = np.eye(2) * config.enlarged_px / crop.shape[0]
+        over = config.enlarged_px - crop.shape[0]
+        shift = linear @ centre - centre - rng.integers(0, over + 1, 2)
+    elif config.aspect:
         stretch = np.exp(0.5 * np.clip(rng.normal(0, config.aspect), -0.25, 0.25))
         linear = linear @ np.diag([stretch, 1 / stretch])
     matrix: Matrix = np.column_stack([linear, centre + shift - linear @ centre])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from demask.errors import ConfigError, DatasetError
 from demask.training.finder_faces import Portrait, portrait_of
 from demask.training.finder_people import LabelledPicture, label
 from demask.types import ImageU8
+
+log = logging.getLogger(__name__)
 
 _PICTURES = {".jpg", ".jpeg", ".png"}
 
@@ -40,7 +43,9 @@ def portraits_of(
     Raises:
         DatasetError: There is no face in this split.
     """
-    shards = FaceShards(data, split=split)
+    shards = FaceShards(data, split=split, skip_damaged=True)
+    if shards.num_skipped:
+        log.warning("%s: %d damaged faces are left out", data, shards.num_skipped)
     if len(shards) == 0:
         raise DatasetError(f"{data} holds no face of the split {split!r}; build the set from more photographs")
     for record in shards:

@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from demask.coverings import rng_for
 from demask.errors import ConfigError
-from demask.training.device import place
 from demask.training.finder_data import backgrounds_of, portraits_of
 from demask.training.finder_export import export_finder
 from demask.training.finder_faces import FaceBank
@@ -22,11 +21,10 @@ from demask.training.finder_scenes import Composer, ScenesConfig
 from demask.training.finder_score import Finding, figures, sample_grid
 from demask.training.finder_stage import Scene
 from demask.training.finder_targets import UNDECIDED, assign
-from demask.training.losses import weighted_total
 from demask.training.losses.detection import box_overlap, point_error, quality_focal
 from demask.training.models.finder import FinderNet, FinderNetConfig, cells, decode
 from demask.training.models.ranges import channels_first, to_model_range
-from demask.training.task import Batch, Task, stop_if_not_finite
+from demask.training.task import Batch, Losses, Share, Task
 from demask.training.workers import start_worker
 from demask.types import ImageU8
 
@@ -73,32 +71,22 @@ class FinderTask(Task):
 
     name: ClassVar[str] = "finder"
 
-    def __init__(self, config: FinderConfig, *, device: torch.device | None = None) -> None:
+    clip_norm = 10.0
+
+    def __init__(self, config: FinderConfig) -> None:
         self.config = config
-        self.device = device or torch.device("cpu")
-        torch.manual_seed(config.seed)
-        self.net: FinderNet = place(config.network.build(), self.device)
-        self.network = self.net
+        self.batch_size = config.batch_size
+        self.networks = {"network": config.network.build()}
         # Norms and biases are not decayed: that would only fight the batch norms.
         decayed = [p for p in self.network.parameters() if p.ndim > 1]
         others = [p for p in self.network.parameters() if p.ndim <= 1]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": decayed, "weight_decay": config.weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            lr=config.learning_rate,
-        )
+        groups = [
+            {"params": decayed, "weight_decay": config.weight_decay},
+            {"params": others, "weight_decay": 0.0},
+        ]
+        self.optimizers = {"network": torch.optim.AdamW(groups, lr=config.learning_rate)}
         self._composers: dict[str, Composer] = {}
         self._val_scenes: list[Scene] = []
-
-    def modules(self) -> dict[str, nn.Module]:
-        """The network; there is nothing else."""
-        return {"network": self.network}
-
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """The one optimizer."""
-        return {"network": self.optimizer}
 
     def composer(self, split: str) -> Composer:
         """What makes the scenes of a split; loads its photographs into memory when first asked."""
@@ -117,13 +105,13 @@ class FinderTask(Task):
             self._composers[split] = Composer(bank, pictures.empty, config.scenes, people=pictures.people)
         return self._composers[split]
 
-    def batches(self, *, start_step: int, num_steps: int) -> Iterator[Batch]:
+    def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
         """Batches of scenes and what every cell should say of them, made in worker processes."""
         config = self.config
         loader: DataLoader[Any] = DataLoader(
             _Scenes(self.composer("train"), config.seed),
-            sampler=range(start_step * config.batch_size, num_steps * config.batch_size),
-            batch_size=config.batch_size,
+            sampler=share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps),
+            batch_size=self.batch_size // share.of,
             num_workers=config.workers,
             prefetch_factor=4 if config.workers else None,
             worker_init_fn=start_worker,
@@ -131,25 +119,18 @@ class FinderTask(Task):
         )
         yield from loader
 
-    def step(self, batch: Batch, *, progress: float) -> dict[str, Tensor]:
-        """One step down the loss; returns the terms."""
-        self.network.train()
-        device = self.device
-        photo, face, boxes, points = (batch[key].to(device) for key in ("photo", "face", "boxes", "points"))
-        pictures = to_model_range(channels_first(photo)).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device.type, torch.bfloat16):
-            raw = self.network(pictures)
-        config = self.config
-        terms = loss_terms(raw, face, boxes, points, cells(photo.shape[1], photo.shape[2], device=device))
-        total = weighted_total(
-            terms, {"score": config.score_weight, "box": config.box_weight, "points": config.points_weight}
-        )
-        self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), 10.0)
-        stop_if_not_finite(loss=total, gradient=norm)
-        self.optimizer.step()
-        return {"loss": total.detach(), **{name: term.detach() for name, term in terms.items()}}
+    def draw(self, batch: Batch, *, progress: float) -> Tensor:
+        """The network's channels, [B, N, 15]."""
+        pictures = to_model_range(channels_first(batch["photo"]))
+        raw: Tensor = self.live["network"](pictures.contiguous(memory_format=torch.channels_last))
+        return raw
+
+    def losses(self, of: str, batch: Batch, drawn: Tensor, *, progress: float) -> Losses:
+        """Is there a face, how well does its box fit, where are its points."""
+        config, photo = self.config, batch["photo"]
+        places = cells(photo.shape[1], photo.shape[2], device=self.device)
+        weights = {"score": config.score_weight, "box": config.box_weight, "points": config.points_weight}
+        return Losses(loss_terms(drawn, batch["face"], batch["boxes"], batch["points"], places), weights)
 
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Average precision (the score), recall by size and covering, false faces, error of the points."""

@@ -11,14 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from demask.training import export
-from demask.training.device import place
 from demask.training.faces import CoveredFaces, FacesConfig, batches, fixed_batch
-from demask.training.losses import weighted_total
 from demask.training.losses.coverage import coverage_cross_entropy, soft_jaccard
-from demask.training.models.hole import HoleConfig, HoleNet
+from demask.training.models.hole import HoleConfig
 from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.pictures import as_grey, wide_grid
-from demask.training.task import Batch, Task, stop_if_not_finite
+from demask.training.task import Batch, Losses, Share, Task
 from demask.types import ImageU8
 
 
@@ -44,55 +42,54 @@ class Tensors(NamedTuple):
     valid: Tensor  # [B, 1, H, W]
 
 
+class Drawn(NamedTuple):
+    """A batch and what the network says of it."""
+
+    tensors: Tensors
+    logits: Tensor  # [B, 1, H, W]
+
+
 class HoleTask(Task):
     """See the module."""
 
     name = "hole"
 
-    def __init__(self, config: HoleTaskConfig, *, device: torch.device | None = None) -> None:
+    def __init__(self, config: HoleTaskConfig) -> None:
         self.config = config
-        self.device = device or torch.device("cpu")
-        self.net: HoleNet = place(config.model.build(), self.device)
-        self.network = self.net
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay
-        )
+        self.batch_size = config.batch_size
+        self.networks = {"network": config.model.build()}
+        self.optimizers = {
+            "network": torch.optim.AdamW(
+                self.network.parameters(),
+                config.learning_rate,
+                betas=(0.9, 0.99),
+                weight_decay=config.weight_decay,
+            )
+        }
         self.train_faces = CoveredFaces(config.faces, split="train")
         self.val_faces = CoveredFaces(config.faces, split="val")
 
-    def modules(self) -> dict[str, nn.Module]:
-        """The segmenter."""
-        return {"network": self.network}
-
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """AdamW."""
-        return {"network": self.optimizer}
-
-    def batches(self, *, start_step: int, num_steps: int) -> Iterator[Batch]:
+    def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
         """Covered and bare faces of the training split."""
-        size = self.config.batch_size
-        return batches(self.train_faces, batch_size=size, start_step=start_step, num_steps=num_steps)
+        numbers = share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps)
+        return batches(self.train_faces, numbers=numbers, batch_size=self.batch_size // share.of)
 
-    def step(self, batch: Batch, *, progress: float) -> dict[str, Tensor]:
-        """One update."""
+    def draw(self, batch: Batch, *, progress: float) -> Drawn:
+        """Logits of being covered."""
         tensors = self._tensors(batch)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            logits = self.net(tensors.masked)
-        logits = logits.float()
-        terms = {
-            "cross_entropy": coverage_cross_entropy(logits, tensors.hole, tensors.valid),
-            "jaccard": soft_jaccard(logits, tensors.hole, tensors.valid),
-        }
+        return Drawn(tensors, self.live["network"](tensors.masked).float())
+
+    def losses(self, of: str, batch: Batch, drawn: Drawn, *, progress: float) -> Losses:
+        """Cross-entropy and overlap."""
+        (_, hole, valid), logits = drawn.tensors, drawn.logits
         config = self.config
-        weights = {"cross_entropy": config.cross_entropy_weight, "jaccard": config.jaccard_weight}
-        total = weighted_total(terms, weights)
-        stop_if_not_finite(**terms)
-        self.optimizer.zero_grad()
-        total.backward()
-        norm = nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        stop_if_not_finite(gradient=norm)
-        self.optimizer.step()
-        return {name: term.detach() for name, term in terms.items()} | {"gradient": norm}
+        return Losses(
+            {
+                "cross_entropy": coverage_cross_entropy(logits, hole, valid),
+                "jaccard": soft_jaccard(logits, hole, valid),
+            },
+            {"cross_entropy": config.cross_entropy_weight, "jaccard": config.jaccard_weight},
+        )
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -124,7 +121,7 @@ class HoleTask(Task):
     def _coverage(self, network: nn.Module, masked: Tensor) -> Tensor:
         parts = []
         for start in range(0, len(masked), 16):
-            with torch.autocast(self.device.type, torch.bfloat16):
+            with self.fabric.autocast():
                 parts.append(torch.sigmoid(network(masked[start : start + 16]).float()))
         return torch.cat(parts)
 

@@ -1,23 +1,28 @@
-"""Complete settings for each network we ship: the task and how long it is trained."""
+"""Complete settings for each network we ship and for both studies: the task and how long it is trained."""
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from demask.errors import ConfigError
 from demask.training.config import override
 from demask.training.faces import FacesConfig
 from demask.training.finder_task import FinderConfig, FinderTask
 from demask.training.hole_task import HoleTask, HoleTaskConfig
+from demask.training.landmarks_task import LandmarksTask, LandmarksTaskConfig
 from demask.training.models.restorer import RestorerConfig
 from demask.training.models.unet import UNetConfig
+from demask.training.pix2pix_task import Pix2pixConfig, Pix2pixTask
 from demask.training.restorer_task import RestorerTask, RestorerTaskConfig
 from demask.training.task import Task
-from demask.training.trainer import Progress, Trainer, TrainerConfig
+from demask.training.trainer import Progress, Trainer, TrainerConfig, seed_of
 from demask.weights import registry
 
 
@@ -57,6 +62,45 @@ def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     return Recipe(task=task, trainer=TrainerConfig(run=run, steps=3200, decay_from=0.6, validate_every=400))
 
 
+def landmarks(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
+    """The landmark network: about 15 minutes on two cores."""
+    faces = FacesConfig(
+        data=data, textures=backgrounds, bare_share=0.8, flip_share=0.0, widen_px=(0, 0),
+        shift_px=6.0, rotation_deg=5.0, scale=0.07, turn_share=0.35, dress_share=0.1,
+    )  # fmt: skip
+    trainer = TrainerConfig(run=run, steps=2500, decay_from=0.3, ema_decay=0.995)
+    return Recipe(task=LandmarksTaskConfig(faces=faces), trainer=trainer)
+
+
+STUDY_B_PIXEL_WEIGHT, STUDY_B_LANDMARK_WEIGHT = 100.0, 20.0
+"""Study B does not state its weights. Ours make each term about as large as the adversarial one early on."""
+
+
+def _pix2pix(*, pixel: float = 0.0, landmark: float = 0.0) -> Callable[[Path, Path, Path | None], Recipe]:
+    """A study's recipe: 300 epochs of study B's 2,331 photographs, as published; a GPU's work."""
+
+    def recipe(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
+        faces = FacesConfig(
+            data=data, textures=backgrounds, enlarged_px=286, degrade_share=0.0, light=False,
+            sharp_factor=1.0, widen_px=(0, 0),
+        )  # fmt: skip
+        task = Pix2pixConfig(
+            faces=faces,
+            pixel_weight=pixel,
+            landmark_weight=landmark,
+            lpips_backbone=_if_here("squeeze_backbone"),
+            lpips_linear=_if_here("lpips_squeeze_linear"),
+        )
+        # Constant, then linear to nothing; no average of weights, no warm-up: none is published.
+        trainer = TrainerConfig(
+            run=run, steps=300 * 2331 // task.batch_size, warmup_steps=1, decay_from=0.5, final_rate=0.0,
+            ema_decay=0.0, validate_every=1000,
+        )  # fmt: skip
+        return Recipe(task=task, trainer=trainer)
+
+    return recipe
+
+
 def _if_here(name: str) -> Path | None:
     return registry.find(name) if registry.locate(name) else None
 
@@ -65,17 +109,28 @@ RECIPES: dict[str, Callable[[Path, Path, Path | None], Recipe]] = {
     "finder": finder,
     "hole": hole,
     "restorer": restorer,
+    "landmarks": landmarks,
+    "pix2pix": _pix2pix(),
+    "pix2pix+pixel": _pix2pix(pixel=STUDY_B_PIXEL_WEIGHT),
+    "pix2pix+landmark": _pix2pix(landmark=STUDY_B_LANDMARK_WEIGHT),
+    "pix2pix+pixel+landmark": _pix2pix(pixel=STUDY_B_PIXEL_WEIGHT, landmark=STUDY_B_LANDMARK_WEIGHT),
 }
+"""`pix2pix` is study A's system, `pix2pix+pixel+landmark` study B's, the others what lies between."""
 
 
-def make_task(config: Any) -> Task:
-    """The task that a config belongs to."""
+def make_task(config: Any, *, seed: int = 0) -> Task:
+    """The task that a config belongs to, its networks' first weights drawn from a seed."""
+    torch.manual_seed(seed_of(seed, -1))
     if isinstance(config, FinderConfig):
         return FinderTask(config)
     if isinstance(config, HoleTaskConfig):
         return HoleTask(config)
     if isinstance(config, RestorerTaskConfig):
         return RestorerTask(config)
+    if isinstance(config, LandmarksTaskConfig):
+        return LandmarksTask(config)
+    if isinstance(config, Pix2pixConfig):
+        return Pix2pixTask(config)
     raise ConfigError(f"{type(config).__name__} is no task's config; tasks are {', '.join(RECIPES)}")
 
 
@@ -89,7 +144,9 @@ def resolve(
         WeightsError: A loss needs weights that are not here.
     """
     if name not in RECIPES:
-        raise ConfigError(f"no recipe {name!r}; there are {', '.join(RECIPES)}")
+        near = difflib.get_close_matches(name, RECIPES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(RECIPES)}"
+        raise ConfigError(f"no recipe {name!r}; {hint}")
     recipe = RECIPES[name](data, run, backgrounds)
     for_trainer = [s.removeprefix("trainer.") for s in settings if s.startswith("trainer.")]
     for_task = [s for s in settings if not s.startswith("trainer.")]
@@ -108,9 +165,29 @@ def run_training(
         DatasetError: No usable faces.
         TrainingError: The run cannot go on.
     """
-    trainer = Trainer(make_task(recipe.task), recipe.trainer, settings=dataclasses.asdict(recipe.task))
+    trainer = Trainer(
+        make_task(recipe.task, seed=recipe.trainer.seed),
+        recipe.trainer,
+        settings=dataclasses.asdict(recipe.task),
+    )
     trainer.fit(on_progress, should_stop=should_stop)
     return trainer
+
+
+def rehearsal(recipe: Recipe) -> dict[str, Any]:
+    """Set everything up, take one step and forget it.
+
+    Returns:
+        The resolved settings, the parameters of each network, the terms and seconds of the step.
+
+    Raises:
+        DatasetError: No usable faces.
+        TrainingError: A loss is not finite.
+    """
+    task = make_task(recipe.task, seed=recipe.trainer.seed)
+    figures = Trainer(task, recipe.trainer, settings=dataclasses.asdict(recipe.task)).rehearse()
+    parameters = {name: sum(p.numel() for p in net.parameters()) for name, net in task.networks.items()}
+    return {**dataclasses.asdict(recipe), "parameters": parameters, "first_step": figures}
 
 
 def export_run(recipe: Recipe, path: Path, *, checkpoint_name: str = "last.pt") -> None:
@@ -119,7 +196,7 @@ def export_run(recipe: Recipe, path: Path, *, checkpoint_name: str = "last.pt") 
     Raises:
         TrainingError: No checkpoint, one of another architecture, or an export that differs from torch.
     """
-    task = make_task(recipe.task)
+    task = make_task(recipe.task, seed=recipe.trainer.seed)
     trainer = Trainer(
         task, recipe.trainer, settings=dataclasses.asdict(recipe.task), checkpoint_name=checkpoint_name
     )

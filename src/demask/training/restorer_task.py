@@ -12,17 +12,15 @@ from torch import Tensor, nn
 
 from demask.errors import ConfigError, WeightsError
 from demask.training import export
-from demask.training.device import place
 from demask.training.faces import CoveredFaces, FacesConfig, batches, fixed_batch
-from demask.training.losses import weighted_total
 from demask.training.losses.adversarial import critic_hinge, feature_matching, generator_hinge
 from demask.training.losses.perceptual import Lpips
 from demask.training.losses.pixel import coarse_l1, hole_weighted_l1
 from demask.training.models.critic import PatchCritic
 from demask.training.models.ranges import channels_first, to_model_range
-from demask.training.models.restorer import RestorerConfig, RestorerNet
+from demask.training.models.restorer import RestorerConfig
 from demask.training.pictures import blanked, wide_grid
-from demask.training.task import Batch, Task, stop_if_not_finite
+from demask.training.task import Batch, Losses, Share, Task, frozen
 from demask.types import ImageU8
 
 
@@ -61,92 +59,87 @@ class Tensors(NamedTuple):
     valid: Tensor  # [B, 1, H, W]
 
 
+class Drawn(NamedTuple):
+    """A batch, its restoration, and the window about each hole."""
+
+    tensors: Tensors
+    prediction: Tensor  # [B, 3, H, W]
+    coarse: Tensor  # [B, 3, h, w]
+    fake: Tensor  # [B, 3, window, window]
+    real: Tensor  # the same of the face
+    hole: Tensor  # [B, 1, window, window]
+
+
 class RestorerTask(Task):
     """See the module."""
 
     name = "restorer"
 
-    def __init__(self, config: RestorerTaskConfig, *, device: torch.device | None = None) -> None:
+    def __init__(self, config: RestorerTaskConfig) -> None:
         self.config = config
-        self.device = device or torch.device("cpu")
-        self.net: RestorerNet = place(config.model.build(), self.device)
-        self.network = self.net
-        self.critic = place(PatchCritic(), self.device)
-        betas, decay = (0.5, 0.99), config.weight_decay
-        self.optimizer = torch.optim.AdamW(
-            self.net.parameters(), config.learning_rate, betas=betas, weight_decay=decay
-        )
-        self.critic_optimizer = torch.optim.AdamW(
-            self.critic.parameters(), config.critic_rate, betas=betas, weight_decay=decay
-        )
-        self.lpips = _lpips(config, self.device)
+        self.batch_size = config.batch_size
+        self.networks = {"network": config.model.build(), "critic": PatchCritic()}
+        rates = {"network": config.learning_rate, "critic": config.critic_rate}
+        self.optimizers = {
+            name: torch.optim.AdamW(
+                network.parameters(), rates[name], betas=(0.5, 0.99), weight_decay=config.weight_decay
+            )
+            for name, network in self.networks.items()
+        }
+        self.lpips = _lpips(config)
         self.train_faces = CoveredFaces(config.faces, split="train")
         self.val_faces = CoveredFaces(config.faces, split="val")
 
-    def modules(self) -> dict[str, nn.Module]:
-        """The restorer and its critic."""
-        return {"network": self.network, "critic": self.critic}
+    def helpers(self) -> list[nn.Module]:
+        """LPIPS, where it is a loss."""
+        return [self.lpips] if self.lpips else []
 
-    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """AdamW for both."""
-        return {"network": self.optimizer, "critic": self.critic_optimizer}
+    def plan(self, progress: float) -> tuple[str, ...]:
+        """The restorer alone at first, then the critic before it."""
+        return ("critic", "network") if progress >= self.config.critic_from else ("network",)
 
-    def batches(self, *, start_step: int, num_steps: int) -> Iterator[Batch]:
+    def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
         """Covered faces of the training split."""
-        size = self.config.batch_size
-        return batches(self.train_faces, batch_size=size, start_step=start_step, num_steps=num_steps)
+        numbers = share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps)
+        return batches(self.train_faces, numbers=numbers, batch_size=self.batch_size // share.of)
 
-    def step(self, batch: Batch, *, progress: float) -> dict[str, Tensor]:
-        """Update the critic (once it has joined), then the restorer."""
-        config = self.config
+    def draw(self, batch: Batch, *, progress: float) -> Drawn:
+        """Fill the holes; cut the window about each, as a user would see it."""
         tensors = self._tensors(batch)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            restoration = self.net(tensors.masked, tensors.hole)
+        restoration = self.live["network"](tensors.masked, tensors.hole)
         prediction = restoration.prediction.float()
+        # The photo outside, the drawing inside.
+        composed = torch.where(tensors.hole * tensors.valid > 0.5, prediction, tensors.face)
+        corners = window_corners(tensors.hole, self.config.window_px)
+        window = (cut(x, corners, self.config.window_px) for x in (composed, tensors.face, tensors.hole))
+        return Drawn(tensors, prediction, restoration.coarse.float(), *window)
+
+    def losses(self, of: str, batch: Batch, drawn: Drawn, *, progress: float) -> Losses:
+        """The critic's hinge loss, or everything the restorer learns from."""
+        if of == "critic":
+            critic = self.live["critic"]
+            real, fake = critic(drawn.real, drawn.hole), critic(drawn.fake.detach(), drawn.hole)
+            return Losses({"critic": critic_hinge(real.logits, fake.logits).float()}, {"critic": 1.0})
+        config = self.config
+        _, face, hole, valid = drawn.tensors
         terms = {
-            "pixel": hole_weighted_l1(prediction, tensors.face, tensors.hole, tensors.valid),
-            "coarse": coarse_l1(restoration.coarse.float(), tensors.face, tensors.hole, tensors.valid),
+            "pixel": hole_weighted_l1(drawn.prediction, face, hole, valid),
+            "coarse": coarse_l1(drawn.coarse, face, hole, valid),
         }
         weights = {"pixel": config.pixel_weight, "coarse": config.coarse_weight}
-
-        # The window about the hole, as a user would see it: the photo outside, the drawing inside.
-        composed = torch.where(tensors.hole * tensors.valid > 0.5, prediction, tensors.face)
-        corners = window_corners(tensors.hole, config.window_px)
-        drawn, real, hole = (cut(x, corners, config.window_px) for x in (composed, tensors.face, tensors.hole))
-        if self.lpips:
-            with torch.autocast(self.device.type, torch.bfloat16):
-                terms["perceptual"] = self.lpips(drawn, real)
-            weights["perceptual"] = config.perceptual_weight
-        logged = {}
-        if progress >= config.critic_from:
-            logged["critic"] = self._step_critic(drawn.detach(), real, hole)
-            self.critic.requires_grad_(False)
-            with torch.autocast(self.device.type, torch.bfloat16):
-                of_drawn = self.critic(drawn, hole)
-                with torch.no_grad():
-                    of_real = self.critic(real, hole)
-                terms["adversarial"] = generator_hinge(of_drawn.logits).float()
-                terms["matching"] = feature_matching(of_real.features, of_drawn.features).float()
-            weights |= {"adversarial": config.adversarial_weight, "matching": config.matching_weight}
-
-        total = weighted_total(terms, weights)
-        stop_if_not_finite(**terms)
-        self.optimizer.zero_grad()
-        total.backward()
-        norm = nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        stop_if_not_finite(gradient=norm)
-        self.optimizer.step()
-        return {name: term.detach() for name, term in terms.items()} | logged | {"gradient": norm}
-
-    def _step_critic(self, drawn: Tensor, real: Tensor, hole: Tensor) -> Tensor:
-        self.critic.requires_grad_(True)
-        with torch.autocast(self.device.type, torch.bfloat16):
-            loss = critic_hinge(self.critic(real, hole).logits, self.critic(drawn, hole).logits).float()
-        stop_if_not_finite(critic=loss)
-        self.critic_optimizer.zero_grad()
-        loss.backward()
-        self.critic_optimizer.step()
-        return loss.detach()
+        with self.fabric.autocast():
+            if self.lpips:
+                terms["perceptual"] = self.lpips(drawn.fake, drawn.real)
+                weights["perceptual"] = config.perceptual_weight
+            if progress >= config.critic_from:
+                with frozen(self.networks["critic"]) as critic:
+                    of_fake = critic(drawn.fake, drawn.hole)
+                    with torch.no_grad():
+                        of_real = critic(drawn.real, drawn.hole)
+                terms["adversarial"] = generator_hinge(of_fake.logits).float()
+                terms["matching"] = feature_matching(of_real.features, of_fake.features).float()
+                weights |= {"adversarial": config.adversarial_weight, "matching": config.matching_weight}
+        return Losses(terms, weights)
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
@@ -180,7 +173,7 @@ class RestorerTask(Task):
         export.restorer(network, path)
 
     def _composed(self, network: nn.Module, tensors: Tensors) -> Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with self.fabric.autocast():
             prediction = network(tensors.masked, tensors.hole).prediction.float()
         inside = tensors.hole * tensors.valid > 0.5
         return torch.where(inside, prediction.clamp(-1, 1), tensors.face)
@@ -192,7 +185,7 @@ class RestorerTask(Task):
         return Tensors(masked, face, hole, valid)
 
 
-def _lpips(config: RestorerTaskConfig, device: torch.device) -> Lpips | None:
+def _lpips(config: RestorerTaskConfig) -> Lpips | None:
     if config.perceptual_weight == 0:
         return None
     if config.lpips_backbone is None or config.lpips_linear is None:
@@ -200,7 +193,7 @@ def _lpips(config: RestorerTaskConfig, device: torch.device) -> Lpips | None:
             "the perceptual loss needs the weights 'squeeze_backbone' and 'lpips_squeeze_linear', which are "
             "not here; get them (`demask weights get NAME`) or train without (--set perceptual_weight=0)"
         )
-    return place(Lpips(backbone=config.lpips_backbone, linear=config.lpips_linear), device)
+    return Lpips(backbone=config.lpips_backbone, linear=config.lpips_linear)
 
 
 def window_corners(hole: Tensor, window_px: int) -> Tensor:

@@ -12,11 +12,19 @@ from typing import Any
 from demask.errors import TrainingError
 from demask.training.finder_task import FinderConfig
 from demask.training.hole_task import HoleTaskConfig
+from demask.training.landmarks_task import LandmarksTaskConfig
+from demask.training.pix2pix_task import Pix2pixConfig
 from demask.training.recipes import Recipe
 from demask.training.restorer_task import RestorerTaskConfig
 from demask.training.trainer import TrainerConfig
 
-TASKS: dict[str, type[Any]] = {"finder": FinderConfig, "hole": HoleTaskConfig, "restorer": RestorerTaskConfig}
+TASKS: dict[str, type[Any]] = {
+    "finder": FinderConfig,
+    "hole": HoleTaskConfig,
+    "restorer": RestorerTaskConfig,
+    "landmarks": LandmarksTaskConfig,
+    "pix2pix": Pix2pixConfig,
+}
 
 
 def saved_recipe(run: Path) -> tuple[str, Recipe]:

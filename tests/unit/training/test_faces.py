@@ -37,8 +37,8 @@ def test_bare_faces_have_no_hole(shards: Path) -> None:
 
 def test_batches_go_on_where_a_run_stopped(shards: Path) -> None:
     faces = CoveredFaces(FacesConfig(data=shards, workers=0), split="train")
-    whole = list(batches(faces, batch_size=2, start_step=0, num_steps=3))
-    rest = list(batches(faces, batch_size=2, start_step=2, num_steps=3))
+    whole = list(batches(faces, batch_size=2, numbers=range(6)))
+    rest = list(batches(faces, batch_size=2, numbers=range(4, 6)))
     assert len(whole) == 3
     assert len(rest) == 1
     assert all((whole[2][key] == rest[0][key]).all() for key in whole[2])

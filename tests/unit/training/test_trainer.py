@@ -15,6 +15,7 @@ from demask.training.models.hole import HoleConfig
 from demask.training.models.restorer import RestorerConfig
 from demask.training.models.unet import UNetConfig
 from demask.training.restorer_task import RestorerTask, RestorerTaskConfig, cut, window_corners
+from demask.training.task import Share
 from demask.training.trainer import Trainer, TrainerConfig
 
 TINY = UNetConfig(widths=(8, 8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2)
@@ -63,6 +64,43 @@ def test_a_resumed_run_repeats_the_unbroken_one(shards: Path, tmp_path: Path, ma
     assert losses(tmp_path / "whole") == losses(tmp_path / "broken")
 
 
+def test_a_batch_in_parts_gives_the_same_losses(shards: Path, tmp_path: Path) -> None:
+    traces = []
+    for parts in (1, 2):
+        settings = TrainerConfig(
+            run=tmp_path / str(parts),
+            steps=3,
+            log_every=1,
+            validate_every=9,
+            accumulate=parts,
+            precision="float32",
+        )
+        Trainer(hole_task(shards), settings).fit()
+        traces.append(losses(settings.run))
+    for step, whole in traces[0].items():
+        for term, value in whole.items():
+            assert traces[1][step][term] == pytest.approx(value, rel=1e-4), (step, term)
+
+
+def test_parts_and_processes_must_divide_the_batch(shards: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be shared evenly"):
+        Trainer(hole_task(shards), TrainerConfig(run=tmp_path, accumulate=3)).fit()
+    assert Share(1, 2).numbers(batch_size=4, start_step=5, num_steps=7) == [22, 23, 26, 27]
+
+
+def test_a_rehearsal_leaves_nothing_behind(shards: Path, tmp_path: Path) -> None:
+    figures = Trainer(hole_task(shards), TrainerConfig(run=tmp_path / "run")).rehearse()
+    assert figures["seconds"] > 0
+    assert np.isfinite(figures["cross_entropy"])
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("device", ["tpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(shards: Path, tmp_path: Path, device: str) -> None:
+    with pytest.raises(ConfigError, match="device is"):
+        Trainer(hole_task(shards), TrainerConfig(run=tmp_path, device=device)).fit()
+
+
 def test_training_lowers_the_loss(shards: Path, tmp_path: Path) -> None:
     settings = TrainerConfig(run=tmp_path, steps=12, log_every=1, validate_every=12, warmup_steps=1)
     Trainer(hole_task(shards), settings).fit()
@@ -94,14 +132,18 @@ def test_a_run_refuses_what_is_not_its_own(shards: Path, tmp_path: Path) -> None
         Trainer(HoleTask(wider), settings)
 
 
-def test_no_step_on_a_loss_that_is_not_finite(shards: Path) -> None:
+def test_no_step_on_a_loss_that_is_not_finite(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task = hole_task(shards)
     before = [p.clone() for p in task.network.parameters()]
-    batch = next(task.batches(start_step=0, num_steps=1))
-    batch = {**batch, "masked": batch["masked"].float() * float("nan")}
+    good = next(task.batches(start_step=0, num_steps=1, share=Share()))
+    bad = {**good, "masked": good["masked"].float() * float("nan")}
+    monkeypatch.setattr(task, "batches", lambda **_settings: iter([bad]))
     with pytest.raises(TrainingError, match="cross_entropy"):
-        task.step(batch, progress=0.0)
+        Trainer(task, TrainerConfig(run=tmp_path / "run")).fit()
     assert all(torch.equal(a, b) for a, b in zip(before, task.network.parameters(), strict=True))
+    assert not (tmp_path / "run" / "last.pt").exists()
 
 
 def test_a_failed_save_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,6 +187,9 @@ def test_settings_are_typed_and_checked() -> None:
         override(config, ["steps=many"])
     with pytest.raises(ConfigError, match="name=value"):
         override(config, ["steps"])
+    assert override(config, ["precision=float32"]).precision == "float32"
+    with pytest.raises(ConfigError, match="did you mean 'bfloat16'"):
+        override(config, ["precision=bfloat"])
     nested = override(
         HoleTaskConfig(faces=FacesConfig(data=Path("x"))), ["faces.seed=3", "model.body.widths=(8, 8)"]
     )

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 
 def coverage_cross_entropy(logits: Tensor, hole: Tensor, valid: Tensor) -> Tensor:
-    """Binary cross-entropy over valid pixels; a scalar >= 0.
+    """Binary cross-entropy over each picture's valid pixels, mean over the batch; a scalar >= 0.
 
     Args:
         logits: [B, 1, H, W].
@@ -16,7 +16,8 @@ def coverage_cross_entropy(logits: Tensor, hole: Tensor, valid: Tensor) -> Tenso
         valid: 1 = a pixel of the photo, [B, 1, H, W].
     """
     per_pixel = F.binary_cross_entropy_with_logits(logits, hole, reduction="none")
-    return (per_pixel * valid).sum() / valid.sum().clamp_min(1)
+    inside = valid.sum((1, 2, 3)).clamp_min(1)
+    return ((per_pixel * valid).sum((1, 2, 3)) / inside).mean()
 
 
 def soft_jaccard(logits: Tensor, hole: Tensor, valid: Tensor) -> Tensor:

@@ -1,0 +1,117 @@
+"""Training the landmark network: FaceMesh's points on faces bare, turned, dressed and covered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from demask.errors import ConfigError
+from demask.training import export
+from demask.training.faces import CoveredFaces, FacesConfig, batches, fixed_batch
+from demask.training.losses.landmark import point_distance, shape_error
+from demask.training.models.landmarks import LandmarksConfig
+from demask.training.models.ranges import channels_first, to_model_range
+from demask.training.pictures import wide_grid
+from demask.training.task import Batch, Losses, Share, Task
+from demask.types import ImageU8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LandmarksTaskConfig:
+    """Everything about the landmark network's training but how long it lasts."""
+
+    faces: FacesConfig
+    model: LandmarksConfig = field(default_factory=LandmarksConfig)
+    batch_size: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    validation_faces: int = 256
+
+    def __post_init__(self) -> None:
+        if self.faces.flip_share:
+            raise ConfigError(
+                f"faces.flip_share is {self.faces.flip_share}; "
+                "landmarks have a left and a right, so it must be 0"
+            )
+
+
+class Drawn(NamedTuple):
+    """What the network says of a batch, and the teacher."""
+
+    points: Tensor  # [B, 468, 3]
+    wanted: Tensor  # [B, 468, 3]
+
+
+class LandmarksTask(Task):
+    """See the module."""
+
+    name = "landmarks"
+
+    def __init__(self, config: LandmarksTaskConfig) -> None:
+        self.config = config
+        self.batch_size = config.batch_size
+        self.networks = {"network": config.model.build()}
+        self.optimizers = {
+            "network": torch.optim.AdamW(
+                self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+            )
+        }
+        self.train_faces = CoveredFaces(config.faces, split="train")
+        self.val_faces = CoveredFaces(config.faces, split="val")
+
+    def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
+        """Faces of the training split, most of them bare."""
+        numbers = share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps)
+        return batches(self.train_faces, numbers=numbers, batch_size=self.batch_size // share.of)
+
+    def draw(self, batch: Batch, *, progress: float) -> Drawn:
+        """The network's points beside the teacher's."""
+        return Drawn(self.live["network"](_pictures(batch)), batch["landmarks"])
+
+    def losses(self, of: str, batch: Batch, drawn: Drawn, *, progress: float) -> Losses:
+        """Distance to the teacher's points."""
+        return Losses({"shape": shape_error(drawn.points, drawn.wanted)}, {"shape": 1.0})
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Mean distance in per cent of the distance between the eyes, over bare and covered faces apart."""
+        batch = fixed_batch(self.val_faces, self.config.validation_faces)
+        points, wanted = self._points(network, batch), batch["landmarks"].to(self.device)
+        covered = (batch["hole"] > 0).flatten(1).any(1).to(self.device)
+        figures = {"error_percent": 100 * float(point_distance(points, wanted))}
+        for name, chosen in (("bare_percent", ~covered), ("covered_percent", covered)):
+            if chosen.any():
+                figures[name] = 100 * float(point_distance(points[chosen], wanted[chosen]))
+        return figures | {"score": -figures["error_percent"]}
+
+    @torch.no_grad()
+    def samples(self, network: nn.Module) -> ImageU8:
+        """Faces with the teacher's points in green and the network's in red."""
+        batch = fixed_batch(self.val_faces, 16)
+        ours, theirs = self._points(network, batch).cpu().numpy(), batch["landmarks"].numpy()
+        drawn = batch["masked"].numpy().copy()
+        for picture, mine, wanted in zip(drawn, ours, theirs, strict=True):
+            for points, colour in ((wanted, (0, 255, 0)), (mine, (255, 0, 0))):
+                for x, y in np.round(points[::3, :2]).astype(int):
+                    cv2.circle(picture, (int(x), int(y)), 1, colour, -1)
+        return wide_grid([channels_first(to_model_range(torch.from_numpy(drawn)))])
+
+    def export(self, network: nn.Module, path: Path) -> None:
+        """ONNX: crop uint8 in, points float out."""
+        export.landmarks(network, path)
+
+    def _points(self, network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
+        pictures = _pictures({"masked": batch["masked"].to(self.device)})
+        with self.fabric.autocast():
+            return torch.cat([network(part) for part in pictures.split(64)])
+
+
+def _pictures(batch: Mapping[str, Tensor]) -> Tensor:
+    return channels_first(to_model_range(batch["masked"]))

@@ -1,0 +1,197 @@
+"""Training both studies' systems: pix2pix from the masked face to the bare one, and study B's two terms.
+
+The generator never hears of the hole: it translates the whole crop, covering and all (Isola et al. 2017,
+arXiv:1611.07004). Study B adds the squared error inside the masked region and the error of the facial
+landmarks; either weight at 0 leaves its term out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from demask.errors import ConfigError, WeightsError
+from demask.training import export
+from demask.training.faces import CoveredFaces, FacesConfig, batches, fixed_batch
+from demask.training.losses.conditional import check_mode, critic_loss, generator_loss
+from demask.training.losses.landmark import landmark_distance
+from demask.training.losses.perceptual import Lpips
+from demask.training.losses.pixel import hole_mse, l1
+from demask.training.models.patchgan import PatchGanConfig
+from demask.training.models.ranges import channels_first, to_model_range
+from demask.training.models.unet256 import Unet256, Unet256Config
+from demask.training.pictures import wide_grid
+from demask.training.shipped import shipped_landmarks
+from demask.training.task import Batch, Losses, Share, Task, frozen
+from demask.types import ImageU8
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pix2pixConfig:
+    """Everything about the training but how long it lasts; defaults are the paper's where it has them."""
+
+    faces: FacesConfig
+    generator: Unet256Config = field(default_factory=Unet256Config)
+    critic: PatchGanConfig = field(default_factory=PatchGanConfig)
+    batch_size: int = 8  # The paper trains with 1 to 10, task by task (appendix 6.2).
+    learning_rate: float = 2e-4
+    adversarial: str = "bce"  # One of `losses.conditional.MODES`.
+    adversarial_weight: float = 1.0
+    l1_weight: float = 100.0
+    pixel_weight: float = 0.0  # Study B: squared error in the hole.
+    landmark_weight: float = 0.0  # Study B: distance of the landmarks, in eye distances.
+    lpips_backbone: Path | None = None  # Where given, LPIPS is measured on validation faces and chooses.
+    lpips_linear: Path | None = None
+    validation_faces: int = 64
+
+    def __post_init__(self) -> None:
+        check_mode(self.adversarial)
+        if min(self.adversarial_weight, self.l1_weight, self.pixel_weight, self.landmark_weight) < 0:
+            raise ConfigError("a weight of a loss term is below 0; terms are left out at 0")
+
+
+class Tensors(NamedTuple):
+    """A batch in model range, channels first."""
+
+    masked: Tensor  # [B, 3, H, W]
+    face: Tensor  # [B, 3, H, W]
+    hole: Tensor  # [B, 1, H, W]
+    valid: Tensor  # [B, 1, H, W]
+
+
+class Drawn(NamedTuple):
+    """A batch and its translation."""
+
+    tensors: Tensors
+    fake: Tensor  # [B, 3, H, W]
+
+
+class Pix2pixTask(Task):
+    """See the module."""
+
+    name = "pix2pix"
+    clip_norm = float("inf")  # The paper clips nothing.
+
+    def __init__(self, config: Pix2pixConfig) -> None:
+        self.config = config
+        self.batch_size = config.batch_size
+        self.networks = {"network": config.generator.build(), "critic": config.critic.build()}
+        self.optimizers = {
+            name: torch.optim.Adam(network.parameters(), config.learning_rate, betas=(0.5, 0.999))
+            for name, network in self.networks.items()
+        }
+        self.landmarks = shipped_landmarks() if config.landmark_weight else None
+        self.lpips = _lpips(config)
+        self.train_faces = CoveredFaces(config.faces, split="train")
+        self.val_faces = CoveredFaces(config.faces, split="val")
+
+    def helpers(self) -> list[nn.Module]:
+        """The landmark network and LPIPS, where they are used."""
+        return [helper for helper in (self.landmarks, self.lpips) if helper]
+
+    def plan(self, progress: float) -> tuple[str, ...]:
+        """The critic first, then the generator against it (appendix 6.2: one step each in turn)."""
+        return ("critic", "network") if self.config.adversarial_weight else ("network",)
+
+    def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
+        """Covered faces of the training split."""
+        numbers = share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps)
+        return batches(self.train_faces, numbers=numbers, batch_size=self.batch_size // share.of)
+
+    def draw(self, batch: Batch, *, progress: float) -> Drawn:
+        """Translate the masked crops."""
+        tensors = _tensors(batch)
+        return Drawn(tensors, self.live["network"](tensors.masked).float())
+
+    def losses(self, of: str, batch: Batch, drawn: Drawn, *, progress: float) -> Losses:
+        """The critic's side of the game, or everything the generator learns from."""
+        config = self.config
+        (masked, face, hole, valid), fake = drawn
+        # Beyond the photo there is nothing to judge: both sides show the same black there.
+        seen = torch.where(valid > 0.5, fake, face)
+        if of == "critic":
+            critic = self.live["critic"]
+            real_logits, fake_logits = critic(masked, face), critic(masked, seen.detach())
+            loss = critic_loss(real_logits, fake_logits, mode=config.adversarial)
+            return Losses({"critic": loss}, {"critic": 1.0})
+        terms = {"l1": l1(fake, face, valid)}
+        weights = {"l1": config.l1_weight}
+        with self.fabric.autocast():
+            if config.adversarial_weight:
+                with frozen(self.networks["critic"]) as critic:
+                    terms["adversarial"] = generator_loss(critic(masked, seen), mode=config.adversarial)
+                weights["adversarial"] = config.adversarial_weight
+            if self.landmarks:
+                terms["landmark"] = landmark_distance(self.landmarks, seen, face)
+                weights["landmark"] = config.landmark_weight
+        if config.pixel_weight:
+            terms["pixel"] = hole_mse(fake, face, hole, valid)
+            weights["pixel"] = config.pixel_weight
+        return Losses(terms, weights)
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """L1, PSNR of the crop and in the hole (dB), LPIPS where its weights are; that or the L1 chooses."""
+        network.eval()
+        everything = _tensors(self._fixed(self.config.validation_faces))
+        sums: dict[str, float] = {}
+        for start in range(0, len(everything.face), 8):
+            part = Tensors(*(x[start : start + 8] for x in everything))
+            fake = self._translated(network, part)
+            figures = {
+                "l1": l1(fake, part.face, part.valid),
+                "psnr": _psnr(fake, part.face, part.valid),
+                "hole_psnr": _psnr(fake, part.face, part.hole * part.valid),
+            }
+            if self.lpips:
+                figures["lpips"] = self.lpips(torch.where(part.valid > 0.5, fake, part.face), part.face)
+            for name, value in figures.items():
+                sums[name] = sums.get(name, 0.0) + float(value) * len(part.face)
+        means = {name: value / len(everything.face) for name, value in sums.items()}
+        return means | {"score": -means.get("lpips", means["l1"])}
+
+    @torch.no_grad()
+    def samples(self, network: nn.Module) -> ImageU8:
+        """Masked, translated, truth."""
+        tensors = _tensors(self._fixed(16))
+        return wide_grid([tensors.masked, self._translated(network.eval(), tensors), tensors.face])
+
+    def export(self, network: nn.Module, path: Path) -> None:
+        """ONNX: masked uint8 in, restored uint8 out; no hole goes in."""
+        assert isinstance(network, Unet256)
+        network.dropout_at_test = False  # onnxruntime has no dropout.
+        export.translator(network, path)
+
+    def _translated(self, network: nn.Module, tensors: Tensors) -> Tensor:
+        with self.fabric.autocast():
+            fake: Tensor = network(tensors.masked)
+        return fake.float()
+
+    def _fixed(self, num: int) -> dict[str, Tensor]:
+        return {name: value.to(self.device) for name, value in fixed_batch(self.val_faces, num).items()}
+
+
+def _tensors(batch: Mapping[str, Tensor]) -> Tensors:
+    masked, face = (channels_first(to_model_range(batch[key])) for key in ("masked", "face"))
+    hole, valid = (batch[key].float()[:, None] for key in ("hole", "valid"))
+    return Tensors(masked, face, hole, valid)
+
+
+def _psnr(fake: Tensor, face: Tensor, counted: Tensor) -> Tensor:
+    """Mean over pictures of the PSNR on the counted pixels, in dB."""
+    error = ((fake - face) * 127.5).square() * counted
+    per_picture = error.sum((1, 2, 3)) / (3 * counted.sum((1, 2, 3))).clamp_min(1)
+    return (10 * torch.log10(255**2 / per_picture.clamp_min(1e-3))).mean()
+
+
+def _lpips(config: Pix2pixConfig) -> Lpips | None:
+    if config.lpips_backbone is None and config.lpips_linear is None:
+        return None
+    if config.lpips_backbone is None or config.lpips_linear is None:
+        raise WeightsError("LPIPS needs both lpips_backbone and lpips_linear; give both or neither")
+    return Lpips(backbone=config.lpips_backbone, linear=config.lpips_linear)
