@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from demask.training import checkpoint
 from tiny_networks import make_photo
@@ -54,6 +56,20 @@ def test_train_resume_export_remove(demask, shards: Path, tiny_weights: Path, tm
         done = demask("export", name, "-o", weights / f"{name}.onnx", "--quiet")
         assert done.returncode == 0, done.stderr.decode()
 
+    # To share: the same weights as safetensors, and a card that says what they are.
+    done = demask("export", "restorer", "-o", "restorer.safetensors", "--card")
+    assert done.returncode == 0, done.stderr.decode()
+    state = checkpoint.load(tmp_path / "restorer" / "last.pt")["average"]
+    shared = load_file(tmp_path / "restorer.safetensors")
+    assert all(torch.equal(shared[name], value) for name, value in state.items())
+    card = (tmp_path / "restorer.md").read_text()
+    for said in ("**invented**", "drawn", "2 of 2 steps", "hole_psnr", "batch_size", "Never to identify"):
+        assert said in card, said
+    assert str(tmp_path) not in card
+    done = demask("export", "restorer", "-o", "restorer.safetensors", "--card")
+    assert done.returncode == 1
+    assert b"--overwrite" in done.stderr
+
     # Two steps teach no one what a covering is, so the hole is given; the trained restorer fills it.
     photo = make_photo()
     Image.fromarray(photo).save(tmp_path / "photo.png")
@@ -65,6 +81,16 @@ def test_train_resume_export_remove(demask, shards: Path, tiny_weights: Path, tm
     restored = np.asarray(Image.open(io.BytesIO(done.stdout)).convert("RGB"))
     assert np.array_equal(restored[~hole], photo[~hole])
     assert not np.array_equal(restored[hole], photo[hole])
+
+
+def test_a_dry_run_shows_settings_and_one_step(demask, shards: Path, tmp_path: Path) -> None:
+    done = demask("train", "hole", "--data", shards, *TINY_BODY, *SHORT, "--dry-run")
+    assert done.returncode == 0, done.stderr.decode()
+    told = json.loads(done.stdout)
+    assert told["task"]["model"]["body"]["widths"] == [8, 8, 16]
+    assert told["parameters"]["network"] > 100
+    assert told["first_step"]["cross_entropy"] > 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_training_tells_what_it_lacks(demask, shards: Path, tmp_path: Path) -> None:

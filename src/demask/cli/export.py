@@ -1,4 +1,4 @@
-"""`demask export`: a training run to the ONNX file that the main job loads."""
+"""`demask export`: a training run to the ONNX file that the main job loads, or to safetensors, with a card."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from demask.cli import options as o
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a training run.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write. Default: RUN/<network>.onnx.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="File to write, .onnx or .safetensors. Default: RUN/<network>.onnx."
+        ),
     ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Write a model card beside it: data, recipe, figures, limits.")
+    ] = False,
     checkpoint: Annotated[
         str, typer.Option("--checkpoint", help="Which of the run's checkpoints: last.pt or best.pt.")
     ] = "last.pt",
@@ -22,7 +28,7 @@ def export(
     quiet: o.Quiet = False,
     debug: o.Debug = False,
 ) -> None:
-    """Export the averaged weights of a run as ONNX, checked against torch.
+    """Export the averaged weights of a run, as ONNX checked against torch or as safetensors.
 
     Written into the package's own folder of weights, its checksum is recorded there too.
 
@@ -40,13 +46,17 @@ def export(
 
     name, recipe = saved_recipe(run)
     target = output or run / f"{name}.onnx"
-    if target.exists() and not overwrite:
-        raise OutputExists(f"{target} exists; name another output or pass --overwrite")
+    if target.suffix not in (".onnx", ".safetensors"):
+        raise UsageError(f"{target} is neither .onnx nor .safetensors; name one of these")
+    beside = target.with_suffix(".md") if card else None
+    for path in (target, beside):
+        if path and path.exists() and not overwrite:
+            raise OutputExists(f"{path} exists; name another output or pass --overwrite")
     if not target.parent.is_dir():
         raise OutputError(f"cannot write {target}: there is no folder {target.parent}; make it first")
     if not (run / checkpoint).is_file():
         raise TrainingError(f"{run} has no checkpoint {checkpoint}; train first, or name another")
-    export_run(recipe, target, checkpoint_name=checkpoint)
+    export_run(recipe, target, checkpoint_name=checkpoint, card=beside)
     if target.parent.resolve() == registry.SHIPPED_FOLDER.resolve():
         registry.record_shipped(target)
     if not quiet:

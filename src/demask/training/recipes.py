@@ -21,6 +21,7 @@ from demask.training.models.restorer import RestorerConfig
 from demask.training.models.unet import UNetConfig
 from demask.training.pix2pix_task import Pix2pixConfig, Pix2pixTask
 from demask.training.restorer_task import RestorerTask, RestorerTaskConfig
+from demask.training.sharing import model_card, save_weights
 from demask.training.task import Task
 from demask.training.trainer import Progress, Trainer, TrainerConfig, seed_of
 from demask.weights import registry
@@ -190,14 +191,33 @@ def rehearsal(recipe: Recipe) -> dict[str, Any]:
     return {**dataclasses.asdict(recipe), "parameters": parameters, "first_step": figures}
 
 
-def export_run(recipe: Recipe, path: Path, *, checkpoint_name: str = "last.pt") -> None:
-    """Export the averaged weights of a run as ONNX.
+def export_run(
+    recipe: Recipe, path: Path, *, checkpoint_name: str = "last.pt", card: Path | None = None
+) -> None:
+    """Export the averaged weights of a run.
+
+    Args:
+        recipe: As saved with the run.
+        path: An .onnx file, checked against torch, or a .safetensors file.
+        checkpoint_name: Which of the run's checkpoints.
+        card: Where a model card goes; None writes none.
 
     Raises:
+        OutputError: A file cannot be written.
         TrainingError: No checkpoint, one of another architecture, or an export that differs from torch.
     """
     task = make_task(recipe.task, seed=recipe.trainer.seed)
     trainer = Trainer(
         task, recipe.trainer, settings=dataclasses.asdict(recipe.task), checkpoint_name=checkpoint_name
     )
-    task.export(trainer.average.network, path)
+    network = trainer.average.network
+    if path.suffix == ".safetensors":
+        save_weights(network, path, about={"task": task.name, "steps": str(trainer.num_steps)})
+    else:
+        task.export(network, path)
+    if card:
+        text = model_card(
+            task.name, recipe, run=recipe.trainer.run, num_steps=trainer.num_steps,
+            parameters=sum(p.numel() for p in network.parameters()),
+        )  # fmt: skip
+        card.write_text(text, encoding="utf-8")

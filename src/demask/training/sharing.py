@@ -1,0 +1,129 @@
+"""A run as others can use it: weights as safetensors, and a model card that says what they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from demask.dataset.shards import FaceShards
+from demask.errors import DatasetError, OutputError
+
+_WHAT = {
+    "finder": "finds faces, bare or covered, and five points of each in a whole photograph",
+    "hole": "tells which pixels of an aligned crop are covered",
+    "restorer": "draws a plausible face into the hole of an aligned crop",
+    "landmarks": "places 468 points on the face of an aligned crop",
+    "pix2pix": "translates an aligned crop of a masked face to a bare one, without being told the hole",
+}
+_INVENTS = ("restorer", "pix2pix")
+
+
+def save_weights(network: nn.Module, path: Path, *, about: dict[str, str]) -> None:
+    """Write a network's weights as safetensors, whole or not at all.
+
+    Args:
+        network: Its parameters and buffers are stored as float32, by name.
+        path: The file; replaced if there.
+        about: Text kept in the file's header.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    tensors = {
+        name: value.detach().to("cpu", torch.float32 if value.is_floating_point() else value.dtype).contiguous()
+        for name, value in network.state_dict().items()
+    }
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        save_file(tensors, temporary, metadata=about)
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def model_card(name: str, recipe: Any, *, run: Path, num_steps: int, parameters: int) -> str:
+    """Describe a run: what it is, what it may not be used for, data, recipe, figures, limits; Markdown.
+
+    Args:
+        name: The task's name.
+        recipe: The run's `recipes.Recipe`.
+        run: The run's folder, whose `metrics.jsonl` holds the figures.
+        num_steps: Steps that the weights have seen.
+        parameters: How many numbers the network holds.
+    """
+    task, trainer = dataclasses.asdict(recipe.task), dataclasses.asdict(recipe.trainer)
+    lines = [f"# Model card: {name}", "", f"A network of {parameters:,} parameters that {_WHAT[name]}.", ""]
+    lines += ["## What it must not be used for", ""]
+    if name in _INVENTS:
+        lines += ["The face it draws is **invented** from the visible part. It is not the person's.", ""]
+    lines += [
+        "Never to identify or track anyone, and never as evidence of what a person looks like.",
+        "The rights of the training photographs below bind the weights too.",
+        "",
+        "## Data",
+        "",
+        *_data(Path(task["faces"]["data"] if "faces" in task else task["data"])),
+        "",
+        "## Recipe",
+        "",
+        f"{num_steps:,} of {trainer['steps']:,} steps of {recipe.task.batch_size} pictures, "
+        f"{trainer['precision']}, averaged over steps with decay {trainer['ema_decay']:g}.",
+        "",
+        "```json",
+        json.dumps({"task": task, "trainer": trainer}, indent=2, default=_plain),
+        "```",
+        "",
+        "## Figures on validation faces",
+        "",
+        *_figures(run, num_steps),
+        "",
+        "## Limits",
+        "",
+        "Coverings were drawn on photographs, not worn. Heads turned far, faces cut by the edge of the photo "
+        "and kinds of people rare in the data come out worse. Measure on your own pictures first.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _data(folder: Path) -> list[str]:
+    """A table of sources, faces and licences in the training split."""
+    try:
+        entries = FaceShards(folder, split="train").entries
+    except DatasetError:
+        return [f"The data set `{folder.name}`, which was not at hand when this card was written."]
+    rows: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        rows[entry.source, entry.licence] = rows.get((entry.source, entry.licence), 0) + 1
+    table = ["| source | faces trained on | rights, as the publisher states them |", "| --- | --- | --- |"]
+    return table + [
+        f"| {source} | {count:,} | {licence} |" for (source, licence), count in sorted(rows.items())
+    ]
+
+
+def _figures(run: Path, num_steps: int) -> list[str]:
+    """The last validation at or before these steps."""
+    last: dict[str, Any] = {}
+    path = run / "metrics.jsonl"
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        facts = json.loads(line)
+        if facts["group"] == "val" and facts["step"] <= num_steps:
+            last = facts
+    if not last:
+        return ["None were measured."]
+    names = [key for key in last if key not in ("step", "time", "group")]
+    rows = [f"| {key} | {last[key]:.4g} |" for key in names if not math.isnan(last[key])]
+    return [f"After {last['step']:,} steps:", "", "| figure | value |", "| --- | --- |", *rows]
+
+
+def _plain(value: object) -> str:
+    """Paths by their last name only: a card says nothing of the machine that trained."""
+    return value.name if isinstance(value, Path) else str(value)
