@@ -1,0 +1,242 @@
+"""Pictures per second of our trainer on the pix2pix recipe, beside a plain loop of the same architecture.
+
+The plain loop trains as the public implementations of pix2pix do: float32, batch 1, NCHW, eager, pairs
+prepared on disk and read by worker processes. Both take turns in one run; ratios are per round. What each
+part of a step costs is measured apart, with torch's own profiler for the operators.
+
+python benchmarks/training_speed.py --data runs/faces --out docs/measured/training_speed.json
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.flop_counter import FlopCounterMode
+
+import _common
+from demask.evaluation.bootstrap import mean_interval
+from demask.training.faces import CoveredFaces
+from demask.training.models.patchgan import PatchGanConfig
+from demask.training.models.unet256 import Unet256Config
+from demask.training.recipes import make_task, resolve
+from demask.training.trainer import Trainer
+
+GOAL = 3.0
+
+
+class Pairs(Dataset[tuple[Tensor, Tensor]]):
+    """Masked and bare faces side by side in PNG files, scaled to [-1, 1] as float32 [3, 256, 256]."""
+
+    def __init__(self, folder: Path) -> None:
+        self.paths = sorted(folder.glob("*.png"))
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        both = np.asarray(Image.open(self.paths[index]).convert("RGB"), np.float32) / 127.5 - 1
+        masked, face = (torch.from_numpy(part.transpose(2, 0, 1).copy()) for part in np.split(both, 2, axis=1))
+        return masked, face
+
+
+class PlainLoop:
+    """pix2pix as one would write it first: every choice the simplest."""
+
+    def __init__(self, folder: Path, *, workers: int) -> None:
+        torch.manual_seed(0)
+        self.generator, self.critic = Unet256Config().build(), PatchGanConfig().build()
+        rates = {"lr": 2e-4, "betas": (0.5, 0.999)}
+        self.of_generator = torch.optim.Adam(self.generator.parameters(), **rates)  # type: ignore[arg-type]
+        self.of_critic = torch.optim.Adam(self.critic.parameters(), **rates)  # type: ignore[arg-type]
+        self.loader = DataLoader(
+            Pairs(folder), batch_size=1, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+        )
+        self.pictures = self._endless()
+
+    def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
+            yield from self.loader
+
+    def step(self) -> None:
+        """One picture: critic, then generator."""
+        masked, face = next(self.pictures)
+        fake = self.generator(masked)
+        real_logits, fake_logits = self.critic(masked, face), self.critic(masked, fake.detach())
+        ones, zeros = torch.ones_like(real_logits), torch.zeros_like(fake_logits)
+        judge = F.binary_cross_entropy_with_logits
+        self.of_critic.zero_grad()
+        (0.5 * (judge(real_logits, ones) + judge(fake_logits, zeros))).backward()
+        self.of_critic.step()
+        self.critic.requires_grad_(False)
+        self.of_generator.zero_grad()
+        (judge(self.critic(masked, fake), ones) + 100 * F.l1_loss(fake, face)).backward()
+        self.of_generator.step()
+        self.critic.requires_grad_(True)
+
+
+def main() -> None:
+    """Take turns, then write the report."""
+    parser = _common.parser(__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of `demask dataset build`")
+    parser.add_argument("--recipe", default="pix2pix")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--pictures", type=int, default=48, help="pictures per turn")
+    parser.add_argument("--batch-sizes", default="1,4,8,16", help="for memory and speed by batch size")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--one-size", type=int, default=0, help="measure this batch size alone, print JSON")
+    arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    if arguments.one_size:
+        with tempfile.TemporaryDirectory() as scratch:
+            print(json.dumps(_ours(arguments, Path(scratch) / "run", batch_size=arguments.one_size)))
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        pairs = Path(scratch) / "pairs"
+        recipe = _recipe(arguments, Path(scratch) / "run", batch_size=8)
+        _prepare(pairs, recipe, count=64)
+        plain = PlainLoop(pairs, workers=arguments.workers)
+        plain.step()
+        rounds = []
+        for number in range(arguments.rounds):
+            theirs = _timed(plain.step, arguments.pictures)
+            ours = _ours(arguments, Path(scratch) / f"round{number}", batch_size=8)
+            rounds.append({"plain": theirs, **ours, "ratio": ours["pictures_per_s"] / theirs})
+            print(json.dumps(rounds[-1]))
+        profile = _profile(recipe)
+    # Each size in a process of its own, so that the peak of memory is its own.
+    by_size = {}
+    for size in arguments.batch_sizes.split(","):
+        alone = [sys.executable, *sys.argv, "--one-size", size]
+        said = subprocess.run(alone, capture_output=True, text=True, check=True).stdout
+        by_size[size] = json.loads(said.splitlines()[-1])
+    results = {
+        "recipe": arguments.recipe,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "rounds": rounds,
+        "ratio": mean_interval([one["ratio"] for one in rounds], seed=0).as_json(),
+        "by_batch_size": by_size,
+        "flops_per_picture": _flops(),
+        "profile": profile,
+    }
+    _common.write_report(arguments.out, results, table=_table(results))
+
+
+def _recipe(arguments: Any, run: Path, *, batch_size: int) -> Any:
+    settings = (f"batch_size={batch_size}", f"faces.workers={arguments.workers}", "trainer.log_every=1")
+    recipe = resolve(arguments.recipe, data=arguments.data, run=run, settings=settings)
+    steps = 3 + max(2, arguments.pictures // batch_size)
+    trainer = dataclasses.replace(recipe.trainer, steps=steps, validate_every=10**6, save_every_s=10**6)
+    return dataclasses.replace(
+        recipe, task=dataclasses.replace(recipe.task, lpips_backbone=None, lpips_linear=None), trainer=trainer
+    )
+
+
+def _prepare(folder: Path, recipe: Any, *, count: int) -> None:
+    """Draw coverings once and store the pairs, as the public implementations expect them."""
+    folder.mkdir()
+    faces = CoveredFaces(recipe.task.faces, split="train")
+    for number in range(count):
+        item = faces[number]
+        Image.fromarray(np.concatenate([item["masked"], item["face"]], axis=1)).save(
+            folder / f"{number:05d}.png"
+        )
+
+
+def _timed(step: Callable[[], None], pictures: int) -> float:
+    began = time.perf_counter()
+    for _ in range(pictures):
+        step()
+    return pictures / (time.perf_counter() - began)
+
+
+def _ours(arguments: Any, run: Path, *, batch_size: int) -> dict[str, float]:
+    """Pictures/s of the trainer itself, the first steps left out, and the share spent waiting for data."""
+    recipe = _recipe(arguments, run, batch_size=batch_size)
+    rates: list[tuple[float, float]] = []
+    task = make_task(recipe.task)
+    trainer = Trainer(task, recipe.trainer)
+    stop = recipe.trainer.steps - 1  # The last step validates.
+    trainer.fit(
+        lambda progress: rates.append((progress.pictures_per_s, progress.waiting_share)),
+        should_stop=lambda: len(rates) >= stop,
+    )
+    seconds = np.array([batch_size / rate for rate, _ in rates[3:]])
+    waits = np.array([share for _, share in rates[3:]])
+    return {
+        "pictures_per_s": float(len(seconds) * batch_size / seconds.sum()),
+        "waiting_share": float((waits * seconds).sum() / seconds.sum()),
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+
+
+def _flops() -> dict[str, float]:
+    """Multiply-adds times two of one forward pass, batch 1."""
+    picture = torch.zeros(1, 3, 256, 256)
+    generator, critic = Unet256Config().build().eval(), PatchGanConfig().build().eval()
+    counts = {}
+    for name, call in (("generator", lambda: generator(picture)), ("critic", lambda: critic(picture, picture))):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            call()
+        counts[name] = float(counter.get_total_flops())
+    return counts
+
+
+def _profile(recipe: Any) -> list[dict[str, Any]]:
+    """The ten operators that take most of two steps' time."""
+    trainer = Trainer(make_task(recipe.task), recipe.trainer)
+    trainer.rehearse()
+    batch = next(trainer.task.batches(start_step=0, num_steps=1, share=trainer.share))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for _ in range(2):
+            trainer._step(batch, 0.5)
+    events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
+    total = sum(event.self_cpu_time_total for event in events)
+    return [
+        {"operator": event.key, "share": round(event.self_cpu_time_total / total, 4), "calls": event.count}
+        for event in events[:10]
+    ]
+
+
+def _table(results: dict[str, Any]) -> str:
+    ratio, rounds = results["ratio"], results["rounds"]
+    plain, ours = (np.median([one[key] for one in rounds]) for key in ("plain", "pictures_per_s"))
+    met = "yes" if ratio["value"] >= GOAL else "no"
+    rows = [
+        ("plain loop: float32, batch 1, NCHW, eager, pairs on disk", plain),
+        (f"demask train {results['recipe']}: bfloat16, batch 8, channels last, coverings drawn live", ours),
+    ]
+    lines = ["| | pictures/s (median of rounds) |", "| --- | --- |"]
+    lines += [f"| {what} | {rate:.2f} |" for what, rate in rows]
+    lines += [
+        f"\nRatio per round: {ratio['value']:.2f} [{ratio['low']:.2f}, {ratio['high']:.2f}]; "
+        f"goal at least {GOAL:g}: {met}.\n",
+        "| batch size | pictures/s | waiting for data | peak of memory, GB |",
+        "| --- | --- | --- | --- |",
+    ]
+    for size, facts in results["by_batch_size"].items():
+        rate, waiting, peak = (facts[key] for key in ("pictures_per_s", "waiting_share", "peak_gb"))
+        lines.append(f"| {size} | {rate:.2f} | {waiting:.1%} | {peak:.2f} |")
+    lines += ["", "| operator | share of the step's processor time | calls |", "| --- | --- | --- |"]
+    lines += [f"| {one['operator']} | {one['share']:.1%} | {one['calls']} |" for one in results["profile"]]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
