@@ -35,12 +35,12 @@ class Sink:
             return
         from torch.utils.tensorboard import SummaryWriter
 
+        self.mlflow = _open_mlflow(mlflow, run, described or {}) if mlflow else None
         self.samples = run / "samples"
         self.samples.mkdir(exist_ok=True)
         self.lines = (run / "metrics.jsonl").open("a", encoding="utf-8")
         # Steps after the checkpoint will be taken again: drop what the killed run had drawn of them.
         self.board = SummaryWriter(str(run / "tensorboard"), purge_step=from_step)
-        self.mlflow = _open_mlflow(mlflow, run, described or {}) if mlflow else None
 
     def scalars(self, step: int, group: str, values: Mapping[str, float]) -> None:
         """One line of figures; `group` is train, val or speed."""
@@ -77,7 +77,7 @@ def _open_mlflow(address: str, run: Path, described: Mapping[str, Any]) -> Any:
         import mlflow
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"mlflow is {address!r} but MLflow is not installed; pip install mlflow-skinny"
+            f"mlflow is {address!r} but MLflow is not installed; pip install 'demask[mlflow]'"
         ) from error
     mlflow.set_tracking_uri(address)
     mlflow.set_experiment("demask")
