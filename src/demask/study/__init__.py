@@ -1,0 +1,1 @@
+"""People judge pictures: plan, assignment, store, simulated people, analysis, report."""

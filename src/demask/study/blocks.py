@@ -1,0 +1,203 @@
+"""The kinds of trials that a study is made of, one class for each kind of block."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from demask.errors import ConfigError
+
+TRUTH = "truth"  # The bare face as it was photographed.
+MASKED = "masked"  # The same photograph with its face mask.
+EXPRESSIONS = ("neutral", "happy", "sad", "angry", "surprised", "afraid", "disgusted")
+
+Texts = Mapping[str, str]  # Language code to words.
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """What all kinds of blocks share.
+
+    Attributes:
+        name: Unique in the plan; lower case, as in `likability`.
+        conditions: Which systems (and `truth`, `masked` where the kind shows them); empty = all systems.
+        faces: Faces each person sees in this block; None = all that the block has.
+        repeats: Trials shown once more, late in the block, to see how steady people are.
+        checks: Attention checks: trials that say which answer to give.
+        practice: Trials before the block, with feedback, on faces that are used for nothing else.
+        break_every: A pause is offered after so many trials; 0 = none inside the block.
+        exposure_ms: How long each picture stays; 0 = until the answer.
+        same_pictures_as: Name of an earlier block whose pictures each person judges again here.
+        prompt: The question by language; empty = our own wording, see `texts`.
+    """
+
+    name: str
+    conditions: tuple[str, ...] = ()
+    faces: int | None = None
+    repeats: int = 0
+    checks: int = 0
+    practice: int = 0
+    break_every: int = 0
+    exposure_ms: int = 0
+    same_pictures_as: str = ""
+    prompt: Texts = field(default_factory=dict)
+
+    kind = ""
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise ConfigError(f"blocks: name is {self.name!r}; use a-z, 0-9, dot, dash, plus and underscore")
+        for key in ("repeats", "checks", "practice", "break_every", "exposure_ms"):
+            if getattr(self, key) < 0:
+                raise ConfigError(f"blocks.{self.name}: {key} is {getattr(self, key)}; it must be 0 or more")
+        if self.faces is not None and self.faces < 1:
+            raise ConfigError(f"blocks.{self.name}: faces is {self.faces}; it must be 1 or more, or left out")
+        if len(set(self.conditions)) < len(self.conditions):
+            raise ConfigError(f"blocks.{self.name}: conditions names one twice: {', '.join(self.conditions)}")
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Every answer that a trial of this block can get."""
+        raise NotImplementedError
+
+    def shown(self, systems: tuple[str, ...]) -> tuple[str, ...]:
+        """The conditions of this block, given the plan's systems."""
+        return self.conditions or systems
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatingBlock(Block):
+    """Absolute category rating (ACR, ITU-T P.910 sec. 7.1) of one picture at a time.
+
+    Attributes:
+        scale: What is rated. `quality` gives the human-rated quality score (HQS).
+        points: 5, 7 or 10 categories from 1, or 100 for a slider from 0 to 100.
+        hidden_reference: The truth takes turns with the systems, unannounced (P.910's ACR-HR).
+        show_masked: The masked photograph stands beside the picture.
+    """
+
+    scale: Literal["likability", "quality", "realism"]
+    points: int = 5
+    hidden_reference: bool = False
+    show_masked: bool = False
+
+    kind = "rating"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.points not in (5, 7, 10, 100):
+            raise ConfigError(f"blocks.{self.name}: points is {self.points}; choose 5, 7, 10 or 100")
+
+    @property
+    def lowest(self) -> int:
+        """The lowest rating: 1, or 0 on the slider."""
+        return 0 if self.points == 100 else 1
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Every rating, as text."""
+        return tuple(str(number) for number in range(self.lowest, self.points + 1))
+
+    def shown(self, systems: tuple[str, ...]) -> tuple[str, ...]:
+        """The conditions, with the hidden reference."""
+        named = super().shown(systems)
+        return (*named, TRUTH) if self.hidden_reference and TRUTH not in named else named
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealOrRestoredBlock(Block):
+    """Which is real? After the test of pix2pix (arXiv:1611.07004, sec. 3.4): 1 s each, 10 practice trials.
+
+    Attributes:
+        design: `pair` shows the truth and a restored picture of one face, one after the other, and asks
+            which is real; `single` shows one picture and asks whether it is real or restored.
+    """
+
+    design: Literal["pair", "single"] = "pair"
+    practice: int = 10
+    exposure_ms: int = 1000
+
+    kind = "real_or_restored"
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Which picture is real, or what the one picture is."""
+        return ("first", "second") if self.design == "pair" else ("real", "restored")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairBlock(Block):
+    """Which of two systems' pictures of one face is better?
+
+    Attributes:
+        show_masked: The masked photograph stands above the two.
+    """
+
+    show_masked: bool = False
+
+    kind = "pair"
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The picture that is preferred."""
+        return ("first", "second")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpressionBlock(Block):
+    """Which expression does the face have? The truth comes from the labels of the pictures.
+
+    Attributes:
+        expressions: The choices offered; faces with another label, or none, are not shown.
+    """
+
+    expressions: tuple[str, ...] = EXPRESSIONS
+
+    kind = "expression"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = [name for name in self.expressions if name not in EXPRESSIONS]
+        if unknown or len(self.expressions) < 2:
+            raise ConfigError(
+                f"blocks.{self.name}: expressions is {list(self.expressions)}; "
+                f"name at least two of {', '.join(EXPRESSIONS)}"
+            )
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """The expressions."""
+        return self.expressions
+
+    def shown(self, systems: tuple[str, ...]) -> tuple[str, ...]:
+        """The conditions; by default masked against every system against the truth."""
+        return self.conditions or (MASKED, *systems, TRUTH)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamePersonBlock(Block):
+    """Do the two pictures show one person? A restored picture beside a truth.
+
+    Attributes:
+        reference: `same_photo`: where the person is the same, the truth of that very photograph;
+            `other_photo`: another photograph of the person, so that the part above the face mask
+            does not give the answer away. Needs identity labels with two photographs each.
+    """
+
+    reference: Literal["same_photo", "other_photo"] = "same_photo"
+
+    kind = "same_person"
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """One person or two."""
+        return ("same", "different")
+
+
+BLOCK_KINDS: dict[str, type[Block]] = {
+    kind.kind: kind for kind in (RatingBlock, RealOrRestoredBlock, PairBlock, ExpressionBlock, SamePersonBlock)
+}
