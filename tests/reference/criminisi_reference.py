@@ -19,9 +19,7 @@ SLOPE = (-1, -2, 0, 2, 1)
 @cache
 def lab_thirds(pixel: Pixel) -> Pixel:
     """CIE Lab of one sRGB pixel in thirds of a unit."""
-    r, g, b = (
-        v / 255 / 12.92 if v / 255 <= 0.04045 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in pixel
-    )
+    r, g, b = (v / 255 / 12.92 if v / 255 <= 0.04045 else ((v / 255 + 0.055) / 1.055) ** 2.4 for v in pixel)
     x = (0.4124564 * r + 0.3575761 * g + 0.1804375 * b) / 0.95047
     y = 0.2126729 * r + 0.7151522 * g + 0.0721750 * b
     z = (0.0193339 * r + 0.1191920 * g + 0.9503041 * b) / 1.08883

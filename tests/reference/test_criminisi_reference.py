@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import criminisi_reference
 import numpy as np
 import pytest
 
-import criminisi_reference
 from demask.restorers.cielab import to_lab
 from demask.restorers.criminisi import CriminisiConfig, Filling
 from demask.types import Hole, ImageU8
@@ -33,7 +33,9 @@ def picture_of(seed: int) -> tuple[ImageU8, Hole]:
     return np.clip(picture, 0, 255).astype(np.uint8), hole
 
 
-@pytest.mark.parametrize(("seed", "patch_px"), [*((seed, 9) for seed in range(8)), (8, 5), (9, 5), (10, 3), (11, 7)])
+@pytest.mark.parametrize(
+    ("seed", "patch_px"), [*((seed, 9) for seed in range(8)), (8, 5), (9, 5), (10, 3), (11, 7)]
+)
 def test_same_order_and_same_pixels(seed: int, patch_px: int) -> None:
     picture, hole = picture_of(seed)
     assert hole.any()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from demask import __version__
-from demask.cli import cover, dataset, doctor, export, find, remove, train, weights
+from demask.cli import cover, dataset, doctor, export, find, remove, restorers, train, weights
 from demask.cli.options import Debug
 
 app = typer.Typer(
@@ -48,4 +48,5 @@ app.add_typer(dataset.app, name="dataset")
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.add_typer(weights.app, name="weights")
+app.command("restorers")(restorers.restorers)
 app.command("doctor")(doctor.doctor)

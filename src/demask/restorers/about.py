@@ -30,7 +30,7 @@ class About:
         name: What `get_restorer` knows it by.
         version: Goes up whenever the same input gives other pixels than before.
         what: How it fills a hole, in a sentence.
-        paper: Authors, title, where and when; what it is instead where there is no paper.
+        paper: Authors, title, where and when; or that there is none.
         parameters: Its settings.
         departures: Where it differs from the paper, and why; empty = nowhere that we know of.
         extra: The optional extra of the package that it needs; empty = none.

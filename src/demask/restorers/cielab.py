@@ -27,8 +27,6 @@ def to_lab(picture: ImageU8) -> npt.NDArray[np.float64]:
     levels = np.arange(256) / 255
     linear = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)[picture]
     # Three products and two sums per value, in a fixed order; a matrix product's order is the library's.
-    x, y, z = (
-        linear[..., 0] * row[0] + linear[..., 1] * row[1] + linear[..., 2] * row[2] for row in _TO_XYZ
-    )
+    x, y, z = (linear[..., 0] * row[0] + linear[..., 1] * row[1] + linear[..., 2] * row[2] for row in _TO_XYZ)
     fx, fy, fz = (np.where(t > _EPSILON, np.cbrt(t), (_KAPPA * t + 16) / 116) for t in (x, y, z))
     return np.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)

@@ -7,10 +7,13 @@ Image and Video Inpainting", CVPR 2001.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from demask.errors import ShapeMismatch
+from demask.restorers.about import About, Parameter
 from demask.types import Hole, ImageU8
 
 RADIUS_PX = 5
@@ -48,3 +51,38 @@ def telea() -> ClassicalRestorer:
 def navier_stokes() -> ClassicalRestorer:
     """Isophote transport (Bertalmio et al. 2001)."""
     return ClassicalRestorer(cv2.INPAINT_NS)
+
+
+_RADIUS = Parameter(
+    name="radius_px",
+    ours=RADIUS_PX,
+    paper=None,
+    what="neighbourhood that a pixel is computed from, pixels",
+)
+ABOUTS = (
+    About(
+        name="telea",
+        version=1,
+        what="Fills from the rim inwards, each pixel from a weighted mean of those already there.",
+        paper=(
+            "A. Telea, An Image Inpainting Technique Based on the Fast Marching Method, Journal of Graphics "
+            "Tools 9(1), 2004"
+        ),
+        parameters=(replace(_RADIUS, paper="about the hole's thickness"),),
+        departures=("OpenCV's implementation (cv2.inpaint), as it is.",),
+    ),
+    About(
+        name="navier-stokes",
+        version=1,
+        what="Carries lines of equal brightness on into the hole, as a fluid would flow.",
+        paper=(
+            "M. Bertalmio, A. L. Bertozzi, G. Sapiro, Navier-Stokes, Fluid Dynamics, and Image and Video "
+            "Inpainting, CVPR 2001"
+        ),
+        parameters=(_RADIUS,),
+        departures=(
+            "OpenCV's implementation (cv2.inpaint), as it is: one pass from the rim inwards by fast marching, "
+            "where the paper lets the flow settle over many iterations; radius_px is OpenCV's own.",
+        ),
+    ),
+)

@@ -83,7 +83,8 @@ class Filling(Iterator[Step]):
     Attributes:
         picture: What is filled so far, uint8 RGB [H, W, 3]; black where it is not.
         known: Pixels of the photograph and those filled so far, bool [H, W].
-        confidence: C of the paper for known pixels, float64 [H, W] in [0, 1].
+        confidence: C of the paper for known pixels, float64 [H, W] in [0, 1]; 0 where nothing is known.
+        priority: P of the paper on the fill front, float64 [H, W]; -1 elsewhere.
 
     Args:
         masked: uint8 RGB [H, W, 3]; what it shows in the hole does not matter.
@@ -108,13 +109,13 @@ class Filling(Iterator[Step]):
         self._strength = np.full(hole.shape, -1, np.int64)
         # C and P on the fill front; -1 elsewhere.
         self._front_confidence = np.full(hole.shape, -1.0)
-        self._priority = np.full(hole.shape, -1.0)
+        self.priority = np.full(hole.shape, -1.0)
         self._refresh((slice(0, hole.shape[0]), slice(0, hole.shape[1])))
 
     def __next__(self) -> Step:
         """Fill the patch of the highest priority (steps 1 to 3 of the paper's table 1)."""
         y, x = self._first_in_line()
-        if self._priority[y, x] < 0:
+        if self.priority[y, x] < 0:
             raise StopIteration
         region = self._around(y, x, self._reach)
 
@@ -147,9 +148,10 @@ class Filling(Iterator[Step]):
 
         In flat surroundings the data term, and with it every priority, is zero: confidence decides.
         """
-        best = np.flatnonzero(self._priority == self._priority.max())
+        best = np.flatnonzero(self.priority == self.priority.max())
         chosen = int(best[self._front_confidence.ravel()[best].argmax()])
-        return divmod(chosen, self._priority.shape[1])
+        y, x = divmod(chosen, self.known.shape[1])
+        return int(y), int(x)
 
     def _around(self, y: int, x: int, reach: int) -> tuple[slice, slice]:
         return self._widened((slice(y, y + 1), slice(x, x + 1)), reach)
@@ -165,19 +167,19 @@ class Filling(Iterator[Step]):
         """Bring gradients, front and priorities up to date where `changed` pixels can be felt."""
         near = self._widened(changed, 1)
         wider = self._widened(near, 1)
-        kept = tuple(
-            slice(part.start - outer.start, part.stop - outer.start)
-            for part, outer in zip(near, wider, strict=True)
-        )
-        gradient = _double_gradient(self._grey[wider], self.known[wider])[kept]
+        top, left = near[0].start - wider[0].start, near[1].start - wider[1].start
+        gradient = _double_gradient(self._grey[wider], self.known[wider])[
+            top : top + near[0].stop - near[0].start, left : left + near[1].stop - near[1].start
+        ]
         self._gradient[near] = gradient
         self._strength[near] = np.where(self.known[near], (gradient**2).sum(axis=2), -1)
 
-        felt = self._widened(changed, max(self._reach + 1, 3))
+        # A patch sees a changed gradient from here; normals (5x5) and front are felt no further.
+        felt = self._widened(changed, self._reach + 1)
         wider = self._widened(felt, 2)
         normals = _normals(~self.known[wider])
         front = _rim(~self.known[wider])
-        self._priority[felt] = self._front_confidence[felt] = -1
+        self.priority[felt] = self._front_confidence[felt] = -1
         top, left = wider[0].start, wider[1].start
         for row, column in np.argwhere(front):
             y, x = top + int(row), left + int(column)
@@ -188,7 +190,7 @@ class Filling(Iterator[Step]):
                 believed = self.confidence[region]
                 confidence = math.fsum(believed.ravel().tolist()) / believed.size
                 self._front_confidence[y, x] = confidence
-                self._priority[y, x] = confidence * self._data_term(region, normal)
+                self.priority[y, x] = confidence * self._data_term(region, normal)
 
     def _data_term(self, region: tuple[slice, slice], normal: tuple[int, int]) -> float:
         """D = |isophote . normal| / alpha (eq. 1), with the strongest known gradient of the patch."""

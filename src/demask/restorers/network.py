@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from demask.errors import ShapeMismatch
+from demask.restorers.about import About
 from demask.types import Hole, ImageU8
 from demask.weights.sessions import Session, require_contract
 
@@ -95,3 +96,11 @@ def network_restorer(session: Session) -> NetworkRestorer | TranslatorRestorer:
     """
     blind = [node.name for node in session.get_inputs()] == ["masked"]
     return TranslatorRestorer(session) if blind else NetworkRestorer(session)
+
+
+ABOUT = About(
+    name="network",
+    version=1,
+    what="The shipped network: a U-Net that draws the whole face from the blanked crop and its hole.",
+    paper="no paper; demask's own, described in docs/model-card.md",
+)

@@ -65,7 +65,9 @@ class PatchSearch:
         row, column = np.unravel_index(int(score.argmin()), score.shape)
         return int(row), int(column)
 
-    def _correlate(self, plane: npt.NDArray[np.floating], kernel: npt.NDArray[np.generic]) -> npt.NDArray[np.floating]:
+    def _correlate(
+        self, plane: npt.NDArray[np.floating], kernel: npt.NDArray[np.generic]
+    ) -> npt.NDArray[np.floating]:
         """`out[y, x] = sum of kernel[i, j] * plane[y + i, x + j]` for every whole patch."""
         side = self._patch_px
         rows, columns = plane.shape[0] - side + 1, plane.shape[1] - side + 1

@@ -9,9 +9,10 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from demask.errors import UsageError
+from demask.restorers.about import About
 from demask.types import Hole, ImageU8, Restorer
 
-NAMES = ("network", "telea", "navier-stokes")
+NAMES = ("network", "telea", "navier-stokes", "criminisi", "biharmonic", "mean-face", "nothing")
 
 
 @runtime_checkable
@@ -29,15 +30,15 @@ def get_restorer(
     """Make a restorer.
 
     Args:
-        name: `network` (shipped), `telea`, `navier-stokes`, or the path of an .onnx file with the
+        name: One of `NAMES` (`network` is the shipped one), or the path of an .onnx file with the
             inputs and outputs of the shipped one, or without the hole (a blind translator).
         device: Where a network runs: `auto`, `cpu`, `cuda` or `cuda:N`.
         threads: Threads of a network; None leaves it to the runtime.
         quick: See `demask.weights.sessions.open_session`.
 
     Raises:
-        UsageError: The name is unknown; the message gives the nearest one.
-        WeightsError: The network is missing, damaged or of another kind.
+        UsageError: The name is unknown (the message gives the nearest one), or an extra is not installed.
+        WeightsError: The network, or the mean face, is missing, damaged or of another kind.
         DeviceUnavailable: The named device is not there.
     """
     if name == "network" or name.endswith(".onnx"):
@@ -46,13 +47,49 @@ def get_restorer(
 
         weights = "restorer" if name == "network" else Path(name)
         return network_restorer(open_session(weights, device=device, threads=threads, quick=quick))
-    if name in NAMES:
-        from demask.restorers import classical
+    return _without_network(name)
 
-        return classical.telea() if name == "telea" else classical.navier_stokes()
+
+def _without_network(name: str) -> Restorer:
+    match name:
+        case "telea" | "navier-stokes":
+            from demask.restorers import classical
+
+            return classical.telea() if name == "telea" else classical.navier_stokes()
+        case "criminisi":
+            from demask.restorers.criminisi import Criminisi
+
+            return Criminisi()
+        case "biharmonic":
+            from demask.restorers.biharmonic import Biharmonic
+
+            return Biharmonic()
+        case "mean-face" | "nothing":
+            from demask.restorers import floors
+
+            return floors.MeanFace() if name == "mean-face" else floors.Nothing()
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> UsageError:
     near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else "an own network is named by its .onnx file"
-    raise UsageError(f"unknown restorer {name!r}; it is one of {', '.join(NAMES)}; {hint}")
+    return UsageError(f"unknown restorer {name!r}; it is one of {', '.join(NAMES)}; {hint}")
+
+
+def describe(name: str) -> About:
+    """What a restorer is, without opening it: its paper, its parameters beside the paper's, departures.
+
+    Raises:
+        UsageError: The name is unknown; the message gives the nearest one.
+    """
+    from demask.restorers import biharmonic, classical, criminisi, floors, network
+
+    abouts = (network.ABOUT, *classical.ABOUTS, criminisi.ABOUT, biharmonic.ABOUT, *floors.ABOUTS)
+    found = {about.name: about for about in abouts}
+    if name not in found:
+        raise _unknown(name)
+    return found[name]
 
 
 def fill(restorer: Restorer, masked: ImageU8, hole: Hole) -> ImageU8:
