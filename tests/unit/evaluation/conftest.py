@@ -25,6 +25,16 @@ def suite() -> Suite:
 
 
 @pytest.fixture
+def metric_weights(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the metric networks, named by DEMASK_WEIGHTS while the test runs."""
+    folder = Path(os.environ.get("DEMASK_WEIGHTS", NEIGHBOUR))
+    if not all((folder / file).is_file() for file in ("lpips_sq.onnx", "mobileface_v2.onnx")):
+        pytest.skip("needs lpips_sq.onnx and mobileface_v2.onnx in DEMASK_WEIGHTS")
+    monkeypatch.setenv("DEMASK_WEIGHTS", str(folder))
+    return folder
+
+
+@pytest.fixture
 def drawn_face() -> np.ndarray:
     """A face of ellipses in the canonical frame, uint8 RGB [256, 256, 3]: nobody's likeness."""
     import cv2

@@ -64,7 +64,7 @@ class Lpips:
         for level in self.GRAIN_LEVELS:
             rng = np.random.default_rng(round(level * 2))
             grain = rng.normal(0, level, (1, 3, *picture.shape[:2])).astype(np.float32)
-            feed = {"ref": _normalised(truth, grain), "dist": _normalised(picture, grain)}
+            feed = {"ref": imagenet_normalised(truth, grain), "dist": imagenet_normalised(picture, grain)}
             score = float(np.asarray(self._session.run(None, feed)[0]).reshape(-1)[0])
             if np.isfinite(score):
                 return max(score, 0.0)
@@ -105,7 +105,15 @@ class Identity:
         return float(self.embed(picture, points) @ self.embed(truth, points))
 
 
-def _normalised(picture: ImageU8, grain: Floats) -> Floats:
-    """RGB uint8 to ImageNet-normalised float [1, 3, H, W]; grain is in grey levels."""
-    planes = (picture.transpose(2, 0, 1)[None].astype(np.float32) + grain) / np.float32(255)
+def imagenet_normalised(picture: ImageU8, grain: Floats | None = None) -> Floats:
+    """RGB uint8 [H, W, 3] to ImageNet-normalised float32 [1, 3, H, W].
+
+    Args:
+        picture: The picture.
+        grain: Added before, in grey levels, float32 [1, 3, H, W]; None adds none.
+    """
+    planes = picture.transpose(2, 0, 1)[None].astype(np.float32)
+    if grain is not None:
+        planes = planes + grain
+    planes = planes / np.float32(255)
     return np.ascontiguousarray((planes - IMAGENET_MEAN) / IMAGENET_STD, dtype=np.float32)

@@ -14,6 +14,9 @@ import numpy.typing as npt
 from demask.errors import InputError
 from demask.types import Hole, ImageU8
 
+Planes = npt.NDArray[np.float64]
+"""Colour planes, float64 [H, W, C]."""
+
 PSNR_CAP_DB = 100.0
 """PSNR of identical pictures: infinity would swallow every mean. One grey level of error in one
 value of a 256 px picture is 101 dB, so nothing that can be measured lies above the cap."""
@@ -38,7 +41,7 @@ def mse(picture: ImageU8, truth: ImageU8, region: Hole | None = None) -> float:
     Raises:
         InputError: The shapes differ.
     """
-    _check(picture, truth, region)
+    require_comparable(picture, truth, region)
     difference = picture.astype(np.float64) - truth.astype(np.float64)
     if region is not None:
         difference = difference[region]
@@ -54,7 +57,7 @@ def psnr(picture: ImageU8, truth: ImageU8, region: Hole | None = None) -> float:
     return float(np.minimum(PSNR_CAP_DB, 10 * np.log10(DATA_RANGE**2 / error)))
 
 
-def ssim_map(picture: ImageU8, truth: ImageU8) -> npt.NDArray[np.float64]:
+def ssim_map(picture: ImageU8, truth: ImageU8) -> Planes:
     """SSIM at every pixel, mean of the three channels.
 
     Wang et al. 2004 (IEEE TIP 13(4), eq. 13), 11 px Gaussian window with sigma 1.5, K1 = 0.01,
@@ -67,8 +70,25 @@ def ssim_map(picture: ImageU8, truth: ImageU8) -> npt.NDArray[np.float64]:
     Returns:
         float64 [H, W] in [-1, 1].
     """
-    _check(picture, truth, None)
-    x, y = picture.astype(np.float64), truth.astype(np.float64)
+    require_comparable(picture, truth, None)
+    luminance, structure = similarity_terms(picture.astype(np.float64), truth.astype(np.float64))
+    similarity: Planes = (luminance * structure).mean(axis=2)
+    return similarity
+
+
+def similarity_terms(x: Planes, y: Planes) -> tuple[Planes, Planes]:
+    """The two factors of SSIM at every pixel: luminance, and contrast times structure.
+
+    Wang et al. 2004, eq. 6 and 9-10 with C3 = C2 / 2, which joins contrast and structure to one
+    fraction; window and constants as `ssim_map` names them.
+
+    Args:
+        x: float64 [H, W, C] on 0..255.
+        y: Same shape.
+
+    Returns:
+        Luminance in [0, 1] and structure in [-1, 1], float64 [H, W, C] each.
+    """
     mean_x, mean_y = _blur(x), _blur(y)
     # Rounding can leave a tiny negative variance on flat pictures.
     variance_x = np.maximum(_blur(x * x) - mean_x**2, 0)
@@ -77,8 +97,14 @@ def ssim_map(picture: ImageU8, truth: ImageU8) -> npt.NDArray[np.float64]:
     c1, c2 = (K1 * DATA_RANGE) ** 2, (K2 * DATA_RANGE) ** 2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
     structure = (2 * covariance + c2) / (variance_x + variance_y + c2)
-    similarity: npt.NDArray[np.float64] = (luminance * structure).mean(axis=2)
-    return similarity
+    return luminance, structure
+
+
+def whole_windows(counted: Hole) -> Hole:
+    """Pixels whose whole SSIM window lies inside the picture and on pixels that count, bool [H, W]."""
+    kernel = np.ones((WINDOW_PX, WINDOW_PX), np.uint8)
+    eroded = cv2.erode(counted.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    return np.asarray(eroded, bool)
 
 
 def ssim(picture: ImageU8, truth: ImageU8, region: Hole | None = None, *, valid: Hole | None = None) -> float:
@@ -97,16 +123,11 @@ def ssim(picture: ImageU8, truth: ImageU8, region: Hole | None = None, *, valid:
     Returns:
         A number in [-1, 1]; NaN when no pixel counts.
     """
-    _check(picture, truth, region)
-    _check(picture, truth, valid)
+    require_comparable(picture, truth, region)
+    require_comparable(picture, truth, valid)
     everywhere = np.ones(picture.shape[:2], bool)
     counted = everywhere if valid is None else valid
-    trusted = cv2.erode(
-        counted.astype(np.uint8),
-        np.ones((WINDOW_PX, WINDOW_PX), np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=0,
-    ).astype(bool)
+    trusted = whole_windows(counted)
     wanted = counted if region is None else region & counted
     chosen = wanted & trusted if (wanted & trusted).any() else wanted
     return float(ssim_map(picture, truth)[chosen].mean()) if chosen.any() else float("nan")
@@ -128,14 +149,15 @@ def hole_iou(found: Hole, truth: Hole, valid: Hole | None = None) -> float:
     return float((found & truth).sum() / union) if union else 1.0
 
 
-def _blur(channels: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _blur(channels: npt.NDArray[np.float64]) -> Planes:
     blurred = cv2.GaussianBlur(
         channels, (WINDOW_PX, WINDOW_PX), sigmaX=SIGMA_PX, sigmaY=SIGMA_PX, borderType=cv2.BORDER_REFLECT
     )
     return np.asarray(blurred, np.float64)
 
 
-def _check(picture: ImageU8, truth: ImageU8, region: Hole | None) -> None:
+def require_comparable(picture: ImageU8, truth: ImageU8, region: Hole | None) -> None:
+    """Raise an InputError unless both are uint8 [H, W, 3] of one shape and the region is [H, W]."""
     if picture.shape != truth.shape or picture.ndim != 3 or picture.shape[2] != 3:
         raise InputError(
             f"pictures of shapes {picture.shape} and {truth.shape} cannot be compared; both must be [H, W, 3]"

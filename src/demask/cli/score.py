@@ -1,0 +1,275 @@
+"""`demask score`: how near restored pictures come to the truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from demask.cli import options as o
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+    from demask.evaluation.bootstrap import Interval
+    from demask.evaluation.metrics.distributions import SetDistance
+    from demask.evaluation.pairs import Matched
+    from demask.evaluation.score import Row, Scorer
+    from demask.evaluation.score_report import Line
+
+_NAMED_SHOWN = 10
+_PLAIN_WIDTH = 160
+_SET_DIGITS = 5
+
+
+def score(
+    restored: Annotated[
+        Path, typer.Argument(metavar="RESTORED", help="Folder of restored pictures, or one file.")
+    ],
+    truth: Annotated[
+        Path, typer.Argument(metavar="TRUTH", help="Folder of the same names, any suffix; or one file.")
+    ],
+    holes: Annotated[
+        Path | None,
+        typer.Option("--holes", metavar="DIR", help="PNG holes of the same names, non-zero = hole."),
+    ] = None,
+    masked: Annotated[
+        Path | None,
+        typer.Option(
+            "--masked", metavar="DIR", help="The pictures before they were restored: measured beside them."
+        ),
+    ] = None,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Write a .json or .csv file. May be given several times."
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            "--metrics",
+            envvar="DEMASK_METRICS",
+            metavar="NAME,...|all",
+            help="Of mse, psnr, ssim, ms_ssim, lpips, lpips_alex, lpips_vgg, identity, landmarks, fid, kid. "
+            "Default: all but lpips_alex, lpips_vgg, fid and kid.",
+        ),
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(
+            "--features", metavar="FILE", help="ONNX network for FID and KID; default: SqueezeNet 1.1."
+        ),
+    ] = None,
+    allow_unmatched: Annotated[
+        bool, typer.Option("--allow-unmatched", help="Pictures without a partner are named but no failure.")
+    ] = False,
+    device: o.Device = "auto",
+    threads: o.Threads = None,
+    max_megapixels: o.MaxMegapixels = 100,
+    overwrite: o.Overwrite = False,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Compare restored pictures with the truth, whoever made them.
+
+    Files are matched by their path without suffix. Prints each figure's mean with its 95 % bootstrap
+    interval over pictures. Nothing is resized: two sizes in a pair are that pair's error. A picture
+    without a partner makes the exit code 3, like one that fails.
+
+    Example: demask score restored/ truth/ --holes holes/ -o scores.json
+    """
+    from demask.errors import UsageError, WeightsError
+
+    targets = _targets(out or [], overwrite=overwrite)
+
+    from demask.evaluation.metrics.catalogue import METRICS, parse_metrics
+    from demask.evaluation.pairs import match
+
+    names, by_name = parse_metrics(metrics)
+    if features is not None and not any(METRICS[name].of_set for name in names):
+        raise UsageError("--features is given but neither fid nor kid is measured; add --metrics fid,kid")
+    matched = match(restored, truth, holes=holes, masked=masked)
+
+    from demask.cli.streams import say
+    from demask.evaluation.metrics.networks import open_networks
+    from demask.evaluation.score import Scorer
+    from demask.evaluation.score_report import as_csv, as_json, summarise
+
+    networks = open_networks(names, device=device, threads=threads, features=features)
+    if by_name and networks.missing:
+        raise WeightsError("; ".join(f"{name}: {why}" for name, why in networks.missing.items()))
+    if not quiet:
+        for name, why in networks.missing.items():
+            say(f"{name} is left out: {why}")
+    scorer = Scorer(
+        names,
+        networks,
+        holes=holes is not None,
+        masked=masked is not None,
+        max_megapixels=max_megapixels,
+    )
+    rows = _run(scorer, matched, json=json, quiet=quiet)
+    _name_unmatched(matched, quiet=quiet)
+    done = [row for row in rows if row.error is None]
+    lines = summarise(rows, scorer.columns)
+    sets = scorer.set_distances()
+    network = networks.features.name if networks.features else None
+    for target in targets:
+        from demask.photo.atomic import write_atomic
+
+        if target.suffix.lower() == ".csv":
+            data = as_csv(rows, scorer.columns)
+        else:
+            data = as_json(
+                rows,
+                lines,
+                command=_command(),
+                sets=sets,
+                feature_network=network,
+                missing=networks.missing,
+                matched=matched,
+            )
+        write_atomic(target, data, overwrite=overwrite)
+    if done and not json:
+        _print(lines, sets, network, num=len(done))
+    num_unmatched = 0 if allow_unmatched else len(matched.only_restored) + len(matched.only_truth)
+    raise typer.Exit(_exit_code(len(done), len(rows) - len(done) + num_unmatched))
+
+
+def _targets(out: Sequence[Path], *, overwrite: bool) -> list[Path]:
+    """Check the files to write before any work is done."""
+    from demask.errors import OutputError, OutputExists, UsageError
+
+    for path in out:
+        if path.suffix.lower() not in (".json", ".csv"):
+            raise UsageError(f"--out {path}: the name must end in .json or .csv")
+        if not path.parent.is_dir():
+            raise OutputError(f"cannot write {path}: there is no folder {path.parent}; make it first")
+        if path.exists() and not overwrite:
+            raise OutputExists(f"{path} exists; name another output or pass --overwrite")
+    if len({path.resolve() for path in out}) < len(out):
+        raise UsageError("--out names one file twice; give each its own name")
+    return list(out)
+
+
+def _run(scorer: Scorer, matched: Matched, *, json: bool, quiet: bool) -> list[Row]:
+    """Measure all pairs; errors are told at once.
+
+    Raises:
+        KeyboardInterrupt: After Ctrl-C; no output file has been touched.
+    """
+    from demask.cli.streams import meter, print_json, say_error
+    from demask.evaluation.score_report import row_record
+
+    rows: list[Row] = []
+    num = len(matched.pairs)
+    try:
+        with meter("pictures", shown=num > 1 and not quiet) as show:
+            for pair in matched.pairs:
+                rows.append(scorer(pair))
+                show(len(rows), num)
+                if rows[-1].error is not None:
+                    say_error(f"{pair.name}: {rows[-1].error}")
+                if json:
+                    print_json(row_record(rows[-1]))
+    except KeyboardInterrupt:
+        say_error(f"interrupted; {len(rows)} of {num} pictures were measured, nothing was written")
+        raise
+    return rows
+
+
+def _name_unmatched(matched: Matched, *, quiet: bool) -> None:
+    from demask.cli.streams import say, say_error
+
+    for what, paths in (("no truth for", matched.only_restored), ("nothing restored for", matched.only_truth)):
+        for path in paths:
+            say_error(f"{what} {path}")
+    if quiet:
+        return
+    for what, names in (("hole", matched.no_hole), ("masked input", matched.no_masked)):
+        if names:
+            more = f" and {len(names) - _NAMED_SHOWN} more" if len(names) > _NAMED_SHOWN else ""
+            say(f"no {what} for {', '.join(names[:_NAMED_SHOWN])}{more}")
+
+
+def _exit_code(num_done: int, num_failed: int) -> int:
+    from demask.cli.report import FAILED_SOME
+
+    if not num_failed:
+        return 0
+    return FAILED_SOME if num_done else 1
+
+
+def _command() -> list[str]:
+    import sys
+
+    return ["demask", *sys.argv[1:]]
+
+
+def _print(
+    lines: Sequence[Line], sets: dict[str, dict[str, SetDistance]], network: str | None, *, num: int
+) -> None:
+    """The table on stdout, then what it must not hide."""
+    from rich.console import Console
+
+    from demask.evaluation.metrics.catalogue import heading_of
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=_PLAIN_WIDTH)
+    if lines:
+        console.print(_table(lines, num))
+    for line in lines:
+        for reason, count in line.reasons.items():
+            console.print(f"{heading_of(line.column)}: {count} of {num} have none: {reason}", markup=False)
+    for name, sides in sets.items():
+        text = ", ".join(f"{side} {distance.value:.{_SET_DIGITS}g}" for side, distance in sides.items())
+        distance = next(iter(sides.values()))
+        console.print(f"{heading_of(name)}: {text} ({distance.num[0]} pictures; {network})", markup=False)
+        if distance.num_left_out:
+            console.print(f"  {distance.num_left_out} feature vectors were not finite and are left out")
+        if distance.few:
+            console.print(
+                f"  too few pictures, fewer than {2 * distance.num_dims} (twice the features): "
+                + ("FID comes out too high" if name == "fid" else "KID scatters widely"),
+                markup=False,
+            )
+    if sets:
+        console.print(
+            "Never set them beside figures of another network, such as the published ones of Inception.",
+            markup=False,
+        )
+
+
+def _table(lines: Sequence[Line], num: int) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from demask.evaluation.metrics.catalogue import heading_of, metric_of
+
+    compared = any(line.masked is not None for line in lines)
+    table = Table(box=box.SIMPLE, title_justify="left")
+    table.title = f"{num} pictures against the truth: mean \\[95 % bootstrap interval]"
+    table.add_column("figure")
+    table.add_column("better", min_width=6)
+    for head in ("restored", *(["masked input", "restored - masked"] if compared else []), "pictures"):
+        table.add_column(head, justify="right")
+    for line in lines:
+        metric = metric_of(line.column)
+        cells = [heading_of(line.column), metric.better, _cell(line.mean, metric.places)]
+        if compared:
+            cells += [_cell(line.masked, metric.places), _cell(line.difference, metric.places)]
+        table.add_row(*cells, str(line.mean.num))
+    return table
+
+
+def _cell(interval: Interval | None, places: int) -> str:
+    if interval is None or not interval.num:
+        return "-"
+    # The bracket is escaped: rich would take it for markup.
+    return f"{interval.value:.{places}f} \\[{interval.low:.{places}f}, {interval.high:.{places}f}]"

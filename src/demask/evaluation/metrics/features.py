@@ -1,0 +1,149 @@
+"""Networks that turn pictures into feature vectors, for FID and KID."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from demask.errors import InputError, WeightsError
+from demask.evaluation.metrics.perceptual import imagenet_normalised
+from demask.types import ImageU8
+from demask.weights import registry
+from demask.weights.sessions import Session, open_session
+
+Features = npt.NDArray[np.float32]
+
+FEATURE_PX = 256
+"""Side of the square that a picture is brought to before a feature network sees it."""
+
+
+class FeatureNetwork(Protocol):
+    """Anything that describes pictures by vectors.
+
+    Attributes:
+        name: How reports call it; figures of different networks are not comparable.
+    """
+
+    name: str
+
+    def __call__(self, crops: ImageU8) -> Features:
+        """Map crops, uint8 RGB [N, H, W, 3], to features, float32 [N, D]."""
+        ...
+
+
+class SqueezeFeatures:
+    """SqueezeNet 1.1 trained on ImageNet, its last map averaged over the picture: 512 features.
+
+    Iandola et al. 2016 (arXiv:1602.07360). The backbone is read from the LPIPS graph of the registry.
+    It is smaller than the Inception-v3 of published FID and KID and has other features: rank systems
+    with it on one set of pictures, never set its figures beside published ones.
+    """
+
+    name = "SqueezeNet 1.1, last map averaged (512)"
+
+    _TAPS = ("cat_7", "cat_15")
+    """The last map of each of the two pictures that the LPIPS graph compares."""
+
+    def __init__(self, *, device: str = "auto", threads: int | None = None) -> None:
+        """Open the network.
+
+        Args:
+            device: `auto`, `cpu`, `cuda` or `cuda:N`.
+            threads: For onnxruntime; None uses all cores.
+
+        Raises:
+            WeightsError: `lpips_sq.onnx` is missing or damaged.
+        """
+        graph = registry.find("lpips_squeeze").read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "squeeze_features.onnx"
+            path.write_bytes(graph + _extra_outputs(self._TAPS))
+            self._session = open_session(path, device=device, threads=threads)
+
+    def __call__(self, crops: ImageU8) -> Features:
+        """Map crops, uint8 RGB [N, H, W, 3], H and W at least 32, to float32 [N, 512]."""
+        _require_crops(crops)
+        vectors: list[Features] = []
+        for start in range(0, len(crops), 2):
+            # The graph takes exactly two pictures; a last one without a partner goes in twice.
+            first, second = crops[start], crops[min(start + 1, len(crops) - 1)]
+            feed = {"ref": imagenet_normalised(first), "dist": imagenet_normalised(second)}
+            vectors += [maps[0].mean(axis=(1, 2)) for maps in self._session.run(list(self._TAPS), feed)]
+        return np.asarray(vectors[: len(crops)], np.float32).reshape(len(crops), -1)
+
+
+class OnnxFeatures:
+    """A feature network of the user's own, such as an export of Inception-v3.
+
+    Args:
+        path: An ONNX file with one input `crops` uint8 [N, H, W, 3] RGB and, first among its outputs,
+            float features [N, D]. Resizing and normalising belong inside the graph.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        threads: For onnxruntime; None uses all cores.
+
+    Raises:
+        WeightsError: The file is missing, cannot be loaded or has another contract.
+    """
+
+    def __init__(self, path: Path, *, device: str = "auto", threads: int | None = None) -> None:
+        self.name = path.name
+        self._session: Session = open_session(path, device=device, threads=threads)
+        inputs = {node.name: node.type for node in self._session.get_inputs()}
+        outputs = self._session.get_outputs()
+        if inputs != {"crops": "tensor(uint8)"} or outputs[0].type != "tensor(float)":
+            raise WeightsError(
+                f"{path} is no feature network: it maps {inputs} to {outputs[0].type}; needed is one input "
+                "crops, tensor(uint8) [N, H, W, 3], and features, tensor(float) [N, D]"
+            )
+        self._output: str = outputs[0].name
+
+    def __call__(self, crops: ImageU8) -> Features:
+        """Map crops, uint8 RGB [N, H, W, 3], to float32 [N, D]."""
+        _require_crops(crops)
+        features = np.asarray(self._session.run([self._output], {"crops": crops})[0], np.float32)
+        if features.ndim != 2 or len(features) != len(crops):
+            raise WeightsError(
+                f"{self.name} gave features of shape {features.shape} for {len(crops)} crops; "
+                f"needed is [{len(crops)}, D]"
+            )
+        return features
+
+
+def as_crop(picture: ImageU8) -> ImageU8:
+    """Bring a picture to the square that feature networks see, uint8 [256, 256, 3].
+
+    Scaling matters to FID (Parmar et al. 2022, arXiv:2104.11222): shrinking averages all pixels,
+    enlarging is bicubic, and a picture that is not square is squashed.
+    """
+    if picture.shape[:2] == (FEATURE_PX, FEATURE_PX):
+        return picture
+    shrinks = min(picture.shape[:2]) >= FEATURE_PX
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(picture, (FEATURE_PX, FEATURE_PX), interpolation=how), np.uint8)
+
+
+def _require_crops(crops: ImageU8) -> None:
+    if crops.ndim != 4 or crops.shape[3] != 3 or crops.dtype != np.uint8 or not len(crops):
+        raise InputError(f"got crops {crops.shape} {crops.dtype}; a feature network needs uint8 [N, H, W, 3]")
+
+
+def _extra_outputs(names: tuple[str, ...]) -> bytes:
+    """Bytes that, put behind an ONNX file, make inner tensors of its graph outputs.
+
+    Protocol Buffers merge messages that are written one behind the other, so a file followed by a
+    model that holds nothing but outputs is the file with these outputs added. The numbers are fields of
+    onnx.proto: graph 7 of ModelProto, output 12 of GraphProto, name 1 of ValueInfoProto.
+    """
+    outputs = b"".join(_field(12, _field(1, name.encode())) for name in names)
+    return _field(7, outputs)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """One length-delimited field; both numbers here are below 128 and fit one byte."""
+    assert len(content) < 128
+    return bytes([number << 3 | 2, len(content)]) + content

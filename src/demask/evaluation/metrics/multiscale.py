@@ -1,0 +1,88 @@
+"""MS-SSIM: structural similarity at five scales.
+
+Wang, Simoncelli and Bovik, "Multiscale structural similarity for image quality assessment", Asilomar
+Conference on Signals, Systems and Computers 2003, eq. 7 and sec. 3.2: contrast and structure are
+compared at every scale, luminance at the coarsest only, and the five means are multiplied with
+published exponents. Between scales a picture is averaged over 2 x 2 pixels.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from demask.errors import InputError
+from demask.evaluation.metrics.pixels import (
+    WINDOW_PX,
+    Planes,
+    require_comparable,
+    similarity_terms,
+    whole_windows,
+)
+from demask.types import Hole, ImageU8
+
+EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Weight of each scale, finest first (sec. 3.2 of the paper)."""
+
+MIN_SIDE_PX = WINDOW_PX * 2 ** (len(EXPONENTS) - 1)
+"""176 px: the coarsest scale must still hold one whole window."""
+
+
+def ms_ssim(picture: ImageU8, truth: ImageU8, region: Hole | None = None) -> float:
+    """MS-SSIM of two pictures, the mean over the three channels, each on its own.
+
+    A scale's mean that is negative counts as 0, because it has no real power of a fraction; so the
+    figure lies in [0, 1]. Only windows that lie whole inside the picture count.
+
+    With a region, each scale averages the windows whose centre pixel touches it (where none of those
+    is whole, the others, as `pixels.ssim` does). At the coarsest scale one window covers 176 px of the
+    picture, far more than most holes: what lies around the hole is in this figure, so it may only be
+    compared between fillings of the same hole.
+
+    Args:
+        picture: uint8 RGB [H, W, 3], each side at least `MIN_SIDE_PX`.
+        truth: Same shape.
+        region: Where to look, such as the hole: bool [H, W]. None is everywhere.
+
+    Returns:
+        A number in [0, 1], 1 for identical pictures; NaN when the region is empty.
+
+    Raises:
+        InputError: The shapes differ or a side is too short for five scales.
+    """
+    require_comparable(picture, truth, region)
+    height, width = picture.shape[:2]
+    if min(height, width) < MIN_SIDE_PX:
+        raise InputError(
+            f"MS-SSIM needs {MIN_SIDE_PX} px a side for its {len(EXPONENTS)} scales, got {width}x{height} px"
+        )
+    if region is not None and not region.any():
+        return float("nan")
+    x, y = picture.astype(np.float64), truth.astype(np.float64)
+    touched = np.ones((height, width)) if region is None else region.astype(np.float64)
+    product = np.ones(3)
+    for scale, exponent in enumerate(EXPONENTS):
+        luminance, structure = similarity_terms(x, y)
+        coarsest = scale == len(EXPONENTS) - 1
+        term = luminance * structure if coarsest else structure
+        mean = term[_centres(touched > 0)].mean(axis=0)
+        product *= np.maximum(mean, 0) ** exponent
+        if not coarsest:
+            x, y, touched = _halved(x), _halved(y), _halved(touched)
+    return float(product.mean())
+
+
+def _centres(wanted: Hole) -> Hole:
+    """The wanted pixels whose windows are whole; all wanted ones where none is."""
+    whole = wanted & whole_windows(np.ones_like(wanted))
+    return whole if whole.any() else wanted
+
+
+def _halved(planes: Planes) -> Planes:
+    """Average over 2 x 2 pixels; an odd last row or column is repeated, so that it never vanishes."""
+    height, width = planes.shape[:2]
+    if height % 2 or width % 2:
+        bordered = cv2.copyMakeBorder(planes, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        planes = np.asarray(bordered, np.float64)
+    halved: Planes = (planes[::2, ::2] + planes[1::2, ::2] + planes[::2, 1::2] + planes[1::2, 1::2]) / 4
+    return halved

@@ -1,0 +1,125 @@
+"""The parts of a measurement that need weights, opened where their files are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from demask.errors import WeightsError
+from demask.evaluation.metrics.catalogue import METRICS
+from demask.evaluation.metrics.features import FeatureNetwork, OnnxFeatures, SqueezeFeatures
+from demask.evaluation.metrics.landmarks import MeshLandmarkError
+from demask.evaluation.metrics.lpips_networks import DeepLpips
+from demask.evaluation.metrics.perceptual import Identity, Lpips
+from demask.types import ImageU8, Points
+from demask.weights.sessions import open_session, providers_for
+
+TwoPictures = Callable[[ImageU8, ImageU8], float]
+ByPoints = Callable[[ImageU8, ImageU8, Points], float]
+FindPoints = Callable[[ImageU8], Points | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """What is not asked for, or not there, is absent.
+
+    Attributes:
+        distances: LPIPS by metric name.
+        by_points: Identity and landmark error by metric name.
+        find_points: Five points of the largest face, None where no face is found; for `by_points`.
+        features: For FID and KID.
+        missing: Metrics that cannot be taken, each with what is missing and how to get it.
+    """
+
+    distances: Mapping[str, TwoPictures] = field(default_factory=dict)
+    by_points: Mapping[str, ByPoints] = field(default_factory=dict)
+    find_points: FindPoints | None = None
+    features: FeatureNetwork | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+def open_networks(
+    metrics: Sequence[str],
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    features: Path | None = None,
+) -> Networks:
+    """Open what the metrics need; a metric whose weights are not there goes to `missing`.
+
+    Args:
+        metrics: Names of `METRICS`.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        threads: For onnxruntime; None uses all cores.
+        features: An ONNX file for FID and KID, see `OnnxFeatures`; None takes SqueezeNet.
+
+    Raises:
+        UsageError: There is no such kind of device.
+        DeviceUnavailable: The named device is not there.
+        WeightsError: The file of `features` cannot be used.
+    """
+    providers_for(device)
+    missing: dict[str, str] = {}
+
+    def opened(openers: Mapping[str, Callable[[], Any]]) -> dict[str, Any]:
+        parts = {}
+        for name in metrics:
+            if name in openers:
+                try:
+                    parts[name] = openers[name]()
+                except WeightsError as error:
+                    missing[name] = str(error)
+        return parts
+
+    session = partial(open_session, device=device, threads=threads)
+    distances = opened(
+        {
+            "lpips": lambda: Lpips(session("lpips_squeeze")),
+            "lpips_alex": lambda: DeepLpips("alex", device=device),
+            "lpips_vgg": lambda: DeepLpips("vgg", device=device),
+        }
+    )
+    by_points = opened({"identity": lambda: Identity(session("mobileface")), "landmarks": _landmarks})
+    find_points: FindPoints | None = None
+    if by_points:
+        try:
+            find_points = _point_finder(device, threads)
+        except WeightsError as error:
+            missing |= dict.fromkeys(by_points, str(error))
+            by_points = {}
+    network: FeatureNetwork | None = None
+    wanted = [name for name in metrics if METRICS[name].of_set]
+    if features is not None:
+        network = OnnxFeatures(features, device=device, threads=threads)
+    elif wanted:
+        try:
+            network = SqueezeFeatures(device=device, threads=threads)
+        except WeightsError as error:
+            missing |= dict.fromkeys(wanted, str(error))
+    return Networks(
+        distances=distances,
+        by_points=by_points,
+        find_points=find_points,
+        features=network,
+        missing=missing,
+    )
+
+
+def _landmarks() -> MeshLandmarkError:
+    from demask.dataset.labels import TeacherPaths, Teachers
+
+    return MeshLandmarkError(Teachers(TeacherPaths.find()))
+
+
+def _point_finder(device: str, threads: int | None) -> FindPoints:
+    from demask.faces.finder import Finder
+
+    finder = Finder.shipped(device, threads=threads)
+
+    def largest(photo: ImageU8) -> Points | None:
+        return next((face.points for face in finder(photo)), None)
+
+    return largest
