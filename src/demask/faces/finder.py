@@ -39,7 +39,7 @@ class FinderSettings:
             longest side. In a tight chip the face fills the frame; a little air makes it findable.
     """
 
-    min_score: float = 0.7
+    min_score: float = 0.65
     max_overlap: float = 0.4
     overview_px: int = 320
     closeup_scale: float = 0.4

@@ -82,7 +82,7 @@ class HoleConfig:
     min_mouth: float = 0.5
     reach_px: int = 6
     max_island_px: int = 300
-    widen_px: int = 4
+    widen_px: int = 3
 
     def __post_init__(self) -> None:
         for name in ("threshold", "min_lower_face", "min_mouth"):
