@@ -40,7 +40,7 @@ def test_the_regions_lie_where_nose_and_mouth_are() -> None:
 
 
 def test_a_covering_is_found_and_widened() -> None:
-    found = look(MASK)
+    found = look(MASK, config=HoleConfig(widen_px=4))
     assert found.covered
     assert found.confidence == pytest.approx(1)
     covering = coverage_of(MASK) > 0
@@ -48,6 +48,7 @@ def test_a_covering_is_found_and_widened() -> None:
     assert np.array_equal(found.hole, cv2.dilate(covering.astype(np.uint8), disc) > 0)
     assert np.array_equal(found.coverage > 0.5, found.hole)
     assert np.array_equal(look(MASK, config=HoleConfig(widen_px=0)).hole, covering)
+    assert look(MASK).hole.sum() > covering.sum()
 
 
 @pytest.mark.parametrize(
