@@ -12,8 +12,8 @@ from demask.restorers.about import About, Parameter
 from demask.types import Hole, ImageU8
 
 MEAN_FACE = Path(__file__).with_name("mean_face.png")
-TONE_RING_PX = 24
-"""How far from the hole a known pixel may lie to have a say in the mean face's tone; of a 256 px crop."""
+FACE_ELLIPSE = (128, 132, 58, 70)
+"""Centre and half axes (x, y, x, y) of what is skin on nearly every face, in pixels of the 256 px frame."""
 
 
 class Nothing:
@@ -30,7 +30,7 @@ class Nothing:
 
 
 class MeanFace:
-    """Put the mean of the training faces into the hole, in the tone of the skin beside it.
+    """Put the mean of the training faces into the hole, in the tone of the skin that shows.
 
     Args:
         path: The mean face, any picture that OpenCV reads; it is scaled to the crop.
@@ -57,9 +57,9 @@ class MeanFace:
         _require_same_pixels(masked, hole)
         height, width = hole.shape
         mean = cv2.resize(self._picture, (width, height), interpolation=cv2.INTER_CUBIC)
-        near = _ring(hole, TONE_RING_PX * max(height, width) / 256)
-        if near.any():
-            mean = mean + (masked[near] - mean[near]).mean(axis=0)
+        skin = _ellipse(height, width) & ~hole
+        if skin.any():
+            mean = mean + (masked[skin] - mean[skin]).mean(axis=0)
         restored = masked.copy()
         restored[hole] = np.rint(np.clip(mean[hole], 0, 255))
         return restored
@@ -70,11 +70,13 @@ def _require_same_pixels(masked: ImageU8, hole: Hole) -> None:
         raise ShapeMismatch(image=masked.shape, hole=hole.shape)
 
 
-def _ring(hole: Hole, reach_px: float) -> Hole:
-    """Known pixels at most `reach_px` from the hole."""
-    known = (~hole).astype(np.uint8)
-    ring: Hole = (known > 0) & (cv2.distanceTransform(known, cv2.DIST_L2, 5) <= reach_px)
-    return ring
+def _ellipse(height: int, width: int) -> Hole:
+    y, x = np.ogrid[0:height, 0:width]
+    middle_x, middle_y, half_x, half_y = FACE_ELLIPSE
+    across = (x * 256 / width - middle_x) / half_x
+    down = (y * 256 / height - middle_y) / half_y
+    inside: Hole = across**2 + down**2 <= 1
+    return inside
 
 
 ABOUTS = (
@@ -87,14 +89,14 @@ ABOUTS = (
     About(
         name="mean-face",
         version=1,
-        what="Puts the mean of the training faces into the hole, shifted to the mean tone beside the hole.",
+        what="Puts the mean of the training faces into the hole, shifted to the tone of the bare skin.",
         paper="no paper; what a face looks like when nothing is known of it",
         parameters=(
             Parameter(
-                name="TONE_RING_PX",
-                ours=TONE_RING_PX,
+                name="FACE_ELLIPSE",
+                ours=" ".join(map(str, FACE_ELLIPSE)),
                 paper=None,
-                what="known pixels this near the hole set the tone, pixels of a 256 px crop",
+                what="known pixels in it set the tone: centre and half axes, pixels of the 256 px frame",
             ),
         ),
     ),

@@ -87,7 +87,7 @@ def test_biharmonic_without_scikit_image_names_the_extra(monkeypatch: pytest.Mon
         get_restorer("biharmonic")
 
 
-def test_the_mean_face_takes_the_tone_beside_the_hole() -> None:
+def test_the_mean_face_takes_the_tone_of_the_skin_that_shows() -> None:
     shown = cv2.cvtColor(cv2.imread(str(MEAN_FACE)), cv2.COLOR_BGR2RGB)
     whole = cv2.resize(shown.astype(np.float32), (256, 256), interpolation=cv2.INTER_CUBIC)
     hole = np.zeros((256, 256), bool)
