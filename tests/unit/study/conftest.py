@@ -1,0 +1,74 @@
+"""A PostgreSQL server of Debian's, started for the tests on a free port of loopback; skipped where none is."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+def _find_initdb() -> Path | None:
+    on_path = shutil.which("initdb")
+    places = [Path(on_path)] if on_path else sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return places[-1].resolve() if places else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an empty database of a server that lives as long as the tests."""
+    initdb = _find_initdb()
+    if initdb is None:
+        pytest.skip("PostgreSQL's initdb is not installed")
+    pytest.importorskip("psycopg")
+    folder = tmp_path_factory.mktemp("postgres")
+    user: dict[str, str] = {}
+    if os.geteuid() == 0:
+        # PostgreSQL refuses to run as root; Debian's package makes this account.
+        try:
+            account = pwd.getpwnam("postgres")
+        except KeyError:
+            pytest.skip("we are root and there is no account `postgres` to run the server as")
+        user = {"user": "postgres"}
+        os.chown(folder, account.pw_uid, account.pw_gid)
+        for parent in folder.parents:
+            if parent.owner() == "root" and not parent.stat().st_mode & 0o005 and parent != Path("/"):
+                parent.chmod(parent.stat().st_mode | 0o011)
+    port = _free_port()
+    data, log = folder / "data", folder / "log"
+    make = [initdb, "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync"]
+    subprocess.run(make, check=True, capture_output=True, cwd="/", **user)
+    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories="
+    control = initdb.with_name("pg_ctl")
+    start = [control, "-D", data, "-l", log, "-o", options, "-w", "start"]
+    subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
+    try:
+        yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        stop = [control, "-D", data, "-m", "immediate", "stop"]
+        subprocess.run(stop, check=True, capture_output=True, cwd="/", **user)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'study.sqlite'}"
+    import psycopg
+
+    server = str(request.getfixturevalue("postgres_url"))
+    name = f"study_{os.urandom(6).hex()}"
+    with psycopg.connect(server, autocommit=True) as db:
+        db.execute(f"CREATE DATABASE {name}")
+    return server.rsplit("/", 1)[0] + "/" + name
