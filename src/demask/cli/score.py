@@ -96,7 +96,7 @@ def score(
     matched = match(restored, truth, holes=holes, masked=masked)
 
     from demask.cli.streams import say
-    from demask.evaluation.metrics.networks import open_networks
+    from demask.evaluation.metrics.networks import checksums, open_networks
     from demask.evaluation.score import Scorer
     from demask.evaluation.score_report import as_csv, as_json, summarise
 
@@ -132,6 +132,7 @@ def score(
                 sets=sets,
                 feature_network=network,
                 missing=networks.missing,
+                weights=checksums(scorer.metrics, features=features),
                 matched=matched,
             )
         write_atomic(target, data, overwrite=overwrite)

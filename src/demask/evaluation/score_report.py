@@ -95,6 +95,7 @@ def as_json(
     sets: Mapping[str, Mapping[str, SetDistance]],
     feature_network: str | None,
     missing: Mapping[str, str],
+    weights: Mapping[str, str],
     matched: Matched,
 ) -> bytes:
     """The whole report as JSON; numbers that do not exist are null.
@@ -106,11 +107,13 @@ def as_json(
         sets: From `Scorer.set_distances`.
         feature_network: Name of the network behind `sets`.
         missing: Metrics that could not be taken and why.
+        weights: The sha256 of the networks' files, by file name.
         matched: What was found in the folders.
     """
     report = {
         "command": list(command),
         "versions": versions(),
+        "weights": dict(weights),
         "num_pictures": len(rows),
         "num_failed": sum(row.error is not None for row in rows),
         "summary": {line.column: _line(line) for line in lines},

@@ -10,7 +10,7 @@ from PIL import Image
 
 from demask.errors import DeviceUnavailable, InputError, UsageError, WeightsError
 from demask.evaluation.metrics.catalogue import METRICS, columns, heading_of, parse_metrics
-from demask.evaluation.metrics.networks import Networks, open_networks
+from demask.evaluation.metrics.networks import WEIGHTS, Networks, checksums, open_networks
 from demask.evaluation.metrics.pixels import mse, psnr, ssim
 from demask.evaluation.pairs import Matched, Pair
 from demask.evaluation.score import Row, Scorer
@@ -200,6 +200,7 @@ def report(rows: list[Row], names: list[str]) -> tuple[dict, list[dict[str, str]
         sets={},
         feature_network=None,
         missing={"lpips": "the weights are in none of the folders"},
+        weights={"lpips_sq.onnx": "14"},
         matched=Matched(pairs=(), only_truth=(Path("t/lost.png"),)),
     )
     return json.loads(data), list(csv.DictReader(as_csv(rows, names).decode().splitlines()))
@@ -217,6 +218,7 @@ def test_reports_hold_every_picture_and_no_nan(pair: Pair, tmp_path: Path) -> No
     assert whole["summary"]["mse"]["difference"]["num"] == 1
     assert whole["pictures"][2]["figures"]["hole_mse"] is None
     assert whole["not_taken"] == {"lpips": "the weights are in none of the folders"}
+    assert whole["weights"] == {"lpips_sq.onnx": "14"}
     assert whole["only_truth"] == ["t/lost.png"]
     assert {"python", "demask", "numpy", "onnxruntime"} <= set(whole["versions"])
     assert [line["name"] for line in table] == ["a", "f", "bare"]
@@ -254,6 +256,7 @@ def test_networks_that_are_not_there_are_named(
     monkeypatch.setenv("DEMASK_HOME", str(tmp_path))
     networks = open_networks(list(METRICS), device="cpu", threads=1)
     assert set(networks.missing) == {"lpips", "lpips_alex", "lpips_vgg", "identity", "landmarks", "fid", "kid"}
+    assert set(networks.missing) == set(WEIGHTS)
     assert "demask weights get mobileface" in networks.missing["identity"]
     assert "demask weights get alexnet_backbone" in networks.missing["lpips_alex"]
     assert "demask weights get lpips_alex_linear" in networks.missing["lpips_alex"]
@@ -269,6 +272,19 @@ def test_a_device_that_is_not_there_is_an_error() -> None:
         pytest.skip("this runtime has CUDA")
     with pytest.raises(DeviceUnavailable):
         open_networks(PIXEL_METRICS, device="cuda")
+
+
+def test_checksums_are_those_of_the_files(
+    tmp_path: Path, tiny_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DEMASK_WEIGHTS", str(tiny_weights))
+    monkeypatch.setenv("DEMASK_HOME", str(tmp_path))
+    own = tmp_path / "own.onnx"
+    own.write_bytes(b"abc")
+    assert checksums(PIXEL_METRICS) == {}
+    digests = checksums(["identity", "fid"], features=own)
+    assert digests["own.onnx"] == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert set(digests) == {"own.onnx", "finder.onnx"}
 
 
 @pytest.mark.shared

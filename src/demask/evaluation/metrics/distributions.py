@@ -55,7 +55,7 @@ def frechet_distance(mean_a: Floats, cov_a: Floats, mean_b: Floats, cov_b: Float
 
     The trace of the root is the sum of the singular values of A^(1/2) B^(1/2): no root of a
     product that is not symmetric, no imaginary parts, and no loss of half the digits where a covariance
-    is singular (Dowson and Landau, J. Multivariate Analysis 12(3), 1982, eq. 16 has the trace form).
+    is singular (the distance: Dowson and Landau, J. Multivariate Analysis 12(3), 1982).
 
     Args:
         mean_a: float64 [D].

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from demask.errors import InputError
 from demask.evaluation.metrics.pixels import (
     WINDOW_PX,
-    Planes,
+    Plane,
     require_comparable,
     similarity_terms,
     whole_windows,
@@ -58,18 +59,25 @@ def ms_ssim(picture: ImageU8, truth: ImageU8, region: Hole | None = None) -> flo
         )
     if region is not None and not region.any():
         return float("nan")
-    x, y = picture.astype(np.float64), truth.astype(np.float64)
     touched = np.ones((height, width)) if region is None else region.astype(np.float64)
-    product = np.ones(3)
+    centres = []
+    for _ in EXPONENTS:
+        centres.append(_centres(touched > 0))
+        touched = _halved(touched)
+    channels = [_of_channel(picture[:, :, index], truth[:, :, index], centres) for index in range(3)]
+    return float(np.mean(channels))
+
+
+def _of_channel(x: npt.NDArray[np.uint8], y: npt.NDArray[np.uint8], centres: list[Hole]) -> float:
+    """MS-SSIM of one channel [H, W], each scale averaged over its own centres."""
+    fine_x, fine_y = x.astype(np.float64), y.astype(np.float64)
+    product = 1.0
     for scale, exponent in enumerate(EXPONENTS):
-        luminance, structure = similarity_terms(x, y)
-        coarsest = scale == len(EXPONENTS) - 1
-        term = luminance * structure if coarsest else structure
-        mean = term[_centres(touched > 0)].mean(axis=0)
-        product *= np.maximum(mean, 0) ** exponent
-        if not coarsest:
-            x, y, touched = _halved(x), _halved(y), _halved(touched)
-    return float(product.mean())
+        luminance, structure = similarity_terms(fine_x, fine_y)
+        term = luminance * structure if scale == len(EXPONENTS) - 1 else structure
+        product *= max(float(term[centres[scale]].mean()), 0.0) ** exponent
+        fine_x, fine_y = _halved(fine_x), _halved(fine_y)
+    return product
 
 
 def _centres(wanted: Hole) -> Hole:
@@ -78,11 +86,11 @@ def _centres(wanted: Hole) -> Hole:
     return whole if whole.any() else wanted
 
 
-def _halved(planes: Planes) -> Planes:
-    """Average over 2 x 2 pixels; an odd last row or column is repeated, so that it never vanishes."""
-    height, width = planes.shape[:2]
+def _halved(plane: Plane) -> Plane:
+    """Average over 2 x 2 pixels; an odd last row or column is repeated, as in the authors' own code."""
+    height, width = plane.shape
     if height % 2 or width % 2:
-        bordered = cv2.copyMakeBorder(planes, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        planes = np.asarray(bordered, np.float64)
-    halved: Planes = (planes[::2, ::2] + planes[1::2, ::2] + planes[::2, 1::2] + planes[1::2, 1::2]) / 4
+        bordered = cv2.copyMakeBorder(plane, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
+        plane = np.asarray(bordered, np.float64)
+    halved: Plane = (plane[::2, ::2] + plane[1::2, ::2] + plane[::2, 1::2] + plane[1::2, 1::2]) / 4
     return halved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,10 +13,23 @@ from demask.errors import WeightsError
 from demask.evaluation.metrics.catalogue import METRICS
 from demask.evaluation.metrics.features import FeatureNetwork, OnnxFeatures, SqueezeFeatures
 from demask.evaluation.metrics.landmarks import MeshLandmarkError
+from demask.evaluation.metrics.lpips_networks import BACKBONES as LPIPS_BACKBONES
+from demask.evaluation.metrics.lpips_networks import LINEARS as LPIPS_LINEARS
 from demask.evaluation.metrics.lpips_networks import DeepLpips
 from demask.evaluation.metrics.perceptual import Identity, Lpips
 from demask.types import ImageU8, Points
+from demask.weights import registry
 from demask.weights.sessions import open_session, providers_for
+
+WEIGHTS: Mapping[str, tuple[str, ...]] = {
+    "lpips": ("lpips_squeeze",),
+    **{f"lpips_{network}": (LPIPS_BACKBONES[network], LPIPS_LINEARS[network]) for network in LPIPS_BACKBONES},
+    "identity": ("mobileface", "finder"),
+    "landmarks": ("facemesh", "finder"),
+    "fid": ("lpips_squeeze",),
+    "kid": ("lpips_squeeze",),
+}
+"""Registry names of the weights behind each metric."""
 
 TwoPictures = Callable[[ImageU8, ImageU8], float]
 ByPoints = Callable[[ImageU8, ImageU8, Points], float]
@@ -106,6 +120,24 @@ def open_networks(
         features=network,
         missing=missing,
     )
+
+
+def checksums(metrics: Sequence[str], *, features: Path | None = None) -> dict[str, str]:
+    """The sha256 of every weights file behind some metrics, by file name, for a report.
+
+    Args:
+        metrics: Those that were taken.
+        features: The user's own feature network, if FID and KID rest on one.
+    """
+    paths = set()
+    for name in metrics:
+        own = METRICS[name].of_set and features is not None
+        paths |= {features} if own else {registry.locate(weights) for weights in WEIGHTS.get(name, ())}
+    digests = {}
+    for path in sorted(path for path in paths if path is not None):
+        with path.open("rb") as file:
+            digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests
 
 
 def _landmarks() -> MeshLandmarkError:
