@@ -138,8 +138,8 @@ def _pictures(folder: Path, slices: frozenset[str] | None, verify: bool) -> Iter
                 source=row["source"],
                 masked=pixels["masked"],
                 face=face,
-                hole=pixels["hole"].astype(bool),
-                valid=np.ones(face.shape[:2], bool) if valid is None else valid.astype(bool),
+                hole=pixels["hole"] > 0,
+                valid=np.ones(face.shape[:2], bool) if valid is None else valid > 0,
                 points=np.array(row["points"], np.float32),
                 recipe=row["recipe"],
                 labels=row["labels"],
@@ -156,4 +156,6 @@ def _read(folder: Path, file: dict[str, str], verify: bool) -> Any:
         ) from error
     if verify and sha256_of(data) != file["sha256"]:
         raise DatasetError(f"{path} is not the file that was frozen (sha256 differs); freeze again")
-    return np.asarray(Image.open(io.BytesIO(data)))
+    picture = Image.open(io.BytesIO(data))
+    # Pillow hands out 1-bit pictures as bool arrays whose True is the byte 255; a comparison makes true bools.
+    return np.asarray(picture.convert("L")) > 0 if picture.mode == "1" else np.asarray(picture)
