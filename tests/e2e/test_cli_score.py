@@ -96,7 +96,14 @@ def test_names_that_do_not_match_are_named(demask, tmp_path: Path, folders: dict
     assert "nothing restored for truth/b.png" in said
     assert "no hole for a" in said
     assert "MSE in hole: 1 of 2 have none: no hole of that name" in done.stdout.decode()
-    assert demask("score", "restored", "truth", *PIXELS, "--allow-unmatched").returncode == 0
+    for index in range(12):
+        save(tmp_path / "truth" / f"more{index:02}.png", folders["a"])
+    done = demask("score", "restored", "truth", *PIXELS, "--allow-unmatched")
+    assert done.returncode == 0
+    said = done.stderr.decode()
+    assert "no truth for restored/extra.png" in said
+    assert "truth/more08.png and 3 more" in said
+    assert demask("score", "restored", "truth", *PIXELS, "--allow-unmatched", "-q").stderr == b""
 
 
 def test_a_picture_that_fails_costs_itself(demask, tmp_path: Path, folders: dict[str, np.ndarray]) -> None:

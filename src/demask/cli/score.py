@@ -114,7 +114,7 @@ def score(
         max_megapixels=max_megapixels,
     )
     rows = _run(scorer, matched, json=json, quiet=quiet)
-    _name_unmatched(matched, quiet=quiet)
+    _name_unmatched(matched, allowed=allow_unmatched, quiet=quiet)
     done = [row for row in rows if row.error is None]
     lines = summarise(rows, scorer.columns)
     sets = scorer.set_distances()
@@ -184,18 +184,22 @@ def _run(scorer: Scorer, matched: Matched, *, json: bool, quiet: bool) -> list[R
     return rows
 
 
-def _name_unmatched(matched: Matched, *, quiet: bool) -> None:
+def _name_unmatched(matched: Matched, *, allowed: bool, quiet: bool) -> None:
+    """Name every file that failed for want of a partner; where that is allowed, a few of them."""
     from demask.cli.streams import say, say_error
 
-    for what, paths in (("no truth for", matched.only_restored), ("nothing restored for", matched.only_truth)):
-        for path in paths:
-            say_error(f"{what} {path}")
-    if quiet:
-        return
-    for what, names in (("hole", matched.no_hole), ("masked input", matched.no_masked)):
-        if names:
+    files = {"no truth for": matched.only_restored, "nothing restored for": matched.only_truth}
+    lacking = {"no hole for": matched.no_hole, "no masked input for": matched.no_masked}
+    if allowed:
+        lacking = {what: tuple(map(str, paths)) for what, paths in files.items()} | lacking
+    else:
+        for what, paths in files.items():
+            for path in paths:
+                say_error(f"{what} {path}")
+    for what, names in lacking.items():
+        if names and not quiet:
             more = f" and {len(names) - _NAMED_SHOWN} more" if len(names) > _NAMED_SHOWN else ""
-            say(f"no {what} for {', '.join(names[:_NAMED_SHOWN])}{more}")
+            say(f"{what} {', '.join(names[:_NAMED_SHOWN])}{more}")
 
 
 def _exit_code(num_done: int, num_failed: int) -> int:
