@@ -36,13 +36,22 @@ def parse_plan(text: str) -> Plan:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"the plan is not TOML: {error}") from error
-    plan = _build(Plan, table, "")
+    plan = build(Plan, table, "")
     assert isinstance(plan, Plan)
     return plan
 
 
-def _build(kind: type, table: object, where: str) -> Any:
-    """Make a dataclass from a table."""
+def build(kind: type, table: object, where: str) -> Any:
+    """Make a dataclass from a table of settings, every key and type checked.
+
+    Args:
+        kind: The dataclass.
+        table: What TOML gave.
+        where: Dotted name of the table, for messages; empty at the top.
+
+    Raises:
+        ConfigError: As `read_plan`.
+    """
     if not isinstance(table, Mapping):
         raise ConfigError(f"{where or 'the plan'} is {table!r} but must be a table of settings")
     if kind is Block:
@@ -88,7 +97,7 @@ def _read(wanted: Any, value: object, where: str) -> Any:
         if origin is not None and issubclass(origin, Mapping) and isinstance(value, dict):
             return {key: _read(str, text, _join(where, key)) for key, text in value.items()}
         if dataclasses.is_dataclass(option):
-            return _build(typing.cast(type, option), value, where)
+            return build(typing.cast(type, option), value, where)
         if option is float and isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
         # True is an int to Python; to a plan it is not.

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,25 +200,35 @@ class Store:
             UnknownParticipant: The code is unknown.
             InputError: No such trial, no such answer, impossible times, or no consent yet.
         """
-        times = [answer.reaction_ms, answer.first_ms, answer.second_ms]
-        if not all(time_ms is None or 0 <= time_ms < 1e9 for time_ms in times):
-            raise InputError(f"times are {times}; they must be milliseconds from 0 up")
+        return self.answer_all(token, [answer]) == 1
+
+    def answer_all(self, token: str, answers: Sequence[Answer]) -> int:
+        """Store several answers in one transaction, all or none; otherwise as `answer`.
+
+        Returns:
+            How many were the first to their trials.
+        """
+        for answer in answers:
+            times = [answer.reaction_ms, answer.first_ms, answer.second_ms]
+            if not all(time_ms is None or 0 <= time_ms < 1e9 for time_ms in times):
+                raise InputError(f"times are {times}; they must be milliseconds from 0 up")
         try:
             with self._engine.begin() as db:
                 row = self._participant(db, token)
                 if row.consented_at is None:
                     raise InputError("no consent was given yet; answers come after it")
-                block = db.scalar(
-                    sa.select(TrialRow.block).where(
-                        TrialRow.slot == row.slot, TrialRow.position == answer.position
-                    )
-                )
-                if block is None:
-                    raise InputError(f"there is no trial {answer.position} in this session")
-                if answer.value not in self.plan.block(block).answers:
-                    raise InputError(f"{answer.value!r} is no answer in block {block!r}")
-                values = dataclasses.asdict(answer) | {"token": token, "slot": row.slot, "answered_at": _now()}
-                return self._insert_once(db, AnswerRow, values)
+                query = sa.select(TrialRow.position, TrialRow.block).where(TrialRow.slot == row.slot)
+                block_of = {trial.position: trial.block for trial in db.execute(query)}
+                facts = {"token": token, "slot": row.slot, "answered_at": _now()}
+                new = 0
+                for answer in answers:
+                    block = block_of.get(answer.position)
+                    if block is None:
+                        raise InputError(f"there is no trial {answer.position} in this session")
+                    if answer.value not in self.plan.block(block).answers:
+                        raise InputError(f"{answer.value!r} is no answer in block {block!r}")
+                    new += self._insert_once(db, AnswerRow, dataclasses.asdict(answer) | facts)
+                return new
         except IntegrityError:
             raise UnknownParticipant from None  # Withdrawn while we wrote.
 

@@ -1,0 +1,99 @@
+"""How far people agree: Krippendorff's alpha, with an interval over people and pictures; test and retest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import krippendorff
+import numpy as np
+
+from demask.study.intervals import Estimate, nothing, quantile_of
+from demask.study.records import Record
+
+Level = Literal["nominal", "ordinal", "interval"]
+
+
+def alpha(records: Sequence[Record], answers: Sequence[str], level: Level) -> Estimate:
+    """Krippendorff's alpha of the main trials (Content Analysis, 4th ed., 2018, ch. 12).
+
+    Units are pictures, coders are people. The interval is a jackknife over people plus one over pictures
+    minus one over single answers, like `intervals.two_way_variance` (drawing people again with
+    replacement would let a person agree with themselves).
+
+    Args:
+        records: Main trials of one block.
+        answers: All answers that could be given, in their order.
+        level: How answers are compared.
+    """
+    pictures = sorted({(record.first, record.face) for record in records})
+    row = {picture: place for place, picture in enumerate(pictures)}
+    column = {answer: place for place, answer in enumerate(answers)}
+    counts = np.zeros((len(pictures), len(answers)))
+    by_person: dict[str, np.ndarray] = {}
+    for record in records:
+        cell = row[record.first, record.face], column[record.value]
+        counts[cell] += 1
+        by_person.setdefault(record.person, np.zeros_like(counts))[cell] += 1
+    domain = list(range(len(answers))) if level == "nominal" else [float(answer) for answer in answers]
+    value = _alpha(counts, domain, level)
+    if not math.isfinite(value):
+        return nothing()
+
+    people = _jackknife([_alpha(counts - own, domain, level) for own in by_person.values()], value)
+    units = _jackknife([_alpha(np.delete(counts, i, axis=0), domain, level) for i in range(len(counts))], value)
+    single, weights = [], []
+    for cell in zip(*np.nonzero(counts), strict=True):
+        less = counts.copy()
+        less[cell] -= 1
+        single.append(_alpha(less, domain, level))
+        weights.append(counts[cell])
+    both = _jackknife(single, value, weights)
+    names, faces = [record.person for record in records], [record.face for record in records]
+    half = quantile_of(names, faces) * math.sqrt(max(people + units - both, people, units))
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=min(1.0, value + half),
+        num=len(records),
+        num_people=len(by_person),
+        num_faces=len(set(faces)),
+    )
+
+
+def _alpha(counts: np.ndarray, domain: list[float] | list[int], level: Level) -> float:
+    """Alpha of value counts [pictures, answers]; NaN where nobody differs or no picture was judged twice."""
+    paired = counts[counts.sum(axis=1) > 1]
+    if (paired.sum(axis=0) > 0).sum() < 2:
+        return float("nan")
+    return float(krippendorff.alpha(value_counts=paired, value_domain=domain, level_of_measurement=level))
+
+
+def _jackknife(without: Sequence[float], value: float, weights: Sequence[float] | None = None) -> float:
+    """Variance from the statistic without each cluster (Efron and Tibshirani 1993, eq. 11.5)."""
+    left = np.array(without)
+    weight = np.ones(len(left)) if weights is None else np.array(weights)
+    known = np.isfinite(left)
+    num = float(weight[known].sum())
+    if num < 2:
+        return 0.0
+    return float((num - 1) / num * (weight[known] * (left[known] - value) ** 2).sum())
+
+
+def retest(records: Sequence[Record]) -> tuple[float, float, int]:
+    """Share of repeated trials answered as before, mean absolute change of ratings (NaN for words), number."""
+    first = {
+        (record.person, record.block, record.face, record.first): record.value
+        for record in records
+        if record.role == "main"
+    }
+    same, moved = [], []
+    for record in records:
+        key = record.person, record.block, record.face, record.first
+        if record.role == "repeat" and key in first:
+            same.append(record.value == first[key])
+            if record.value.isdigit():
+                moved.append(abs(int(record.value) - int(first[key])))
+    nan = float("nan")
+    return (float(np.mean(same)) if same else nan, float(np.mean(moved)) if moved else nan, len(same))

@@ -1,0 +1,106 @@
+"""Many simulated studies, and how often their intervals hold the exact figures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from scipy.stats import norm
+
+from demask.study.analysis import analyse_block
+from demask.study.assign import Assignment
+from demask.study.blocks import ExpressionBlock, RatingBlock
+from demask.study.effects import Effects, default_effects
+from demask.study.intervals import Estimate
+from demask.study.plan import Plan
+from demask.study.simulate import Crowd
+from demask.study.trials import FaceLabel, Trial
+
+
+def exact_figures(plan: Plan, effects: Effects) -> dict[str, float]:
+    """Name of a statistic to the value that it would have with endless people and faces."""
+    exact: dict[str, float] = {}
+    for block in plan.blocks:
+        shown = block.shown(plan.systems)
+        for name in shown:
+            key = f"{block.name}/{name}/"
+            if isinstance(block, RatingBlock):
+                shares, mean = effects.rating_shares(block, name), effects.mean_rating(block, name)
+                top = shares[80:].sum() if block.points == 100 else shares[-2:].sum()
+                exact |= {
+                    key + "mean": mean,
+                    key + "bootstrap": mean,
+                    key + "rescaled": 100 * (mean - block.lowest) / (block.points - block.lowest),
+                    key + "top two": 100 * float(top),
+                    key + "of maximum": 100 * mean / block.points,
+                }
+            elif isinstance(block, ExpressionBlock):
+                exact[key + "accuracy"] = effects.recognised[name]
+            elif block.kind == "pair":
+                theta = np.array([effects.strength[other] for other in shown])
+                exact[key + "strength"] = effects.strength[name] - float(theta.mean())
+            elif block.kind == "same_person":
+                hit, false = effects.called_same[name], effects.called_same_wrongly[name]
+                exact |= {
+                    key + "accuracy": (hit + 1 - false) / 2,
+                    key + "d'": float(norm.ppf(hit) - norm.ppf(false)),
+                }
+            elif "restored" in block.answers:
+                hit, false = effects.called_real["truth"], effects.called_real[name]
+                exact |= {key + "fooled": false, key + "d'": float(norm.ppf(hit) - norm.ppf(false))}
+            else:
+                right = effects.detected[name]
+                exact |= {key + "accuracy": right, key + "d'": float(np.sqrt(2) * norm.ppf(right))}
+        if isinstance(block, RatingBlock):
+            first, second = shown[:2]
+            exact[f"{block.name}/difference"] = effects.mean_rating(block, first) - effects.mean_rating(
+                block, second
+            )
+    return exact
+
+
+def estimates(plan: Plan, crowd: Crowd, sessions: list[list[Trial]]) -> Iterator[tuple[str, Estimate]]:
+    """The same statistics of one simulated study."""
+    records = [record for slot, trials in enumerate(sessions) for record in crowd.records(slot, trials)]
+    for block in plan.blocks:
+        found = analyse_block(plan, block, [record for record in records if record.block == block.name])
+        for rating in found.ratings:
+            key = f"{block.name}/{rating.condition}/"
+            yield key + "mean", rating.mean
+            low, high = rating.bootstrap
+            yield key + "bootstrap", dataclasses.replace(rating.mean, low=low, high=high)
+            yield key + "rescaled", rating.index_rescaled
+            yield key + "top two", rating.index_top_two
+            yield key + "of maximum", rating.index_of_maximum
+        if found.differences:
+            yield f"{block.name}/difference", found.differences[0].difference
+        for seen in found.expressions:
+            yield f"{block.name}/{seen.condition}/accuracy", seen.accuracy
+        for preferred in found.preference:
+            yield f"{block.name}/{preferred.system}/strength", preferred.strength
+        for told in found.detection:
+            key = f"{block.name}/{told.system}/"
+            yield key + "d'", told.d_prime
+            yield key + "fooled", told.fooled
+            yield key + "accuracy", told.accuracy
+
+
+def coverage(
+    plan: Plan, labels: Mapping[str, FaceLabel], *, studies: int, first_seed: int = 0
+) -> dict[str, float]:
+    """Share of simulated studies whose interval holds the exact figure, by statistic."""
+    effects = default_effects(plan)
+    effects = Effects(**{**vars(effects), "careless": 0.0})
+    exact = exact_figures(plan, effects)
+    assignment = Assignment(plan, labels)
+    sessions = [
+        [trial for trial in assignment.trials(slot) if trial.role == "main"] for slot in range(plan.people)
+    ]
+    held: Counter[str] = Counter()
+    for study in range(studies):
+        for name, estimate in estimates(plan, Crowd(plan, effects, first_seed + study), sessions):
+            if name in exact:
+                held[name] += estimate.low <= exact[name] <= estimate.high
+    return {name: held[name] / studies for name in exact}
