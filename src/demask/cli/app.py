@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from demask import __version__
-from demask.cli import cover, dataset, doctor, export, find, remove, restorers, score, train, weights
+from demask.cli import cover, dataset, doctor, export, find, remove, restorers, score, study, train, weights
 from demask.cli.options import Debug
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.add_typer(dataset.app, name="dataset")
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("score")(score.score)
+app.add_typer(study.app, name="study")
 app.add_typer(weights.app, name="weights")
 app.command("restorers")(restorers.restorers)
 app.command("doctor")(doctor.doctor)

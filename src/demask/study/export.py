@@ -77,7 +77,10 @@ def _estimates(tree: Any, of: str, figure: str = "") -> Iterable[tuple[str, str,
         if "first" in tree and "second" in tree:
             own = f"{tree['first']} - {tree['second']}"
         for key, item in tree.items():
-            yield from _estimates(item, own, f"{figure}.{key}" if figure else key)
+            if key == "dmos":
+                yield from ((system, key, estimate) for system, estimate in item.items())
+            else:
+                yield from _estimates(item, own, f"{figure}.{key}" if figure else key)
     elif isinstance(tree, list | tuple):
         for item in tree:
             yield from _estimates(item, of, figure)

@@ -3,9 +3,9 @@
 Every judgement of one person is alike, and so is every judgement of one face; an interval that forgets
 either is too narrow. The variance here is the two-way cluster-robust one of Cameron, Gelbach and Miller
 (Robust inference with multiway clustering, J. Business & Economic Statistics 29(2), 2011, eq. 2.11): that of
-people plus that of faces minus that of single judgements, each with its G/(G-1). It is never taken below
-either of the one-way variances, which the subtraction can do by chance. Any statistic enters through its
-influence values (Hampel 1974): what each judgement adds to the estimate, to first order.
+people plus that of faces minus that of single judgements, each with its G/(G-1). Where the subtraction,
+by chance, leaves almost nothing, the larger of the two one-way variances is taken. Any statistic enters
+through its influence values (Hampel 1974): what each judgement adds to the estimate, to first order.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ Floats = npt.NDArray[np.float64]
 Names = Sequence[str] | npt.NDArray[np.str_]
 
 CONFIDENCE = 0.95
+
+# A variance under this part of that of independent judgements is an accident of the subtraction.
+_LEAST_OF_INDEPENDENT = 0.25
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +81,8 @@ def two_way_variance(influence: Floats, people: Names, faces: Names) -> float:
     two = _cluster_variance(influence, np.unique(np.asarray(faces), return_inverse=True)[1])
     cells = np.asarray([f"{person}\t{face}" for person, face in zip(people, faces, strict=True)])
     both = _cluster_variance(influence, np.unique(cells, return_inverse=True)[1])
-    return max(one + two - both, one, two)
+    variance = one + two - both
+    return variance if variance > _LEAST_OF_INDEPENDENT * both else max(one, two)
 
 
 def _cluster_variance(influence: Floats, cluster: npt.NDArray[np.intp]) -> float:
@@ -115,7 +119,7 @@ def share_estimate(hits: Floats, people: Names, faces: Names) -> Estimate:
     variance = two_way_variance((hits - value) / len(hits), people, faces)
     effective = float(len(set(people)))
     if variance > 0:
-        effective = min(float(len(hits)), value * (1 - value) / variance)
+        effective = value * (1 - value) / variance
     low, high = wilson(value, effective, quantile=quantile_of(people, faces))
     return _estimate(value, low, high, people, faces)
 

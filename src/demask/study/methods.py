@@ -14,7 +14,7 @@ _KINDS = {"pair": "preferred one of two systems' pictures", "expression": "named
 def methods_paragraph(plan: Plan, results: Results) -> str:
     """Describe people, blocks, assignment, exclusions and statistics; simulated data say so first."""
     sentences = [STAMP] if results.simulated else []
-    kind = "simulated participants" if results.simulated else "people"
+    kind = "simulated participant" if results.simulated else "participant"
     sentences.append(
         f"{_count(results.num_people, kind)} took part ({results.num_planned} planned); "
         f"{results.num_finished} finished and {results.num_withdrawn} withdrew, whose answers were deleted."
@@ -40,7 +40,7 @@ def methods_paragraph(plan: Plan, results: Results) -> str:
 
 
 def _count(num: int, kind: str) -> str:
-    return f"{num} {kind}"
+    return f"{num} {kind}" + "s" * (num != 1)
 
 
 def _range(block: BlockResults) -> str:
@@ -51,9 +51,9 @@ def _range(block: BlockResults) -> str:
 def _block_sentence(plan: Plan, block: Block) -> str:
     shown = ", ".join(block.shown(plan.systems))
     extras = [
-        f"{block.practice} practice trials with feedback" * bool(block.practice),
-        f"{block.repeats} repeated trials" * bool(block.repeats),
-        f"{block.checks} attention checks" * bool(block.checks),
+        f"{_count(block.practice, 'practice trial')} with feedback" * bool(block.practice),
+        _count(block.repeats, "repeated trial") * bool(block.repeats),
+        _count(block.checks, "attention check") * bool(block.checks),
         f"each picture shown for {block.exposure_ms} ms" * bool(block.exposure_ms),
     ]
     if isinstance(block, RatingBlock):
@@ -77,7 +77,7 @@ def _exclusion_sentence(plan: Plan, results: Results) -> str:
     rule = plan.exclusion
     parts = []
     if rule.max_failed_checks is not None:
-        parts.append(f"more than {rule.max_failed_checks} failed attention checks")
+        parts.append(f"more than {_count(rule.max_failed_checks, 'failed attention check')}")
     if rule.min_answered_share:
         parts.append(f"less than {rule.min_answered_share:.0%} of the trials answered")
     if rule.min_median_reaction_ms:
@@ -86,10 +86,11 @@ def _exclusion_sentence(plan: Plan, results: Results) -> str:
         parts.append(f"one answer in more than {rule.max_same_answer_share:.0%} of the ratings")
     text = "The plan excluded nobody by rule."
     if parts:
-        text = f"By the rule set before the study ({'; '.join(parts)}), {len(results.excluded)} were excluded."
+        left_out = _count(len(results.excluded), "participant")
+        text = f"By the rule set before the study ({'; '.join(parts)}), the answers of {left_out} do not count."
     if rule.max_exposure_error_ms is not None:
         text += (
-            f" {results.num_dropped} answers were dropped because a picture stayed more than "
+            f" {_count(results.num_dropped, 'answer')} do not count because a picture stayed more than "
             f"{rule.max_exposure_error_ms:.0f} ms longer or shorter than planned."
         )
     return text
@@ -99,11 +100,12 @@ def _statistics_sentence(results: Results) -> str:
     kinds = {block.kind for block in results.blocks}
     parts = []
     if kinds & {"real_or_restored", "same_person"}:
-        parts.append("d' is pooled over people with the log-linear correction (Hautus 1995)")
+        parts.append("sensitivity d' is pooled over people with the log-linear correction (Hautus 1995)")
     if "pair" in kinds:
         parts.append("preferences were ranked by the Bradley-Terry model")
     if any(block.alpha is not None for block in results.blocks):
         parts.append("agreement is Krippendorff's alpha")
     if "rating" in kinds:
         parts.append("p values of differences are adjusted by Holm's method within a block")
-    return ("; ".join(parts) + ".").capitalize() if parts else ""
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}." if text else ""

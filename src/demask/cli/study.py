@@ -1,0 +1,177 @@
+"""`demask study`: people judge pictures; plan it, rehearse it, report it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demask.cli import options as o
+
+app = typer.Typer(
+    help="Run a study in which people judge pictures: plan, rehearse, report.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that `demask study new` made.")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="DEMASK_STUDY_DATABASE",
+        metavar="URL",
+        help="Where people and answers are kept, such as postgresql://user@host/name; default: SQLite in DIR.",
+    ),
+]
+EffectsFile = Annotated[
+    Path | None, typer.Option("--effects", help="TOML file of what simulated people are like.")
+]
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Say which extra is missing where an import fails."""
+    from demask.errors import UsageError
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise UsageError(f"a study needs {error.name}; run: pip install 'demask[study]'") from error
+
+
+@app.command()
+def new(
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="TOML file; see examples/studies.")],
+    out: Annotated[
+        Path, typer.Option("--output", "--out", "-o", help="Folder to make; must not be there yet.")
+    ],
+    system: Annotated[
+        list[str] | None,
+        typer.Option("--system", metavar="NAME=FOLDER", help="A system's restored pictures. Once per system."),
+    ] = None,
+    truth: Annotated[Path | None, typer.Option("--truth", help="The same faces bare.")] = None,
+    masked: Annotated[
+        Path | None, typer.Option("--masked", help="The same faces with their face mask.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="CSV with the columns face, identity, expression.")
+    ] = None,
+    refer: Annotated[
+        bool, typer.Option("--refer", help="Leave the pictures where they are instead of copying them.")
+    ] = False,
+    database: Database = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, write nothing.")] = False,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Check plan and pictures, assign them to people, make the study's folder and database.
+
+    A picture's name without suffix is the face's name; every folder must hold the same names.
+
+    Example: demask study new plan.toml -o runs/study --system ours=restored --truth bare --masked masked
+    """
+    from demask.cli.streams import say
+    from demask.errors import UsageError
+
+    with _extra():
+        from demask.study.folder import new_study
+
+    folders: dict[str, Path] = {}
+    for text in system or ():
+        name, equals, path = text.partition("=")
+        if not equals or not path or name in folders:
+            raise UsageError(f"--system is {text!r}; write each system once, as NAME=FOLDER")
+        folders[name] = Path(path)
+    folders |= {name: path for name, path in (("truth", truth), ("masked", masked)) if path is not None}
+    made = new_study(plan, out, folders, labels=labels, refer=refer, database=database, dry_run=dry_run)
+    if not quiet:
+        say(
+            f"{out}: {made.num_pictures} pictures of {made.num_faces} faces, {made.trials_per_person} trials "
+            f"for each of {made.people} people" + (" (nothing written)" if dry_run else "")
+        )
+
+
+@app.command()
+def simulate(
+    folder: Folder,
+    people: Annotated[
+        int | None, typer.Option("--people", min=1, help="How many; default: as planned.")
+    ] = None,
+    effects: EffectsFile = None,
+    seed: Annotated[int, typer.Option("--seed", envvar="DEMASK_SEED", help="Same seed, same answers.")] = 0,
+    overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Rehearse a study with simulated people, kept apart from real ones and stamped everywhere.
+
+    Example: demask study simulate runs/study && demask study report runs/study --simulated -o runs/rehearsal
+    """
+    from demask.cli.streams import say
+
+    with _extra():
+        from demask.study.effects import default_effects, read_effects
+        from demask.study.folder import open_study
+
+    study = open_study(folder)
+    known = read_effects(effects, study.plan) if effects else default_effects(study.plan)
+    number = people or study.plan.people
+    study.rehearse(known, people=number, seed=seed, overwrite=overwrite).close()
+    if not quiet:
+        say(f"{folder}: {number} SIMULATED people answered; demask study report {folder} --simulated -o OUT")
+
+
+@app.command()
+def report(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder for the report and its data.")],
+    simulated: Annotated[bool, typer.Option("--simulated", help="Report the rehearsal instead.")] = False,
+    power: Annotated[
+        int, typer.Option("--power", min=0, metavar="STUDIES", help="Simulate so many studies for the power.")
+    ] = 0,
+    effects: EffectsFile = None,
+    free_text: Annotated[
+        bool, typer.Option("--free-text", help="Export what people wrote in their own words.")
+    ] = False,
+    database: Database = None,
+    overwrite: o.Overwrite = False,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Compute every figure; write an HTML page, CSV and JSON, and a paragraph for a methods section.
+
+    Example: demask study report runs/study -o runs/study-report
+    """
+    from itertools import combinations
+
+    from demask.cli.streams import say
+
+    with _extra():
+        from demask.study.blocks import RatingBlock
+        from demask.study.effects import default_effects, read_effects
+        from demask.study.folder import open_study
+        from demask.study.power import power_of_rating
+        from demask.study.report import write_report
+
+    study = open_study(folder)
+    found = []
+    if power:
+        known = read_effects(effects, study.plan) if effects else default_effects(study.plan)
+        for block in study.plan.blocks:
+            if isinstance(block, RatingBlock):
+                for first, second in combinations(block.shown(study.plan.systems), 2):
+                    found.append(
+                        power_of_rating(study.plan, study.labels, known, block, first, second, studies=power)
+                    )
+    store = study.store(database, simulated=simulated)
+    try:
+        results = write_report(store, out, overwrite=overwrite, free_text=free_text, power=found)
+    finally:
+        store.close()
+    if not quiet:
+        kind = "SIMULATED people" if results.simulated else "people"
+        say(f"{out / 'report.html'}: {results.num_counted} {kind} counted, {len(results.excluded)} excluded")

@@ -1,0 +1,235 @@
+"""A study's folder: plan, pictures, assignment and database, made once and opened by every other command.
+
+::
+
+    plan.toml        the plan, byte for byte
+    study.json       pictures by id with condition, face, size and sha256; labels; seed
+    assignment.csv   every trial of every planned person
+    pictures/        copies named by their id (none where pictures are referred to)
+    study.sqlite     people and answers (unless they live in PostgreSQL)
+    simulated.sqlite a rehearsal's, by `demask study simulate`
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demask.errors import InputError, OutputError, OutputExists
+from demask.study.assign import Assignment
+from demask.study.database import sqlite_url
+from demask.study.effects import Effects
+from demask.study.pictures import Picture, collect, read_labels
+from demask.study.plan import Plan
+from demask.study.plan_file import parse_plan, read_plan
+from demask.study.simulate import simulate
+from demask.study.store import Store
+from demask.study.trials import FaceLabel, Trial
+
+_PLAN, _STUDY, _ASSIGNMENT, _PICTURES = "plan.toml", "study.json", "assignment.csv", "pictures"
+_REAL, _SIMULATED = "study.sqlite", "simulated.sqlite"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StudyFolder:
+    """An opened study.
+
+    Attributes:
+        path: The folder.
+        plan: What it asks of whom.
+        plan_text: The plan file's text.
+        labels: What is known of each face.
+        files: Picture id to file.
+        ids: (condition, face) to picture id.
+    """
+
+    path: Path
+    plan: Plan
+    plan_text: str
+    labels: Mapping[str, FaceLabel]
+    files: Mapping[str, Path]
+    ids: Mapping[tuple[str, str], str]
+
+    def url(self, database: str | None = None, *, simulated: bool = False) -> str:
+        """The URL of the people's database, or of the rehearsal's."""
+        if simulated:
+            return sqlite_url(self.path / _SIMULATED)
+        return database or sqlite_url(self.path / _REAL)
+
+    def store(self, database: str | None = None, *, simulated: bool = False) -> Store:
+        """Open the database.
+
+        Args:
+            database: URL where the study does not keep its people in the folder.
+            simulated: Open the rehearsal's instead.
+
+        Raises:
+            InputError: There was no rehearsal yet, or the database holds no study or another one.
+        """
+        if simulated and not (self.path / _SIMULATED).exists():
+            raise InputError(f"{self.path} was not rehearsed yet; run `demask study simulate {self.path}`")
+        if not simulated and not database and not (self.path / _REAL).exists():
+            raise InputError(f"{self.path} has no {_REAL}; name its database with --database URL")
+        store = Store.open(self.url(database, simulated=simulated))
+        if store.plan_text != self.plan_text:
+            store.close()
+            raise InputError(f"the database holds another study than {self.path}; name the right one")
+        return store
+
+    def rehearse(self, effects: Effects, *, people: int, seed: int = 0, overwrite: bool = False) -> Store:
+        """Let simulated people take part, in a database of their own.
+
+        Raises:
+            OutputExists: There was a rehearsal already and `overwrite` is False.
+        """
+        path = self.path / _SIMULATED
+        if path.exists():
+            if not overwrite:
+                raise OutputExists(f"{path} exists; pass --overwrite to rehearse again")
+            for end in ("", "-wal", "-shm"):
+                path.with_name(path.name + end).unlink(missing_ok=True)
+        store = Store.create(sqlite_url(path), self.plan_text, self.labels, simulated=True)
+        simulate(store, effects, people=people, seed=seed)
+        return store
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What `new_study` made: counts for the user."""
+
+    num_faces: int
+    num_pictures: int
+    trials_per_person: int
+    people: int
+
+
+def new_study(
+    plan_path: Path,
+    out: Path,
+    folders: Mapping[str, Path],
+    *,
+    labels: Path | None = None,
+    refer: bool = False,
+    database: str | None = None,
+    dry_run: bool = False,
+) -> Made:
+    """Make a study's folder; it appears whole or not at all.
+
+    Args:
+        plan_path: TOML file.
+        out: Folder to make.
+        folders: Condition (systems, `truth`, `masked`) to folder of pictures.
+        labels: CSV, see `pictures.read_labels`.
+        refer: Leave the pictures where they are instead of copying them.
+        database: URL to keep people in; None = SQLite in the folder.
+        dry_run: Check everything, write nothing.
+
+    Raises:
+        OutputExists: `out` exists, or the database holds a study.
+        OutputError: `out` cannot be made.
+        ConfigError, InputError, UsageError: Plan, pictures or labels that cannot be used.
+    """
+    if out.exists():
+        raise OutputExists(f"{out} exists; a study is never changed, name a new folder")
+    plan = read_plan(plan_path)
+    pictures = collect(plan, folders)
+    known = read_labels(labels, sorted({picture.face for picture in pictures}))
+    assignment = Assignment(plan, known)
+    made = Made(
+        num_faces=len(known),
+        num_pictures=len(pictures),
+        trials_per_person=len(assignment.trials(0)),
+        people=plan.people,
+    )
+    if dry_run:
+        return made
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as name:
+            part = Path(name) / "study"
+            part.mkdir()
+            _write(part, plan_path, pictures, known, assignment, refer=refer)
+            url = database or sqlite_url(part / _REAL)
+            Store.create(url, (part / _PLAN).read_text(encoding="utf-8"), known).close()
+            part.rename(out)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make {out}: {error.strerror or error}; name another place or free it"
+        ) from error
+    return made
+
+
+def open_study(path: Path) -> StudyFolder:
+    """Open what `new_study` made.
+
+    Raises:
+        InputError: The folder holds no study.
+    """
+    try:
+        facts = json.loads((path / _STUDY).read_text(encoding="utf-8"))
+        plan_text = (path / _PLAN).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} holds no study; make one with `demask study new`") from error
+    pictures = facts["pictures"]
+    return StudyFolder(
+        path=path,
+        plan=parse_plan(plan_text),
+        plan_text=plan_text,
+        labels={face: FaceLabel(**label) for face, label in facts["labels"].items()},
+        files={name: path / picture["file"] for name, picture in pictures.items()},
+        ids={(picture["condition"], picture["face"]): name for name, picture in pictures.items()},
+    )
+
+
+def _write(
+    part: Path,
+    plan_path: Path,
+    pictures: list[Picture],
+    labels: Mapping[str, FaceLabel],
+    assignment: Assignment,
+    *,
+    refer: bool,
+) -> None:
+    shutil.copyfile(plan_path, part / _PLAN)
+    listed: dict[str, Any] = {}
+    for picture in pictures:
+        file = str(picture.path.resolve())
+        if not refer:
+            (part / _PICTURES).mkdir(exist_ok=True)
+            file = f"{_PICTURES}/{picture.picture_id}{picture.path.suffix.lower()}"
+            shutil.copyfile(picture.path, part / file)
+        listed[picture.picture_id] = {
+            "condition": picture.condition,
+            "face": picture.face,
+            "file": file,
+            "sha256": picture.sha256,
+            "width": picture.size[0],
+            "height": picture.size[1],
+        }
+    facts = {
+        "title": assignment.plan.title,
+        "seed": assignment.plan.seed,
+        "labels": {face: dataclasses.asdict(label) for face, label in sorted(labels.items())},
+        "pictures": listed,
+    }
+    (part / _STUDY).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (part / _ASSIGNMENT).write_text(_assignment_csv(assignment), encoding="utf-8")
+
+
+def _assignment_csv(assignment: Assignment) -> str:
+    text = io.StringIO()
+    names = [field.name for field in dataclasses.fields(Trial)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for slot in range(assignment.plan.people):
+        for trial in assignment.trials(slot):
+            writer.writerow(dataclasses.asdict(trial) | {"break_before": int(trial.break_before)})
+    return text.getvalue()

@@ -1,0 +1,181 @@
+"""The study's statistics against published worked examples and hand computation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from demask.study import agreement, detection, preference, ratings
+from demask.study.blocks import RatingBlock
+from demask.study.intervals import (
+    bootstrap_mean,
+    holm,
+    mean_estimate,
+    share_estimate,
+    two_way_variance,
+    wilson,
+)
+from demask.study.records import Record
+
+
+def record(
+    person: str, face: str, value: str, first: str = "s", second: str = "", expected: str = ""
+) -> Record:
+    return Record(
+        person=person, position=0, block="b", role="main", face=face, first=first, second=second,
+        second_face=face if second else "", expected=expected, value=value, reaction_ms=1.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("hits", "num", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_is_newcombes_table(hits: int, num: int, low: float, high: float) -> None:
+    # Newcombe, Statistics in Medicine 17 (1998), table I, method 3 (score, no continuity correction).
+    assert wilson(hits / num, num) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_two_way_variance_is_statsmodels() -> None:
+    # statsmodels 0.15: OLS on a constant, cov_cluster_2groups(use_correction=True) gives 0.479166...
+    values = np.array([5, 4, 3, 6, 5, 4, 2, 3, 7, 6, 5, 5], float)
+    people, faces = [f"p{i // 4}" for i in range(12)], [f"f{i % 4}" for i in range(12)]
+    influence = (values - values.mean()) / 12
+    assert two_way_variance(influence, people, faces) == pytest.approx(0.47916667, abs=1e-8)
+    estimate = mean_estimate(values, people, faces)
+    # t with min(3, 4) - 1 = 2 degrees of freedom: 4.302653.
+    assert estimate.value == pytest.approx(55 / 12)
+    assert estimate.high - estimate.value == pytest.approx(4.302653 * math.sqrt(0.47916667), abs=1e-5)
+
+
+def test_two_way_variance_by_hand() -> None:
+    # Two people, two faces, values 1 2 / 3 6: mean 3, influence -1/2, -1/4, 0, 3/4.
+    # People: (-3/4)^2 + (3/4)^2 = 9/8, times 2. Faces: (-1/2)^2 + (1/2)^2 = 1/2, times 2.
+    # Single: 1/4 + 1/16 + 9/16 = 7/8, times 4/3. Sum: 9/4 + 1 - 7/6 = 25/12.
+    influence = (np.array([1.0, 2.0, 3.0, 6.0]) - 3) / 4
+    variance = two_way_variance(influence, ["a", "a", "b", "b"], ["x", "y", "x", "y"])
+    assert variance == pytest.approx(25 / 12)
+
+
+def test_an_interval_without_clusters_is_the_textbooks() -> None:
+    # Each judgement by another person on another face: s / sqrt(n) times t with n - 1 = 3 degrees of freedom.
+    values = np.array([2.0, 4.0, 4.0, 6.0])
+    estimate = mean_estimate(values, list("abcd"), list("wxyz"))
+    assert estimate.high - 4 == pytest.approx(3.182446 * math.sqrt(8 / 3) / 2, abs=1e-5)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_shares_stay_in_their_range_at_the_ends() -> None:
+    people, faces = [f"p{i // 5}" for i in range(50)], [f"f{i % 5}" for i in range(50)]
+    estimate = share_estimate(np.ones(50), people, faces)
+    # All agree: as many independent answers as people, t with 4 degrees of freedom.
+    assert (estimate.low, estimate.high) == pytest.approx(wilson(1.0, 10, quantile=2.776445), abs=1e-6)
+
+
+def test_pigeonhole_bootstrap_has_owens_variance() -> None:
+    # Owen 2007, lemma 1 for a balanced table without effects: about 3 sigma^2 / N.
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=2500)
+    people, faces = [f"p{i // 50}" for i in range(2500)], [f"f{i % 50}" for i in range(2500)]
+    low, high = bootstrap_mean(values, people, faces, draws=4000)
+    assert (high - low) / (2 * 1.96) == pytest.approx(math.sqrt(3 / 2500), rel=0.08)
+
+
+def test_d_prime_is_stanislaw_and_todorovs() -> None:
+    # Behavior Research Methods 31 (1999): 20 of 25 hits, 10 of 25 false alarms: d' 1.095, c -0.294.
+    assert detection.d_prime(20 / 25, 10 / 25) == pytest.approx(1.095, abs=5e-4)
+
+
+def test_log_linear_correction_by_hand() -> None:
+    assert detection.corrected_rate(20, 25) == pytest.approx(20.5 / 26)
+    assert detection.corrected_rate(0, 10) == pytest.approx(0.5 / 11)
+
+
+def test_two_alternatives_by_macmillan_and_creelman() -> None:
+    # Detection Theory (2005), table A5.2: 76 % right without bias is d' = 1.00.
+    assert detection.d_prime(0.76, 0.24, two_alternatives=True) == pytest.approx(1.0, abs=2e-3)
+
+
+CODERS = (
+    "1 2 3 3 2 1 4 1 2 . . .",
+    "1 2 3 3 2 2 4 1 2 5 . 3",
+    ". 3 3 3 2 3 4 2 2 5 1 .",
+    "1 2 3 3 2 4 4 1 2 5 1 .",
+)
+
+
+@pytest.mark.parametrize(("level", "value"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+def test_alpha_is_krippendorffs(level: agreement.Level, value: float) -> None:
+    # Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), example C and its other metrics.
+    rows = [
+        record(f"p{coder}", f"f{unit}", answer)
+        for coder, line in enumerate(CODERS)
+        for unit, answer in enumerate(line.split())
+        if answer != "."
+    ]
+    found = agreement.alpha(rows, ("1", "2", "3", "4", "5"), level)
+    assert found.value == pytest.approx(value, abs=5e-4)
+    assert found.low < value < found.high <= 1
+
+
+BASEBALL = {
+    "Milwaukee": (0, 7, 9, 7, 7, 9, 11),
+    "Detroit": (6, 0, 7, 5, 11, 9, 9),
+    "Toronto": (4, 6, 0, 7, 7, 8, 12),
+    "New York": (6, 8, 6, 0, 6, 7, 10),
+    "Boston": (6, 2, 6, 7, 0, 7, 12),
+    "Cleveland": (4, 4, 5, 6, 6, 0, 6),
+    "Baltimore": (2, 4, 1, 3, 1, 7, 0),
+}
+
+
+def test_bradley_terry_is_agrestis_baseball() -> None:
+    # Agresti, Categorical Data Analysis (2002), sec. 10.6, American League 1987, Baltimore = 0.
+    teams = tuple(BASEBALL)
+    games = [
+        record(f"p{game}", f"f{game}-{home}-{away}", "first", home, away)
+        for home, wins in BASEBALL.items()
+        for away, number in zip(teams, wins, strict=True)
+        for game in range(number)
+    ]
+    found = {item.system: item.strength.value for item in preference.summarise(games, teams)}
+    published = (1.58, 1.44, 1.29, 1.25, 1.11, 0.68, 0.0)
+    for team, value in zip(teams, published, strict=True):
+        assert found[team] - found["Baltimore"] == pytest.approx(value, abs=6e-3)
+
+
+def test_bradley_terry_interval_of_two_is_the_logit_of_a_share() -> None:
+    # Two systems, 30 of 40 independent wins: log-odds log 3, variance 1 / (40 p q); each strength is half.
+    games = [record(f"p{i}", f"f{i}", "first" if i < 30 else "second", "a", "b") for i in range(40)]
+    best, _ = preference.summarise(games, ("a", "b"))
+    assert best.strength.value == pytest.approx(math.log(3) / 2, abs=1e-3)
+    half = 2.022691 * math.sqrt(1 / (40 * 0.75 * 0.25) * 40 / 39) / 2
+    assert best.strength.high - best.strength.value == pytest.approx(half, rel=1e-3)
+
+
+def test_the_three_likability_indices_by_hand() -> None:
+    # Ratings 7 7 6 5 on 7 categories: mean 6.25; (6.25 - 1) / 6; 3 of 4 in the top two; 6.25 / 7.
+    rows = [record(f"p{i}", f"f{i}", value) for i, value in enumerate(("7", "7", "6", "5"))]
+    (found,) = ratings.summarise(RatingBlock(name="b", scale="likability", points=7), rows, ("s",))
+    assert found.mean.value == 6.25
+    assert found.sd == pytest.approx(math.sqrt(11 / 12))
+    assert found.index_rescaled.value == pytest.approx(87.5)
+    assert found.index_top_two.value == pytest.approx(75.0)
+    assert found.index_of_maximum.value == pytest.approx(89.285714)
+    assert found.histogram == (0, 0, 0, 0, 1, 1, 2)
+
+
+def test_dmos_is_p910s() -> None:
+    # ITU-T P.910: DMOS = rating of the system - rating of the reference + 5, here 3.5 - 4.5 + 5.
+    block = RatingBlock(name="b", scale="quality", hidden_reference=True)
+    rows = [
+        record(f"p{i}", f"f{i}", value, first)
+        for i, (value, first) in enumerate((("3", "s"), ("4", "s"), ("4", "truth"), ("5", "truth")))
+    ]
+    compared = ratings.differences(rows, ("s", "truth"))
+    assert ratings.dmos(block, compared)["s"].value == pytest.approx(4.0)
