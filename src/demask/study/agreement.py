@@ -37,6 +37,10 @@ def alpha(records: Sequence[Record], answers: Sequence[str], level: Level) -> Es
         counts[cell] += 1
         by_person.setdefault(record.person, np.zeros_like(counts))[cell] += 1
     domain = list(range(len(answers))) if level == "nominal" else [float(answer) for answer in answers]
+    # Answers that nobody gave change nothing but the time.
+    used = counts.sum(axis=0) > 0
+    counts, domain = counts[:, used], [point for point, given in zip(domain, used, strict=True) if given]
+    by_person = {person: own[:, used] for person, own in by_person.items()}
     value = _alpha(counts, domain, level)
     if not math.isfinite(value):
         return nothing()

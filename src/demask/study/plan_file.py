@@ -95,7 +95,7 @@ def _read(wanted: Any, value: object, where: str) -> Any:
         if origin is tuple and isinstance(value, list):
             return tuple(_read(inner[0], item, f"{where}[{place}]") for place, item in enumerate(value))
         if origin is not None and issubclass(origin, Mapping) and isinstance(value, dict):
-            return {key: _read(str, text, _join(where, key)) for key, text in value.items()}
+            return {key: _read(inner[1], text, _join(where, key)) for key, text in value.items()}
         if dataclasses.is_dataclass(option):
             return build(typing.cast(type, option), value, where)
         if option is float and isinstance(value, int | float) and not isinstance(value, bool):
