@@ -10,6 +10,7 @@ from typing import Literal
 
 from demask.errors import ConfigError
 from demask.study.blocks import MASKED, NAME, TRUTH, Block, Texts
+from demask.study.texts import LANGUAGES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,9 @@ class Plan:
         _unique("questions", tuple(question.name for question in self.questions))
         if not self.blocks or not self.systems or not self.languages:
             raise ConfigError("a plan needs at least one block, one system and one language")
+        for language in self.languages:
+            if language not in LANGUAGES:
+                raise ConfigError(f"languages names {language!r}; our pages speak {', '.join(LANGUAGES)}")
         missing = [language for language in self.languages if not self.consent.get(language, "").strip()]
         if missing:
             raise ConfigError(f"consent has no text for {', '.join(missing)}; add [consent] {missing[0]} = ...")

@@ -54,11 +54,29 @@ def exact_figures(plan: Plan, effects: Effects) -> dict[str, float]:
                 right = effects.detected[name]
                 exact |= {key + "accuracy": right, key + "d'": float(np.sqrt(2) * norm.ppf(right))}
         if isinstance(block, RatingBlock):
-            first, second = shown[:2]
-            exact[f"{block.name}/difference"] = effects.mean_rating(block, first) - effects.mean_rating(
-                block, second
-            )
+            first, second = (effects.mean_rating(block, name) for name in shown[:2])
+            exact[f"{block.name}/difference"] = first - second
+            exact[f"{block.name}/alpha"] = exact_alpha(effects, block, shown)
     return exact
+
+
+def exact_alpha(effects: Effects, block: RatingBlock, shown: tuple[str, ...]) -> float:
+    """Krippendorff's ordinal alpha of endless people and pictures, the conditions in equal parts."""
+    z = np.linspace(-6, 6, 2001)
+    weight = norm.pdf(z) / norm.pdf(z).sum() / len(shown)
+    of_picture = np.hypot(effects.sd_face, effects.sd_picture)
+    of_rest = np.hypot(effects.sd_person, effects.sd_noise)
+    num = block.points - block.lowest
+    edges = (np.arange(num) + 0.5) / num
+    together = np.zeros((num + 1, num + 1))  # Chance that two people give these two ratings to one picture.
+    for name in shown:
+        below = norm.cdf((edges - effects.level[name] - of_picture * z[:, None]) / of_rest)
+        shares = np.diff(below, axis=1, prepend=0.0, append=1.0)
+        together += (shares * weight[:, None]).T @ shares
+    single = together.sum(axis=0)
+    middle = np.cumsum(single) - single / 2
+    apart = (middle[:, None] - middle) ** 2  # The ordinal metric: what lies between, halves of both ends.
+    return float(1 - (together * apart).sum() / (np.outer(single, single) * apart).sum())
 
 
 def estimates(plan: Plan, crowd: Crowd, sessions: list[list[Trial]]) -> Iterator[tuple[str, Estimate]]:
@@ -74,6 +92,8 @@ def estimates(plan: Plan, crowd: Crowd, sessions: list[list[Trial]]) -> Iterator
             yield key + "rescaled", rating.index_rescaled
             yield key + "top two", rating.index_top_two
             yield key + "of maximum", rating.index_of_maximum
+        if found.alpha is not None:
+            yield f"{block.name}/alpha", found.alpha
         if found.differences:
             yield f"{block.name}/difference", found.differences[0].difference
         for seen in found.expressions:

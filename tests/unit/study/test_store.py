@@ -175,6 +175,49 @@ def test_nothing_acknowledged_is_lost_to_kills(store: Store, database_url: str) 
     assert all(record.reaction_ms == 500 + record.position for record in records)
 
 
+SHORT = """
+title = "Short"
+systems = ["a"]
+people = 200
+consent = { en = "yes" }
+[[blocks]]
+kind = "rating"
+name = "r"
+scale = "quality"
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_200_people_at_once_with_kills(database_url: str) -> None:
+    store = Store.create(database_url, SHORT, faces(12))
+    tokens = [joined(store) for _ in range(200)]
+    said: set[tuple[str, str]] = set()
+    for num_kills in (4, 4, 0):
+        groups = [tokens[start::4] for start in range(4)]
+        writers = [
+            subprocess.Popen(
+                [sys.executable, str(WRITER), database_url, *group], stdout=subprocess.PIPE, text=True
+            )
+            for group in groups
+        ]
+        for number, writer in enumerate(writers):
+            assert writer.stdout is not None
+            lines = []
+            for line in writer.stdout:
+                lines.append(line)
+                if num_kills and len(lines) == 60 + 17 * number:
+                    os.kill(writer.pid, signal.SIGKILL)
+            writer.stdout.close()
+            assert writer.wait() == (-signal.SIGKILL if num_kills else 0)
+            said |= {tuple(line.split()) for line in lines if line.endswith("\n")}  # type: ignore[misc]
+        kept = {(token, str(position)) for token in tokens for position in store.session(token).answered}
+        assert said <= kept
+    records = store.records()
+    assert len(records) == len({(record.person, record.position) for record in records}) == 200 * 12
+    store.close()
+
+
 def test_sqlite_syncs_every_commit(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path / 's.sqlite'}")
     with engine.begin() as db:
