@@ -160,5 +160,5 @@ def test_intervals_hold_the_exact_figures() -> None:
 
     held = coverage(parse_plan(COVERAGE), faces(60), studies=500)
     assert len(held) > 20
-    # 500 studies know a coverage of 0.95 to +- 0.019.
-    assert {name: share for name, share in held.items() if not 0.92 <= share <= 0.985} == {}
+    # 500 studies know one coverage to +- 0.02, and the farthest of thirty statistics lies at +- 0.035.
+    assert {name: share for name, share in held.items() if not 0.905 <= share <= 0.985} == {}
