@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
@@ -108,19 +111,32 @@ def test_training_tells_what_it_lacks(demask, shards: Path, tmp_path: Path) -> N
     assert b"hole" in done.stderr
 
 
+@pytest.mark.parametrize("whole_group", [False, True], ids=["process", "group"])
 def test_a_killed_training_saves_its_last_step(
-    environment: dict[str, str], shards: Path, tmp_path: Path
+    environment: dict[str, str], shards: Path, tmp_path: Path, whole_group: bool
 ) -> None:
     command = [sys.executable, "-m", "demask", "train", "hole", "--data", str(shards), "--run", "hole"]
-    settings = (*TINY_BODY, *SHORT, "--set", "trainer.steps=100000", "--set", "trainer.validate_every=100000")
+    workers = ("--set", "faces.workers=1") if whole_group else ()
+    settings = (
+        *TINY_BODY,
+        *SHORT,
+        *workers,
+        "--set",
+        "trainer.steps=100000",
+        "--set",
+        "trainer.validate_every=100000",
+    )
     with subprocess.Popen(
-        [*command, *settings], cwd=tmp_path, env=environment, stderr=subprocess.PIPE
+        [*command, *settings], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, start_new_session=True
     ) as process:
         for _ in range(1200):
             if (tmp_path / "hole" / "metrics.jsonl").exists() and len(steps_of(tmp_path / "hole")) >= 2:
                 break
             time.sleep(0.1)
-        process.terminate()
+        if whole_group:  # As a scheduler does it: the loader's workers get the signal too.
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said.decode()
     assert b"Traceback" not in said

@@ -9,8 +9,11 @@ import torch
 
 
 def start_worker(_number: int) -> None:
-    """One thread each, and deaf to Ctrl-C: the main process ends the workers itself, without tracebacks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """One thread each, and deaf to Ctrl-C and to a kill of the whole group, which schedulers send.
+
+    The main process ends the workers itself, after the step that it saves; without it they end too.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
