@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,13 +27,18 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """URL of an empty database of a server that lives as long as the tests."""
     initdb = _find_initdb()
     if initdb is None:
         pytest.skip("PostgreSQL's initdb is not installed")
     pytest.importorskip("psycopg")
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not below pytest's own folder: another session of pytest that starts meanwhile closes that to other users.
+    with tempfile.TemporaryDirectory(prefix="demask-postgres-") as folder:
+        yield from _serve(initdb, Path(folder))
+
+
+def _serve(initdb: Path, folder: Path) -> Iterator[str]:
     user: dict[str, str] = {}
     if os.geteuid() == 0:
         # PostgreSQL refuses to run as root; Debian's package makes this account.
@@ -42,9 +48,6 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             pytest.skip("we are root and there is no account `postgres` to run the server as")
         user = {"user": "postgres"}
         os.chown(folder, account.pw_uid, account.pw_gid)
-        for parent in folder.parents:
-            if parent.owner() == "root" and not parent.stat().st_mode & 0o005 and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
     port = _free_port()
     data, log = folder / "data", folder / "log"
     make = [initdb, "-D", data, "-U", "postgres", "--auth=trust", "-E", "UTF8", "--no-sync"]
