@@ -67,6 +67,13 @@ def build(
     val_percent: Annotated[int, typer.Option("--val-percent", min=0, max=100, help="Of identities.")] = 10,
     test_percent: Annotated[int, typer.Option("--test-percent", min=0, max=100, help="Of identities.")] = 10,
     workers: Annotated[int, typer.Option("--workers", envvar="DEMASK_WORKERS", min=1, help="Processes.")] = 2,
+    labels: Annotated[
+        str,
+        typer.Option(
+            "--labels",
+            help="Who finds faces and landmarks: teachers (YuNet, FaceMesh) or own (the package's networks).",
+        ),
+    ] = "teachers",
     weights: Annotated[
         Path | None,
         typer.Option(
@@ -115,6 +122,7 @@ def build(
         val_percent=val_percent,
         test_percent=test_percent,
         workers=workers,
+        labels=labels,
         weights=weights,
     )
     with meter("photographs", shown=not quiet) as show:

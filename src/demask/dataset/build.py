@@ -19,6 +19,7 @@ from typing import Any
 
 from demask.dataset.assemble import assemble
 from demask.dataset.entry import Entry
+from demask.dataset.own_labels import OwnLabellers
 from demask.dataset.pool import running_workers
 from demask.dataset.record import dump_facts
 from demask.dataset.shards import DATASET, SKIPPED_MEMBER
@@ -47,6 +48,7 @@ class BuildConfig:
     workers: int = 2
     val_percent: int = 10
     test_percent: int = 10
+    labels: str = "teachers"  # YuNet and FaceMesh; or "own", the networks of the package.
     weights: Path | None = None  # Folder of the teachers; None = where the weights registry finds them.
 
     def __post_init__(self) -> None:
@@ -65,6 +67,8 @@ class BuildConfig:
             raise ConfigError(
                 f"val_percent {self.val_percent} and test_percent {self.test_percent} exceed 100 together"
             )
+        if self.labels not in ("teachers", "own"):
+            raise ConfigError(f"labels is {self.labels!r}; choose teachers or own")
         if not self.sources:
             raise ConfigError("no source named; need at least one folder of photographs")
 
@@ -96,7 +100,7 @@ def build(
     Args:
         config: What to build.
         progress: Called as (done, total, file) after each photograph.
-        labellers: Makes, once per process, what labels photographs; None = YuNet and FaceMesh. Must be
+        labellers: Makes, once per process, what labels photographs; None = as `config.labels` says. Must be
             picklable if there is more than one worker.
 
     Raises:
@@ -109,7 +113,9 @@ def build(
     done = _finished(config.out, plan)
     if done is not None:
         return done
-    labellers = labellers or TeacherLabellers.checked(config.weights)
+    if labellers is None:
+        own = config.labels == "own"
+        labellers = OwnLabellers.checked() if own else TeacherLabellers.checked(config.weights)
     chunks = [entries[at : at + PART_FACES] for at in range(0, len(entries), PART_FACES)]
     parts_folder = config.out / PARTS_FOLDER
     parts = [parts_folder / f"part-{_digest(config, chunk)}.tar" for chunk in chunks]
@@ -218,6 +224,8 @@ def _public(config: BuildConfig) -> dict[str, Any]:
         "photo_px": config.photo_px,
         "val_percent": config.val_percent,
         "test_percent": config.test_percent,
+        # Said only where it is not as ever, so that older sets keep the plan that they were built by.
+        **({} if config.labels == "teachers" else {"labels": config.labels}),
     }
 
 

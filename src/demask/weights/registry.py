@@ -67,6 +67,7 @@ REGISTRY: dict[str, Weights] = {
         _shipped("finder", "faces and five points in a whole photo, bare or covered"),
         _shipped("hole", "which pixels of an aligned crop are covered"),
         _shipped("restorer", "fills the hole of an aligned crop"),
+        _shipped("landmarks", "468 points of the face in an aligned crop; training and measuring use it"),
         Weights(
             name="yunet",
             file="face_detection_yunet_2023mar.onnx",
@@ -215,7 +216,7 @@ def locate(name: str) -> Path | None:
 def find(name: str) -> Path:
     """Path of a weights file, its checksum verified.
 
-    One of our own three networks may be replaced by a file in the `DEMASK_WEIGHTS` folder, which is
+    One of our own networks may be replaced by a file in the `DEMASK_WEIGHTS` folder, which is
     then taken as it is; every other file must have the checksum of the registry.
 
     Raises:
