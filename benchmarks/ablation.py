@@ -24,11 +24,11 @@ from demask.evaluation.bootstrap import mean_interval, paired_difference
 from demask.evaluation.metrics.landmarks import LandmarkError
 from demask.evaluation.metrics.suite import FIGURES, Suite
 from demask.faces.alignment import FRAME_POINTS
+from demask.faces.landmark_network import LandmarkFinder
 from demask.remover import Remover
 from demask.restorers.registry import get_restorer
 from demask.types import Face, ImageU8
 from demask.weights import registry
-from demask.weights.sessions import open_session
 
 SHOWN = ("psnr", "ssim", "lpips", "landmark", "hole_psnr", "hole_ssim", "hole_lpips")
 HEADS = {**FIGURES, "landmark": "landmark error, eye distances"}
@@ -55,7 +55,7 @@ def main() -> None:
     suite = Suite.open(threads=threads)
     landmarks = None
     if registry.locate("landmarks"):
-        landmarks = LandmarkError(open_session("landmarks", device="cpu", threads=threads))
+        landmarks = LandmarkError(LandmarkFinder.shipped(device="cpu", threads=threads))
     ours = Remover(finder=_told, device="cpu", threads=threads)
 
     info = read_info(arguments.data)

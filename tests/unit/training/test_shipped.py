@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from demask.errors import InputError
+from demask.evaluation.metrics.landmarks import LandmarkError
 from demask.faces.alignment import crop_to_frame, to_frame
 from demask.faces.finder import Finder
+from demask.faces.landmark_network import LandmarkFinder
 from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.shipped import shipped_landmarks
 from demask.types import ImageU8
@@ -39,3 +42,12 @@ def test_torch_and_onnx_agree(crop: ImageU8) -> None:
     assert not any(parameter.requires_grad for parameter in network.parameters())
     ours = network(channels_first(to_model_range(torch.from_numpy(crop[None]))))
     assert np.abs(ours.numpy() - theirs).max() < 0.3
+
+
+def test_the_landmark_error_is_none_for_the_same_face_and_grows(crop: ImageU8) -> None:
+    error = LandmarkError(LandmarkFinder.shipped(device="cpu", threads=1))
+    assert error(crop, crop) == 0
+    shifted = np.roll(crop, 8, axis=1)
+    assert error(shifted, crop) > 0.05
+    with pytest.raises(InputError, match="one shape"):
+        error(crop[:200], crop)

@@ -6,9 +6,9 @@ import numpy as np
 
 from demask.dataset.labels import Teachers
 from demask.errors import InputError
-from demask.faces.alignment import FRAME_POINTS, FRAME_PX, to_frame
+from demask.faces.alignment import FRAME_POINTS, to_frame
+from demask.faces.landmark_network import LandmarkFinder
 from demask.types import ImageU8, Points
-from demask.weights.sessions import Session, require_contract
 
 EYE_DISTANCE_PX = float(FRAME_POINTS[1, 0] - FRAME_POINTS[0, 0])
 
@@ -19,30 +19,21 @@ class LandmarkError:
     Study B used dlib's 68 points; here a network places FaceMesh's points on both pictures.
 
     Args:
-        session: A network that maps `crop` uint8 [N, 256, 256, 3] to `points` float32 [N, 468, 3].
-
-    Raises:
-        WeightsError: The network has other inputs or outputs.
+        finder: Places the points on aligned crops.
     """
 
-    def __init__(self, session: Session) -> None:
-        inputs, outputs = {"crop": "tensor(uint8)"}, {"points": "tensor(float)"}
-        require_contract(session, inputs=inputs, outputs=outputs, what="landmark network")
-        self._session = session
+    def __init__(self, finder: LandmarkFinder) -> None:
+        self._finder = finder
 
     def __call__(self, picture: ImageU8, truth: ImageU8) -> float:
         """Compare two aligned crops, uint8 RGB [256, 256, 3] each; a float >= 0.
 
         Raises:
-            InputError: Other shapes.
+            InputError: The crops differ in shape, or have another.
         """
-        for crop in (picture, truth):
-            if crop.shape != (FRAME_PX, FRAME_PX, 3) or crop.dtype != np.uint8:
-                raise InputError(
-                    f"got a crop {crop.shape} {crop.dtype}, need uint8 [{FRAME_PX}, {FRAME_PX}, 3]; "
-                    "cut it with crop_to_frame"
-                )
-        points = self._session.run(["points"], {"crop": np.stack([picture, truth])})[0]
+        if picture.shape != truth.shape:
+            raise InputError(f"got crops {picture.shape} and {truth.shape}; need two of one shape")
+        points = self._finder(np.stack([picture, truth]))
         distances = np.linalg.norm(points[0, :, :2] - points[1, :, :2], axis=-1)
         return float(distances.mean() / EYE_DISTANCE_PX)
 
