@@ -23,8 +23,8 @@ from demask.dataset.shards import FaceShards
 from demask.evaluation.bootstrap import mean_interval
 from demask.evaluation.traits import head_turn
 from demask.faces import alignment
+from demask.faces.alignment import EYE_DISTANCE_PX
 from demask.faces.landmarks import landmarks_from_points
-from demask.training.losses.landmark import EYE_DISTANCE_PX
 from demask.types import ImageU8, Landmarks
 from demask.weights.sessions import open_session
 

@@ -16,6 +16,22 @@ FRAME_PX = 256
 FRAME_POINTS: Points = np.array([(90, 92), (166, 92), (128, 136), (97, 176), (159, 176)], dtype=np.float32)
 """Where left eye, right eye, nose tip, left and right mouth corner belong, in picture order."""
 
+EYE_DISTANCE_PX = float(FRAME_POINTS[1, 0] - FRAME_POINTS[0, 0])
+"""Between the pupils in the frame: the unit of landmark errors."""
+
+
+def require_crops(crops: ImageU8) -> None:
+    """Refuse anything but aligned crops, uint8 RGB [N, 256, 256, 3]; any N, also 0.
+
+    Raises:
+        InputError: The crops have another shape or type.
+    """
+    if crops.ndim != 4 or crops.shape[1:] != (FRAME_PX, FRAME_PX, 3) or crops.dtype != np.uint8:
+        raise InputError(
+            f"got crops {crops.shape} {crops.dtype}, need uint8 [N, {FRAME_PX}, {FRAME_PX}, 3]; "
+            "cut them with crop_to_frame"
+        )
+
 
 def similarity(source: Points, target: Points) -> Matrix:
     """Fit the similarity transform (rotation, uniform scale, shift) from `source` to `target`.

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from demask.errors import ConfigError, InputError
-from demask.faces.alignment import FRAME_PX
+from demask.errors import ConfigError
+from demask.faces.alignment import FRAME_PX, require_crops
 from demask.types import Alpha, Hole, ImageU8
 from demask.weights.sessions import Session, open_session, require_contract
 
@@ -50,11 +50,7 @@ class HoleFinder:
         Raises:
             InputError: The crops have another shape or type.
         """
-        if crops.ndim != 4 or crops.shape[1:] != (FRAME_PX, FRAME_PX, 3) or crops.dtype != np.uint8:
-            raise InputError(
-                f"got crops {crops.shape} {crops.dtype}, need uint8 [N, {FRAME_PX}, {FRAME_PX}, 3]; "
-                "cut them with crop_to_frame"
-            )
+        require_crops(crops)
         coverage = np.zeros(crops.shape[:3], np.float32)
         for start in range(0, len(crops), BATCH):
             part = np.ascontiguousarray(crops[start : start + BATCH])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from demask.errors import InputError
-from demask.faces.alignment import FRAME_PX
+from demask.faces.alignment import require_crops
 from demask.types import ImageU8, Landmarks
 from demask.weights.sessions import Session, open_session, require_contract
 
@@ -44,11 +43,7 @@ class LandmarkFinder:
         Raises:
             InputError: The crops have another shape or type.
         """
-        if crops.ndim != 4 or crops.shape[1:] != (FRAME_PX, FRAME_PX, 3) or crops.dtype != np.uint8:
-            raise InputError(
-                f"got crops {crops.shape} {crops.dtype}, need uint8 [N, {FRAME_PX}, {FRAME_PX}, 3]; "
-                "cut them with crop_to_frame"
-            )
+        require_crops(crops)
         points = np.zeros((len(crops), 468, 3), np.float32)
         for start in range(0, len(crops), BATCH):
             part = np.ascontiguousarray(crops[start : start + BATCH])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from demask.training import export
-from demask.training.faces import CoveredFaces, FacesConfig, batches, fixed_batch
+from demask.training.faces import FacesConfig, fixed_batch
+from demask.training.faces_task import FacesTask, Tensors
 from demask.training.losses.coverage import coverage_cross_entropy, soft_jaccard
 from demask.training.models.hole import HoleConfig
-from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.pictures import as_grey, wide_grid
-from demask.training.task import Batch, Losses, Share, Task
+from demask.training.task import Batch, Losses
 from demask.types import ImageU8
 
 
@@ -34,14 +33,6 @@ class HoleTaskConfig:
     validation_faces: int = 128
 
 
-class Tensors(NamedTuple):
-    """A batch in model range, channels first."""
-
-    masked: Tensor  # [B, 3, H, W]
-    hole: Tensor  # [B, 1, H, W]
-    valid: Tensor  # [B, 1, H, W]
-
-
 class Drawn(NamedTuple):
     """A batch and what the network says of it."""
 
@@ -49,14 +40,14 @@ class Drawn(NamedTuple):
     logits: Tensor  # [B, 1, H, W]
 
 
-class HoleTask(Task):
+class HoleTask(FacesTask):
     """See the module."""
 
     name = "hole"
 
     def __init__(self, config: HoleTaskConfig) -> None:
         self.config = config
-        self.batch_size = config.batch_size
+        self.open_faces(config.faces, batch_size=config.batch_size)
         self.networks = {"network": config.model.build()}
         self.optimizers = {
             "network": torch.optim.AdamW(
@@ -66,22 +57,15 @@ class HoleTask(Task):
                 weight_decay=config.weight_decay,
             )
         }
-        self.train_faces = CoveredFaces(config.faces, split="train")
-        self.val_faces = CoveredFaces(config.faces, split="val")
-
-    def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
-        """Covered and bare faces of the training split."""
-        numbers = share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps)
-        return batches(self.train_faces, numbers=numbers, batch_size=self.batch_size // share.of)
 
     def draw(self, batch: Batch, *, progress: float) -> Drawn:
         """Logits of being covered."""
-        tensors = self._tensors(batch)
+        tensors = Tensors.of(batch, self.device)
         return Drawn(tensors, self.live["network"](tensors.masked).float())
 
     def losses(self, of: str, batch: Batch, drawn: Drawn, *, progress: float) -> Losses:
         """Cross-entropy and overlap."""
-        (_, hole, valid), logits = drawn.tensors, drawn.logits
+        (_, _, hole, valid), logits = drawn.tensors, drawn.logits
         config = self.config
         return Losses(
             {
@@ -94,7 +78,7 @@ class HoleTask(Task):
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
         """Mean IoU over covered faces, and the share of pixels wrongly covered on bare ones."""
-        tensors = self._tensors(fixed_batch(self.val_faces, self.config.validation_faces))
+        tensors = Tensors.of(fixed_batch(self.val_faces, self.config.validation_faces), self.device)
         found = self._coverage(network, tensors.masked) > 0.5
         wanted = (tensors.hole * tensors.valid) > 0.5
         found = found & (tensors.valid > 0.5)
@@ -109,7 +93,7 @@ class HoleTask(Task):
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
         """Crop, found hole, true hole."""
-        tensors = self._tensors(fixed_batch(self.val_faces, 16))
+        tensors = Tensors.of(fixed_batch(self.val_faces, 16), self.device)
         return wide_grid(
             [tensors.masked, as_grey(self._coverage(network, tensors.masked)), as_grey(tensors.hole)]
         )
@@ -124,8 +108,3 @@ class HoleTask(Task):
             with self.fabric.autocast():
                 parts.append(torch.sigmoid(network(masked[start : start + 16]).float()))
         return torch.cat(parts)
-
-    def _tensors(self, batch: Mapping[str, Tensor]) -> Tensors:
-        masked = channels_first(to_model_range(batch["masked"].to(self.device)))
-        hole, valid = (batch[key].to(self.device).float()[:, None] for key in ("hole", "valid"))
-        return Tensors(masked, hole, valid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from demask.errors import ConfigError
 from demask.training import export
-from demask.training.faces import CoveredFaces, FacesConfig, batches, fixed_batch
+from demask.training.faces import FacesConfig, fixed_batch
+from demask.training.faces_task import FacesTask
 from demask.training.losses.landmark import point_distance, shape_error
 from demask.training.models.landmarks import LandmarksConfig
 from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.pictures import wide_grid
-from demask.training.task import Batch, Losses, Share, Task
+from demask.training.task import Batch, Losses
 from demask.types import ImageU8
 
 
@@ -49,27 +50,20 @@ class Drawn(NamedTuple):
     wanted: Tensor  # [B, 468, 3]
 
 
-class LandmarksTask(Task):
+class LandmarksTask(FacesTask):
     """See the module."""
 
     name = "landmarks"
 
     def __init__(self, config: LandmarksTaskConfig) -> None:
         self.config = config
-        self.batch_size = config.batch_size
+        self.open_faces(config.faces, batch_size=config.batch_size)
         self.networks = {"network": config.model.build()}
         self.optimizers = {
             "network": torch.optim.AdamW(
                 self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
             )
         }
-        self.train_faces = CoveredFaces(config.faces, split="train")
-        self.val_faces = CoveredFaces(config.faces, split="val")
-
-    def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
-        """Faces of the training split, most of them bare."""
-        numbers = share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps)
-        return batches(self.train_faces, numbers=numbers, batch_size=self.batch_size // share.of)
 
     def draw(self, batch: Batch, *, progress: float) -> Drawn:
         """The network's points beside the teacher's."""

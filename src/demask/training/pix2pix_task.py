@@ -7,7 +7,6 @@ landmarks; either weight at 0 leaves its term out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -17,17 +16,17 @@ from torch import Tensor, nn
 
 from demask.errors import ConfigError, WeightsError
 from demask.training import export
-from demask.training.faces import CoveredFaces, FacesConfig, batches, fixed_batch
+from demask.training.faces import FacesConfig, fixed_batch
+from demask.training.faces_task import FacesTask, Tensors
 from demask.training.losses.conditional import check_mode, critic_loss, generator_loss
 from demask.training.losses.landmark import landmark_distance
 from demask.training.losses.perceptual import Lpips
 from demask.training.losses.pixel import hole_mse, l1
 from demask.training.models.patchgan import PatchGanConfig
-from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.models.unet256 import Unet256, Unet256Config
-from demask.training.pictures import wide_grid
+from demask.training.pictures import psnr_each, wide_grid
 from demask.training.shipped import shipped_landmarks
-from demask.training.task import Batch, Losses, Share, Task, frozen
+from demask.training.task import Batch, Losses, frozen
 from demask.types import ImageU8
 
 
@@ -55,15 +54,6 @@ class Pix2pixConfig:
             raise ConfigError("a weight of a loss term is below 0; terms are left out at 0")
 
 
-class Tensors(NamedTuple):
-    """A batch in model range, channels first."""
-
-    masked: Tensor  # [B, 3, H, W]
-    face: Tensor  # [B, 3, H, W]
-    hole: Tensor  # [B, 1, H, W]
-    valid: Tensor  # [B, 1, H, W]
-
-
 class Drawn(NamedTuple):
     """A batch and its translation."""
 
@@ -71,7 +61,7 @@ class Drawn(NamedTuple):
     fake: Tensor  # [B, 3, H, W]
 
 
-class Pix2pixTask(Task):
+class Pix2pixTask(FacesTask):
     """See the module."""
 
     name = "pix2pix"
@@ -79,7 +69,7 @@ class Pix2pixTask(Task):
 
     def __init__(self, config: Pix2pixConfig) -> None:
         self.config = config
-        self.batch_size = config.batch_size
+        self.open_faces(config.faces, batch_size=config.batch_size)
         self.networks = {"network": config.generator.build(), "critic": config.critic.build()}
         self.optimizers = {
             name: torch.optim.Adam(network.parameters(), config.learning_rate, betas=(0.5, 0.999))
@@ -87,8 +77,6 @@ class Pix2pixTask(Task):
         }
         self.landmarks = shipped_landmarks() if config.landmark_weight else None
         self.lpips = _lpips(config)
-        self.train_faces = CoveredFaces(config.faces, split="train")
-        self.val_faces = CoveredFaces(config.faces, split="val")
 
     def helpers(self) -> list[nn.Module]:
         """The landmark network and LPIPS, where they are used."""
@@ -98,14 +86,9 @@ class Pix2pixTask(Task):
         """The critic first, then the generator against it (appendix 6.2: one step each in turn)."""
         return ("critic", "network") if self.config.adversarial_weight else ("network",)
 
-    def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
-        """Covered faces of the training split."""
-        numbers = share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps)
-        return batches(self.train_faces, numbers=numbers, batch_size=self.batch_size // share.of)
-
     def draw(self, batch: Batch, *, progress: float) -> Drawn:
         """Translate the masked crops."""
-        tensors = _tensors(batch)
+        tensors = Tensors.of(batch, self.device)
         return Drawn(tensors, self.live["network"](tensors.masked).float())
 
     def losses(self, of: str, batch: Batch, drawn: Drawn, *, progress: float) -> Losses:
@@ -138,15 +121,15 @@ class Pix2pixTask(Task):
     def validate(self, network: nn.Module) -> dict[str, float]:
         """L1, PSNR of the crop and in the hole (dB), LPIPS where its weights are; that or the L1 chooses."""
         network.eval()
-        everything = _tensors(self._fixed(self.config.validation_faces))
+        everything = Tensors.of(fixed_batch(self.val_faces, self.config.validation_faces), self.device)
         sums: dict[str, float] = {}
         for start in range(0, len(everything.face), 8):
             part = Tensors(*(x[start : start + 8] for x in everything))
             fake = self._translated(network, part)
             figures = {
                 "l1": l1(fake, part.face, part.valid),
-                "psnr": _psnr(fake, part.face, part.valid),
-                "hole_psnr": _psnr(fake, part.face, part.hole * part.valid),
+                "psnr": psnr_each(fake, part.face, part.valid).mean(),
+                "hole_psnr": psnr_each(fake, part.face, part.hole * part.valid).mean(),
             }
             if self.lpips:
                 figures["lpips"] = self.lpips(torch.where(part.valid > 0.5, fake, part.face), part.face)
@@ -158,7 +141,7 @@ class Pix2pixTask(Task):
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
         """Masked, translated, truth."""
-        tensors = _tensors(self._fixed(16))
+        tensors = Tensors.of(fixed_batch(self.val_faces, 16), self.device)
         return wide_grid([tensors.masked, self._translated(network.eval(), tensors), tensors.face])
 
     def export(self, network: nn.Module, path: Path) -> None:
@@ -171,22 +154,6 @@ class Pix2pixTask(Task):
         with self.fabric.autocast():
             fake: Tensor = network(tensors.masked)
         return fake.float()
-
-    def _fixed(self, num: int) -> dict[str, Tensor]:
-        return {name: value.to(self.device) for name, value in fixed_batch(self.val_faces, num).items()}
-
-
-def _tensors(batch: Mapping[str, Tensor]) -> Tensors:
-    masked, face = (channels_first(to_model_range(batch[key])) for key in ("masked", "face"))
-    hole, valid = (batch[key].float()[:, None] for key in ("hole", "valid"))
-    return Tensors(masked, face, hole, valid)
-
-
-def _psnr(fake: Tensor, face: Tensor, counted: Tensor) -> Tensor:
-    """Mean over pictures of the PSNR on the counted pixels, in dB."""
-    error = ((fake - face) * 127.5).square() * counted
-    per_picture = error.sum((1, 2, 3)) / (3 * counted.sum((1, 2, 3))).clamp_min(1)
-    return (10 * torch.log10(255**2 / per_picture.clamp_min(1e-3))).mean()
 
 
 def _lpips(config: Pix2pixConfig) -> Lpips | None:

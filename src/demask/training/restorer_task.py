@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -12,15 +11,15 @@ from torch import Tensor, nn
 
 from demask.errors import ConfigError, WeightsError
 from demask.training import export
-from demask.training.faces import CoveredFaces, FacesConfig, batches, fixed_batch
+from demask.training.faces import FacesConfig, fixed_batch
+from demask.training.faces_task import FacesTask, Tensors
 from demask.training.losses.adversarial import critic_hinge, feature_matching, generator_hinge
 from demask.training.losses.perceptual import Lpips
 from demask.training.losses.pixel import coarse_l1, hole_weighted_l1
 from demask.training.models.critic import PatchCritic
-from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.models.restorer import RestorerConfig
-from demask.training.pictures import blanked, wide_grid
-from demask.training.task import Batch, Losses, Share, Task, frozen
+from demask.training.pictures import blanked, psnr_each, wide_grid
+from demask.training.task import Batch, Losses, frozen
 from demask.types import ImageU8
 
 
@@ -50,15 +49,6 @@ class RestorerTaskConfig:
             raise ConfigError(f"window_px is {self.window_px} but is a multiple of 8 and at most 256")
 
 
-class Tensors(NamedTuple):
-    """A batch in model range, channels first."""
-
-    masked: Tensor  # [B, 3, H, W]
-    face: Tensor  # [B, 3, H, W]
-    hole: Tensor  # [B, 1, H, W]
-    valid: Tensor  # [B, 1, H, W]
-
-
 class Drawn(NamedTuple):
     """A batch, its restoration, and the window about each hole."""
 
@@ -70,14 +60,14 @@ class Drawn(NamedTuple):
     hole: Tensor  # [B, 1, window, window]
 
 
-class RestorerTask(Task):
+class RestorerTask(FacesTask):
     """See the module."""
 
     name = "restorer"
 
     def __init__(self, config: RestorerTaskConfig) -> None:
         self.config = config
-        self.batch_size = config.batch_size
+        self.open_faces(config.faces, batch_size=config.batch_size)
         self.networks = {"network": config.model.build(), "critic": PatchCritic()}
         rates = {"network": config.learning_rate, "critic": config.critic_rate}
         self.optimizers = {
@@ -87,8 +77,6 @@ class RestorerTask(Task):
             for name, network in self.networks.items()
         }
         self.lpips = _lpips(config)
-        self.train_faces = CoveredFaces(config.faces, split="train")
-        self.val_faces = CoveredFaces(config.faces, split="val")
 
     def helpers(self) -> list[nn.Module]:
         """LPIPS, where it is a loss."""
@@ -98,14 +86,9 @@ class RestorerTask(Task):
         """The restorer alone at first, then the critic before it."""
         return ("critic", "network") if progress >= self.config.critic_from else ("network",)
 
-    def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
-        """Covered faces of the training split."""
-        numbers = share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps)
-        return batches(self.train_faces, numbers=numbers, batch_size=self.batch_size // share.of)
-
     def draw(self, batch: Batch, *, progress: float) -> Drawn:
         """Fill the holes; cut the window about each, as a user would see it."""
-        tensors = self._tensors(batch)
+        tensors = Tensors.of(batch, self.device)
         restoration = self.live["network"](tensors.masked, tensors.hole)
         prediction = restoration.prediction.float()
         # The photo outside, the drawing inside.
@@ -145,14 +128,11 @@ class RestorerTask(Task):
     def validate(self, network: nn.Module) -> dict[str, float]:
         """PSNR in the hole (dB), LPIPS of the whole crop; the score is minus the LPIPS, else the PSNR."""
         lpips, psnrs = [], []
-        everything = self._tensors(fixed_batch(self.val_faces, self.config.validation_faces))
+        everything = Tensors.of(fixed_batch(self.val_faces, self.config.validation_faces), self.device)
         for start in range(0, len(everything.face), 16):
             part = Tensors(*(x[start : start + 16] for x in everything))
             composed = self._composed(network, part)
-            inside = part.hole * part.valid
-            error = ((composed - part.face) * 127.5).square() * inside
-            per_picture = error.sum((1, 2, 3)) / (3 * inside.sum((1, 2, 3))).clamp_min(1)
-            psnrs.append(10 * torch.log10(255**2 / per_picture.clamp_min(1e-3)))
+            psnrs.append(psnr_each(composed, part.face, part.hole * part.valid))
             if self.lpips:
                 lpips.append(self.lpips(composed, part.face) * len(part.face))
         psnr = float(torch.cat(psnrs).mean())
@@ -164,7 +144,7 @@ class RestorerTask(Task):
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
         """Blanked, restored, truth."""
-        tensors = self._tensors(fixed_batch(self.val_faces, 16))
+        tensors = Tensors.of(fixed_batch(self.val_faces, 16), self.device)
         restored = self._composed(network, tensors)
         return wide_grid([blanked(tensors.masked, tensors.hole), restored, tensors.face])
 
@@ -177,12 +157,6 @@ class RestorerTask(Task):
             prediction = network(tensors.masked, tensors.hole).prediction.float()
         inside = tensors.hole * tensors.valid > 0.5
         return torch.where(inside, prediction.clamp(-1, 1), tensors.face)
-
-    def _tensors(self, batch: Mapping[str, Tensor]) -> Tensors:
-        device = self.device
-        masked, face = (channels_first(to_model_range(batch[key].to(device))) for key in ("masked", "face"))
-        hole, valid = (batch[key].to(device).float()[:, None] for key in ("hole", "valid"))
-        return Tensors(masked, face, hole, valid)
 
 
 def _lpips(config: RestorerTaskConfig) -> Lpips | None:

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from demask.errors import ConfigError, WeightsError
+from demask.faces.alignment import EYE_DISTANCE_PX
 from demask.faces.landmarks import NUM_LANDMARKS, mean_shape
 from demask.restorers.network import TranslatorRestorer
 from demask.restorers.registry import get_restorer
 from demask.training import export, shipped
 from demask.training.faces import CoveredFaces, FacesConfig
 from demask.training.landmarks_task import LandmarksTask, LandmarksTaskConfig
-from demask.training.losses.landmark import EYE_DISTANCE_PX, landmark_distance, point_distance
+from demask.training.losses.landmark import landmark_distance, point_distance
 from demask.training.models.landmarks import LandmarksConfig
 from demask.training.models.patchgan import PatchGanConfig
 from demask.training.models.unet256 import Unet256Config

@@ -6,11 +6,9 @@ import numpy as np
 
 from demask.dataset.labels import Teachers
 from demask.errors import InputError
-from demask.faces.alignment import FRAME_POINTS, to_frame
+from demask.faces.alignment import EYE_DISTANCE_PX, to_frame
 from demask.faces.landmark_network import LandmarkFinder
 from demask.types import ImageU8, Points
-
-EYE_DISTANCE_PX = float(FRAME_POINTS[1, 0] - FRAME_POINTS[0, 0])
 
 
 class LandmarkError:

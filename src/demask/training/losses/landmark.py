@@ -8,10 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from demask.faces.alignment import FRAME_POINTS
-
-EYE_DISTANCE_PX = float(FRAME_POINTS[1, 0] - FRAME_POINTS[0, 0])
-"""Between the pupils in the canonical frame: the unit of landmark errors."""
+from demask.faces.alignment import EYE_DISTANCE_PX
 
 
 def point_distance(points: Tensor, wanted: Tensor) -> Tensor:
