@@ -1,0 +1,1 @@
+"""The HTTP API and the web page: uploads stay in memory, work is bounded, nothing is kept."""
