@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from demask.errors import UsageError
 from demask.types import Face, Hole
@@ -32,6 +33,17 @@ class FaceResult:
     covered: bool | None
     status: FaceStatus
     confidence: float
+
+    def as_json(self) -> dict[str, Any]:
+        """The face as the command line and the server print it."""
+        return {
+            "box": [round(value, 1) for value in self.face.box],
+            "points": [[round(float(x), 1), round(float(y), 1)] for x, y in self.face.points],
+            "score": round(self.face.score, 4),
+            "covered": self.covered,
+            "status": self.status,
+            "confidence": round(self.confidence, 4),
+        }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -67,6 +79,23 @@ class Clock:
         yield
         spent_ms = (time.perf_counter() - start) * 1000
         self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + spent_ms
+
+
+def faces_from_text(text: str, *, name: str = "faces") -> Faces:
+    """Read `all`, `largest` or `0,2`.
+
+    Args:
+        text: What a user wrote.
+        name: How the message calls it.
+
+    Raises:
+        UsageError: It is none of these.
+    """
+    if text == "all" or text == "largest":
+        return "all" if text == "all" else "largest"
+    if not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", text):
+        raise UsageError(f"{name} is {text!r}; it is all, largest, or numbers such as 0,2")
+    return [int(number) for number in text.split(",")]
 
 
 def choose(found: Sequence[Face], faces: Faces) -> list[int]:

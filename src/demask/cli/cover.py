@@ -54,7 +54,6 @@ def cover(
 
     import numpy as np
 
-    from demask.cli.pictures import hole_png
     from demask.cli.plan import plan_jobs
     from demask.cli.streams import say
     from demask.coverings import KINDS, rng_for
@@ -63,6 +62,7 @@ def cover(
     from demask.photo.atomic import write_atomic
     from demask.photo.decode import read_photo
     from demask.photo.encode import encode_photo
+    from demask.photo.hole_picture import hole_png
     from demask.remover import Remover
     from demask.restorers.classical import telea
 

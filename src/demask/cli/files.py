@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from demask.cli.pictures import hole_png
 from demask.cli.plan import STDIO, Job
 from demask.cli.streams import write_stdout
 from demask.errors import OutputError, OutputExists
 from demask.photo.atomic import write_atomic
+from demask.photo.hole_picture import hole_png
 from demask.types import Hole
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from demask.cli.streams import set_debugging
 from demask.errors import UsageError
+
+if TYPE_CHECKING:
+    from demask.results import Faces as FaceChoice
 
 
 def _debug(wanted: bool) -> bool:
@@ -81,17 +82,15 @@ Inputs = Annotated[
 ]
 
 
-def parse_faces(text: str) -> Literal["all", "largest"] | Sequence[int]:
+def parse_faces(text: str) -> FaceChoice:
     """Read `all`, `largest` or `0,2`.
 
     Raises:
         UsageError: It is none of these.
     """
-    if text == "all" or text == "largest":
-        return "all" if text == "all" else "largest"
-    if not re.fullmatch(r"\d+(,\d+)*", text):
-        raise UsageError(f"--faces is {text!r}; it is all, largest, or numbers such as 0,2")
-    return [int(number) for number in text.split(",")]
+    from demask.results import faces_from_text
+
+    return faces_from_text(text, name="--faces")
 
 
 def only_file(path: Path | None, option: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""Pictures that commands draw: holes as black and white PNG, faces with boxes and points."""
+"""Pictures that commands draw: faces with boxes and points."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from demask.errors import OutputError
 from demask.results import FaceResult
 from demask.types import Hole, ImageU8
 
 COVERED_RGB, BARE_RGB, POINT_RGB, HOLE_RGB = (255, 140, 0), (0, 200, 90), (255, 255, 0), (255, 0, 60)
-
-
-def hole_png(hole: Hole) -> bytes:
-    """A hole, bool [H, W], as a PNG: white = hole."""
-    done, data = cv2.imencode(".png", hole.astype(np.uint8) * 255)
-    if not done:
-        raise OutputError("the hole could not be encoded as PNG")
-    return bytes(data)
 
 
 def draw_faces(photo: ImageU8, faces: Sequence[FaceResult], hole: Hole | None) -> ImageU8:

@@ -17,10 +17,11 @@ from demask.cli.streams import read_stdin
 from demask.photo.decode import Photo, read_photo
 from demask.photo.encode import encode_photo
 from demask.photo.formats import output_format
+from demask.photo.hole_picture import read_hole
 from demask.photo.provenance import sign_c2pa
 from demask.remover import Remover
 from demask.results import Clock, Faces, Result
-from demask.types import Hole, ImageU8
+from demask.types import ImageU8
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ def process(job: Job, remover: Callable[..., Result[ImageU8]], settings: RemoveS
         with clock("decode"):
             source = read_stdin() if job.source is None else job.source
             photo = read_photo(source, max_megapixels=settings.max_megapixels)
-            hole = None if settings.hole is None else read_hole(settings.hole, settings.max_megapixels)
+            limit = settings.max_megapixels
+            hole = None if settings.hole is None else read_hole(settings.hole, max_megapixels=limit)
         result = remover(photo.pixels, faces=settings.faces, hole=hole)
         with clock("encode"):
             data = _encoded(job, photo, result, settings)
@@ -96,12 +98,6 @@ def process(job: Job, remover: Callable[..., Result[ImageU8]], settings: RemoveS
     except Exception as error:  # One bad photo must not end a run over thousands.
         log.debug("%s failed", job.label, exc_info=True)
         return failure(job.label, error, timings_ms=clock.timings_ms)
-
-
-def read_hole(path: Path, max_megapixels: float) -> Hole:
-    """Read a hole that a user drew: bright pixels (above 127 in any channel) are to be filled."""
-    hole: Hole = read_photo(path, max_megapixels=max_megapixels).pixels.max(axis=2) > 127
-    return hole
 
 
 def _encoded(job: Job, photo: Photo, result: Result[ImageU8], settings: RemoveSettings) -> bytes | None:

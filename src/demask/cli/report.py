@@ -45,7 +45,7 @@ class Report:
             "input": self.input,
             "output": self.output,
             "status": self.status,
-            "faces": [_face_json(face) for face in self.faces],
+            "faces": [face.as_json() for face in self.faces],
             "timings_ms": {stage: round(spent, 1) for stage, spent in self.timings_ms.items()},
             "error": self.error,
         }
@@ -96,17 +96,6 @@ def exit_code_of(reports: Sequence[Report], *, fail_if_none: bool = False) -> in
     if fail_if_none and not any(report.status == "restored" for report in reports):
         return NOTHING_TO_REMOVE
     return 0
-
-
-def _face_json(result: FaceResult) -> dict[str, Any]:
-    return {
-        "box": [round(value, 1) for value in result.face.box],
-        "points": [[round(float(x), 1), round(float(y), 1)] for x, y in result.face.points],
-        "score": round(result.face.score, 4),
-        "covered": result.covered,
-        "status": result.status,
-        "confidence": round(result.confidence, 4),
-    }
 
 
 def _count(number: int, noun: str) -> str:
