@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from demask import __version__
-from demask.cli import cover, dataset, doctor, export, find, remove, restorers, score, study, train, weights
+from demask.cli import (
+    cover,
+    dataset,
+    doctor,
+    export,
+    find,
+    remove,
+    restorers,
+    score,
+    serve,
+    study,
+    train,
+    weights,
+)
 from demask.cli.options import Debug
 
 app = typer.Typer(
@@ -44,6 +57,7 @@ def root(
 app.command("remove")(remove.remove)
 app.command("find")(find.find)
 app.command("cover")(cover.cover)
+app.command("serve")(serve.serve)
 app.add_typer(dataset.app, name="dataset")
 app.command("train")(train.train)
 app.command("export")(export.export)

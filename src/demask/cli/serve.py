@@ -1,0 +1,134 @@
+"""`demask serve`: the HTTP API and the web page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from demask.cli import options as o
+
+
+def serve(
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host", envvar="DEMASK_HOST", help="Address to bind. Anything but loopback needs a key."
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", envvar="DEMASK_PORT", min=0, max=65535, help="0 takes a free one.")
+    ] = 8000,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            envvar="DEMASK_KEY",
+            help="What clients must send as Authorization: Bearer KEY. Other users of this machine can see "
+            "a command line: prefer the variable or --key-file.",
+        ),
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option("--key-file", envvar="DEMASK_KEY_FILE", metavar="FILE", help="Read the key from a file."),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-host",
+            envvar="DEMASK_ALLOW_HOST",
+            metavar="NAME",
+            help="A name under which clients reach the server, as behind a proxy. Repeat it for more.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            envvar="DEMASK_WORKERS",
+            min=1,
+            help="Photos worked on at the same time; default: cores divided by --threads.",
+        ),
+    ] = None,
+    threads: Annotated[
+        int, typer.Option("--threads", envvar="DEMASK_THREADS", min=1, help="Threads of each network.")
+    ] = 1,
+    queue: Annotated[
+        int,
+        typer.Option(
+            "--queue", envvar="DEMASK_QUEUE", min=0, help="Photos that may wait; more are told to come back."
+        ),
+    ] = 16,
+    max_body_mb: Annotated[
+        int,
+        typer.Option("--max-body-mb", envvar="DEMASK_MAX_BODY_MB", min=1, help="MiB that a request may have."),
+    ] = 64,
+    max_held_mb: Annotated[
+        int,
+        typer.Option(
+            "--max-held-mb", envvar="DEMASK_MAX_HELD_MB", min=1, help="MiB of uploads that may be in memory."
+        ),
+    ] = 512,
+    max_megapixels: o.MaxMegapixels = 50,
+    body_s: Annotated[
+        float, typer.Option("--body-s", envvar="DEMASK_BODY_S", help="Seconds that an upload may take.")
+    ] = 60,
+    deadline_s: Annotated[
+        float,
+        typer.Option("--deadline-s", envvar="DEMASK_DEADLINE_S", help="Seconds from upload to answer."),
+    ] = 60,
+    restorer: Annotated[
+        str,
+        typer.Option("--restorer", envvar="DEMASK_RESTORER", metavar="NAME", help="As in `demask remove`."),
+    ] = "network",
+    device: o.Device = "auto",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the settings as JSON, without the key; serve nothing.")
+    ] = False,
+    debug: o.Debug = False,
+) -> None:
+    """Serve the HTTP API and the web page.
+
+    Uploads stay in memory; they are neither written to a disk nor named in a log. The lower face that
+    comes out is INVENTED. It is not the person's face. Never use it to identify anyone.
+
+    Example: demask serve --port 8000
+    """
+    import dataclasses
+
+    from demask.cli.streams import print_json
+    from demask.errors import UsageError
+
+    o.only_file(key_file, "--key-file")
+    if key is not None and key_file is not None:
+        raise UsageError("--key and --key-file (or their variables) both name a key; give one")
+    if key_file is not None:
+        key = key_file.read_text("utf-8").strip()
+    try:
+        from demask.server.run import serve as run
+        from demask.server.settings import Limits, Settings, usable_cores
+    except ModuleNotFoundError as error:
+        raise UsageError(f"the server needs {error.name}; run: pip install 'demask[serve]'") from error
+    settings = Settings(
+        host=host,
+        port=port,
+        key=key,
+        hosts=tuple(allow_host or ()),
+        workers=workers or max(1, usable_cores() // threads),
+        threads=threads,
+        device=device,
+        restorer=restorer,
+        limits=Limits(
+            max_body_bytes=max_body_mb * 2**20,
+            max_held_bytes=max_held_mb * 2**20,
+            max_megapixels=max_megapixels,
+            max_waiting=queue,
+            body_s=body_s,
+            deadline_s=deadline_s,
+        ),
+    )
+    if dry_run:
+        print_json({**dataclasses.asdict(settings), "key": None if key is None else "given"})
+        return
+    run(settings)

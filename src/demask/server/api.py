@@ -1,0 +1,222 @@
+"""The routes: each reads its form, hands the work to a thread and answers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import Response
+
+from demask import __version__
+from demask.results import faces_from_text
+from demask.server import jobs, metrics
+from demask.server.edge import Exchange
+from demask.server.failures import Refusal
+from demask.server.form import Form, receive_form
+from demask.server.pictures import MEDIA_TYPES, accepted_formats
+from demask.server.schemas import ErrorBody, Found, Health, Ready, Removed, errors, form_body
+from demask.server.service import Service
+from demask.server.workshop import Wanted
+
+MAX_SAMPLES = 1
+"""Faces per hole that the restorers can draw: each of them draws one."""
+
+router = APIRouter()
+_UPLOAD_ERRORS = errors(400, 401, 403, 408, 413, 415, 421, 422, 503, 504)
+_PICTURES = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}
+
+
+@router.post("/v1/find", response_model=Found, openapi_extra=form_body(remove=False), responses=_UPLOAD_ERRORS)
+async def find(
+    request: Request,
+    hole: Annotated[bool, Query(description="Also give the hole that would be filled.")] = False,
+) -> Response:
+    """Find the faces of a photo, and which of them wear a face mask."""
+    service, exchange = _of(request)
+    form = await _form(request, ("photo",))
+    job = functools.partial(
+        jobs.find,
+        service.remover,
+        form["photo"],
+        max_megapixels=service.settings.limits.max_megapixels,
+        with_hole=hole,
+        request_id=exchange.request_id,
+    )
+    return await _done(request, lambda wanted: job(wanted=wanted))
+
+
+@router.post(
+    "/v1/remove",
+    openapi_extra=form_body(remove=True),
+    response_class=Response,
+    responses={
+        200: {
+            "description": "The picture in the photo's own format, or JSON where that was asked for.",
+            "content": {
+                **_PICTURES,
+                "application/json": {"schema": {"$ref": "#/components/schemas/Removed"}},
+            },
+            "headers": {
+                "X-Demask-Status": {
+                    "schema": {"type": "string", "enum": ["restored", "no_covering", "no_face"]},
+                    "description": "What was done.",
+                }
+            },
+        },
+        **_UPLOAD_ERRORS,
+    },
+)
+async def remove(
+    request: Request,
+    format: Annotated[
+        Literal["json", "picture"] | None, Query(description="json for the details; default: as Accept says.")
+    ] = None,
+    accept: Annotated[str, Header(include_in_schema=False)] = "*/*",
+) -> Response:
+    """Remove the face masks of a photo.
+
+    The lower face in the answer is INVENTED. It is not the person's. Never use it to identify anyone.
+    """
+    service, exchange = _of(request)
+    form = await _form(request, ("photo", "hole", "faces", "samples"))
+    _require_samples(form)
+    order = jobs.RemoveOrder(
+        photo=form["photo"],
+        hole=form.get("hole"),
+        faces=faces_from_text(_text(form, "faces", "all")),
+        as_json=format == "json" or (format is None and _prefers_json(accept)),
+        request_id=exchange.request_id,
+    )
+    limit = service.settings.limits.max_megapixels
+    return await _done(
+        request, lambda wanted: jobs.remove(service.remover, order, wanted, max_megapixels=limit)
+    )
+
+
+@router.get("/v1/health", responses=errors(421))
+async def health() -> Health:
+    """Whether the process runs."""
+    return Health(status="alive", version=__version__)
+
+
+@router.get("/v1/ready", responses=errors(421, 503))
+async def ready(request: Request) -> Ready:
+    """Whether it takes photos, and which."""
+    service, _ = _of(request)
+    service.refuse_if_stopping()
+    settings = service.settings
+    return Ready(
+        status="ready",
+        version=__version__,
+        restorer=settings.restorer,
+        formats=[MEDIA_TYPES[name] for name in accepted_formats()],
+        max_samples=MAX_SAMPLES,
+        max_body_bytes=settings.limits.max_body_bytes,
+        max_megapixels=settings.limits.max_megapixels,
+        deadline_s=settings.limits.deadline_s,
+        key_required=settings.key is not None,
+    )
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Counters for Prometheus.",
+            "content": {"text/plain": {"schema": {"type": "string"}}},
+        },
+        **errors(401, 421),
+    },
+)
+async def read_metrics(request: Request) -> Response:
+    """Counters for Prometheus."""
+    service, _ = _of(request)
+    return Response(service.metrics.text(), media_type=metrics.MEDIA_TYPE)
+
+
+def extra_schemas() -> dict[str, Any]:
+    """Schemas that no route returns as a model, for the OpenAPI document."""
+    made: dict[str, Any] = {}
+    for model in (Removed, ErrorBody):
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        made |= schema.pop("$defs", {})
+        made[model.__name__] = schema
+    return made
+
+
+def _of(request: Request) -> tuple[Service, Exchange]:
+    return request.app.state.service, request.state.exchange
+
+
+async def _form(request: Request, fields: tuple[str, ...]) -> Form:
+    """Receive the form, once there is room for one more photo."""
+    service, exchange = _of(request)
+    service.refuse_if_stopping()
+    service.workshop.refuse_if_full()
+    form = await receive_form(
+        request.state.headers,
+        request.receive,
+        fields=fields,
+        limits=service.settings.limits,
+        take=exchange.take,
+    )
+    if not form.get("photo"):
+        message = "the field photo is missing or empty; send the picture in it, as in: curl -F photo=@photo.jpg"
+        raise Refusal(422, "bad_field", message, details={"field": "photo"})
+    return form
+
+
+async def _done(request: Request, job: Callable[[Wanted], jobs.Answer]) -> Response:
+    service, exchange = _of(request)
+    answer = await service.workshop.run(
+        job, deadline_s=service.settings.limits.deadline_s, client_left=_client_left(request)
+    )
+    service.metrics.photo(answer)
+    exchange.note |= {
+        "outcome": answer.status,
+        "faces": len(answer.faces),
+        "megapixels": round(answer.megapixels, 2),
+    }
+    return Response(answer.body, media_type=answer.media_type, headers={"X-Demask-Status": answer.status})
+
+
+async def _client_left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _text(form: Form, name: str, default: str) -> str:
+    return form[name].decode("utf-8", "replace") if name in form else default
+
+
+def _require_samples(form: Form) -> None:
+    text = _text(form, "samples", "1")
+    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
+        message = f"samples is {text[:20]!r}; it is a whole number from 1"
+        raise Refusal(422, "bad_field", message, details={"field": "samples"})
+    if int(text) > MAX_SAMPLES:
+        raise Refusal(
+            422,
+            "samples_unsupported",
+            f"samples is {text}, but this restorer draws {MAX_SAMPLES} face per hole; leave the field out",
+            details={"max_samples": MAX_SAMPLES},
+        )
+
+
+def _prefers_json(accept: str) -> bool:
+    """Whether JSON stands in `Accept` and is not outranked by a picture there."""
+    rank = {"application/json": 0.0, "image": 0.0}
+    for part in accept.lower().split(","):
+        kind, *options = (piece.strip() for piece in part.split(";"))
+        weight = next((option[2:] for option in options if option.startswith("q=")), "1")
+        try:
+            value = float(weight)
+        except ValueError:
+            value = 0.0
+        key = "image" if kind.startswith("image/") else kind
+        if key in rank:
+            rank[key] = max(rank[key], value)
+    return rank["application/json"] > rank["image"]

@@ -1,0 +1,73 @@
+"""What goes wrong, as HTTP says it: one table from our errors to status codes, one shape of body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from demask import errors
+
+STATUS_OF: dict[type[errors.DemaskError], int] = {
+    errors.PhotoTooLarge: 413,
+    errors.InputError: 422,
+    errors.UsageError: 422,
+    errors.DemaskError: 500,
+}
+"""The first entry that fits counts."""
+
+
+class Refusal(errors.DemaskError):
+    """A request that is not answered with a picture.
+
+    Args:
+        status: HTTP status.
+        code: What programs branch on.
+        message: A sentence for people: what we got, what we need, what to do.
+        details: Facts of the message.
+        headers: To send along, such as `Retry-After`.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.code, self.details = status, code, dict(details or {})
+        self.headers = dict(headers or {})
+
+
+class ClientGone(Exception):
+    """Nobody is there to answer."""
+
+
+def refusal_of(error: errors.DemaskError) -> Refusal:
+    """An error of the library as a refusal."""
+    if isinstance(error, Refusal):
+        return error
+    status = next(status for kind, status in STATUS_OF.items() if isinstance(error, kind))
+    if status == 500:  # Weights, devices: the client can do nothing, and need not see paths.
+        return internal()
+    if isinstance(error, errors.PhotoTooLarge):
+        size = {"width": error.width, "height": error.height, "max_megapixels": error.max_megapixels}
+        message = (
+            f"the picture is {error.width}x{error.height} px ({error.width * error.height / 1e6:.0f} "
+            f"megapixels) but the limit here is {error.max_megapixels:g}; scale it down"
+        )
+        return Refusal(status, error.code, message, details=size)
+    return Refusal(status, error.code, str(error))
+
+
+def internal() -> Refusal:
+    """What a client learns of a bug: nothing but the request id, under which the log has the rest."""
+    return Refusal(500, "internal", "something went wrong here; the server's log has it under this request id")
+
+
+def body_of(refusal: Refusal, request_id: str) -> dict[str, Any]:
+    """The JSON body of every refusal."""
+    error = {"code": refusal.code, "message": str(refusal), "details": refusal.details}
+    return {"error": error, "request_id": request_id}
