@@ -1,18 +1,18 @@
-"""`demask study`: people judge pictures; plan it, rehearse it, report it."""
+"""`demask study`: people judge pictures; plan it, rehearse it, offer it, report it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from demask.cli import options as o
 
 app = typer.Typer(
-    help="Run a study in which people judge pictures: plan, rehearse, report.",
+    help="Run a study in which people judge pictures: plan, rehearse, serve, report.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -175,3 +175,87 @@ def report(
     if not quiet:
         kind = "SIMULATED people" if results.simulated else "people"
         say(f"{out / 'report.html'}: {results.num_counted} {kind} counted, {len(results.excluded)} excluded")
+
+
+@app.command()
+def serve(
+    folder: Folder,
+    host: Annotated[
+        str,
+        typer.Option("--host", envvar="DEMASK_STUDY_HOST", help="Address to listen on; others need a key."),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option("--port", envvar="DEMASK_STUDY_PORT", min=0, max=65535, help="0 = any free one.")
+    ] = 8190,
+    admin_key: Annotated[
+        str | None,
+        typer.Option(
+            "--admin-key",
+            envvar="DEMASK_STUDY_ADMIN_KEY",
+            metavar="KEY",
+            help="Opens the admin page; better by the variable, which no list of processes shows.",
+        ),
+    ] = None,
+    enrolment: Annotated[
+        Literal["open", "links"],
+        typer.Option("--enrolment", help="Who may join: all who come, or only by a link of `study invite`."),
+    ] = "open",
+    most_people: Annotated[
+        int | None,
+        typer.Option("--most-people", min=1, help="Open enrolment ends there; default: twice as planned."),
+    ] = None,
+    database: Database = None,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Offer a study as pages that work on phones and by keyboard, until stopped.
+
+    The consent page says that faces are partly INVENTED. No name and no address is stored or logged.
+
+    Example: demask study serve runs/study
+    """
+    from demask.cli.streams import say
+
+    with _extra():
+        from demask.study.folder import open_study
+        from demask.study.web.app import WebConfig
+        from demask.study.web.run import ServeConfig, checked_key
+        from demask.study.web.run import serve as serve_study
+
+    web = WebConfig(enrolment=enrolment, most_people=most_people, admin_key=checked_key(host, admin_key))
+    study = open_study(folder)
+    store = study.store(database)
+    try:
+        config = ServeConfig(host=host, port=port, web=web)
+        serve_study(study, store, config, (lambda line: None) if quiet else say)
+    finally:
+        store.close()
+
+
+@app.command()
+def invite(
+    folder: Folder,
+    people: Annotated[int, typer.Option("--people", min=1, help="How many links.")],
+    address: Annotated[
+        str, typer.Option("--address", metavar="URL", help="Where people will find the study.")
+    ] = "http://127.0.0.1:8190/",
+    language: Annotated[
+        str | None, typer.Option("--language", help="Of the pages; default: the plan's first.")
+    ] = None,
+    database: Database = None,
+    debug: o.Debug = False,
+) -> None:
+    """Print personal links on stdout, one a line; each is one participant's, and works until withdrawal.
+
+    Example: demask study invite runs/study --people 20 --address https://study.example.org/ > links.txt
+    """
+    with _extra():
+        from demask.study.folder import open_study
+
+    study = open_study(folder)
+    store = study.store(database)
+    try:
+        for _ in range(people):
+            typer.echo(f"{address.rstrip('/')}/#{store.enrol(language or study.plan.languages[0])}")
+    finally:
+        store.close()

@@ -46,7 +46,8 @@ def open_engine(url: str) -> Engine:
             raise UsageError(f"the database is {kind}; studies are kept in sqlite or postgresql")
         sqlite = parsed.get_backend_name() == "sqlite"
         wait = {"timeout": _BUSY_S} if sqlite else {}
-        engine = sa.create_engine(parsed, pool_pre_ping=not sqlite, connect_args=wait)
+        # Errors go to logs, and a statement's parameters are codes and people's own words.
+        engine = sa.create_engine(parsed, pool_pre_ping=not sqlite, connect_args=wait, hide_parameters=True)
     except ArgumentError:
         raise UsageError(
             f"{url!r} is no database URL; write sqlite:///study.sqlite or postgresql://..."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import secrets
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,23 +18,16 @@ from sqlalchemy.exc import IntegrityError
 from demask.errors import InputError, OutputExists, UsageError
 from demask.study import reading
 from demask.study.assign import Assignment
+from demask.study.codes import StudyFull, UnknownParticipant, check_code, new_code
 from demask.study.database import forget_log, open_engine
 from demask.study.plan_file import parse_plan
 from demask.study.records import Person, Record
 from demask.study.tables import AnswerRow, MetaRow, ParticipantRow, ReplyRow, TrialRow
 from demask.study.trials import FaceLabel, Trial
 
-_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # No 0 o 1 l i: a person may have to type it.
+_NUMBER = re.compile(r"-?\d{1,9}([.,]\d{1,9})?")
+_REPLY_LENGTH = 2000
 _ENROL_TRIES = 100
-
-
-class UnknownParticipant(InputError):
-    """No participant has this code: mistyped, or withdrawn."""
-
-    code = "unknown_participant"
-
-    def __init__(self) -> None:
-        super().__init__("no participant has this code; it was mistyped, or the participant has withdrawn")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,24 +122,39 @@ class Store:
         """Give the connections back."""
         self._engine.dispose()
 
-    def enrol(self, language: str, *, simulated: bool = False) -> str:
+    def enrol(
+        self, language: str, *, simulated: bool = False, token: str | None = None, most: int | None = None
+    ) -> str:
         """Take the first free slot for a new participant and return their secret code.
 
         The code opens the session, brings it back after a closed tab, and deletes it.
 
+        Args:
+            language: Of the pages.
+            simulated: Whether it is a simulated participant.
+            token: A code of `new_code`'s form that the participant's page drew; where it is enrolled
+                already nothing changes, so that a page may ask again until it is heard. None = draw one.
+            most: Take nobody in beyond so many; None = no limit.
+
         Raises:
             UsageError: The language is not offered, or real and simulated people would mix.
+            InputError: The code is not of the right form.
+            StudyFull: `most` are enrolled already.
         """
-        if language not in self.plan.languages:
-            raise UsageError(f"language {language!r} is not offered; choose {', '.join(self.plan.languages)}")
+        self._offered(language)
         if simulated != self.simulated:
             kinds = ("simulated", "real") if self.simulated else ("real", "simulated")
             raise UsageError(f"this database is for {kinds[0]} people; no {kinds[1]} one can join it")
+        wanted = None if token is None else check_code(token)
         for _ in range(_ENROL_TRIES):
-            token = "".join(secrets.choice(_ALPHABET) for _ in range(16))
+            token = wanted or new_code()
             try:
                 with self._engine.begin() as db:
+                    if self._is_enrolled(db, token):
+                        return token
                     taken = set(db.scalars(sa.select(ParticipantRow.slot)))
+                    if most is not None and len(taken) >= most:
+                        raise StudyFull(most)
                     slot = next(number for number in range(len(taken) + 1) if number not in taken)
                     db.execute(
                         sa.insert(ParticipantRow).values(
@@ -160,9 +168,30 @@ class Store:
                 continue  # Somebody took the slot at the same moment.
         raise InputError("enrolment failed many times in a row; the database is overloaded, try again")
 
-    def consent(self, token: str) -> None:
-        """Note that the participant agreed; repeating it changes nothing."""
-        self._stamp(token, ParticipantRow.consented_at)
+    def knows(self, token: str) -> bool:
+        """Whether a participant has this code."""
+        with self._engine.begin() as db:
+            return self._is_enrolled(db, token)
+
+    def num_enrolled(self) -> int:
+        """How many slots are taken, by people who have not agreed yet too."""
+        with self._engine.begin() as db:
+            return int(db.scalar(sa.select(sa.func.count()).select_from(ParticipantRow)) or 0)
+
+    def consent(self, token: str, language: str | None = None) -> None:
+        """Note that the participant agreed; repeating it changes nothing.
+
+        Args:
+            token: The participant's code.
+            language: The one in which they read what they agreed to; None = the one of their enrolment.
+
+        Raises:
+            UnknownParticipant: The code is unknown.
+            UsageError: The language is not offered.
+        """
+        self._stamp(
+            token, ParticipantRow.consented_at, **({"language": self._offered(language)} if language else {})
+        )
 
     def finish(self, token: str) -> None:
         """Note that the participant reached the end; repeating it changes nothing."""
@@ -237,13 +266,17 @@ class Store:
 
         Raises:
             UnknownParticipant: The code is unknown.
-            InputError: The plan has no such question or choice.
+            InputError: The plan has no such question or choice, or the reply is no number or too long.
         """
         known = {item.name: item for item in self.plan.questions}
         if question not in known:
             raise InputError(f"the plan has no question {question!r}")
         if known[question].choices and value not in known[question].choices:
             raise InputError(f"{value!r} is no choice of {question!r}: {', '.join(known[question].choices)}")
+        if known[question].kind == "number" and not _NUMBER.fullmatch(value):
+            raise InputError(f"{value!r} is no number; {question!r} asks for one, such as 30 or 2.5")
+        if len(value) > _REPLY_LENGTH:
+            raise InputError(f"a reply has {len(value)} characters; {_REPLY_LENGTH} are the most")
         with self._engine.begin() as db:
             self._participant(db, token)
             return self._insert_once(db, ReplyRow, {"token": token, "question": question, "value": value})
@@ -298,13 +331,22 @@ class Store:
             raise UnknownParticipant
         return row
 
-    def _stamp(self, token: str, column: Any) -> None:
+    def _is_enrolled(self, db: Connection, token: str) -> bool:
+        query = sa.select(ParticipantRow.slot).where(ParticipantRow.token == token)
+        return db.execute(query).first() is not None
+
+    def _offered(self, language: str) -> str:
+        if language not in self.plan.languages:
+            raise UsageError(f"language {language!r} is not offered; choose {', '.join(self.plan.languages)}")
+        return language
+
+    def _stamp(self, token: str, column: Any, **more: str) -> None:
         with self._engine.begin() as db:
             self._participant(db, token)
             db.execute(
                 sa.update(ParticipantRow)
                 .where(ParticipantRow.token == token, column.is_(None))
-                .values({column: _now()})
+                .values({column.key: _now()} | more)
             )
 
     def _ensure_trials(self, db: Connection, slot: int) -> None:
