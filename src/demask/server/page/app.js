@@ -54,6 +54,7 @@ export const TEXTS = {
     errorType: ["This is not a photo that can be used.", "It must be a JPEG, PNG or WebP picture, and not an animation."],
     errorBroken: ["This picture cannot be read.", "The file is damaged or cut short. Try the original file."],
     errorLarge: ["This photo is too large.", "The server takes no files or pictures of this size. Scale the photo down and try again."],
+    mostPixels: (n) => "At most # megapixels.".replace("#", n), mostBytes: (n) => "At most # MB.".replace("#", n),
     errorBusy: ["The server is busy.", "It did not take the photo after several tries. Wait a minute, then try again."],
     errorSlow: ["This took too long.", "The server gave up. Try again, or try a smaller photo."],
     errorGone: ["The server cannot be reached.", "Check the connection and that `demask serve` is still running, then try again. The photo is still here."],
@@ -106,6 +107,7 @@ export const TEXTS = {
     errorType: ["Dieses Foto lässt sich nicht verwenden.", "Es muss ein JPEG-, PNG- oder WebP-Bild sein und keine Animation."],
     errorBroken: ["Dieses Bild lässt sich nicht lesen.", "Die Datei ist beschädigt oder unvollständig. Versuche die Originaldatei."],
     errorLarge: ["Dieses Foto ist zu groß.", "Der Server nimmt keine Dateien oder Bilder dieser Größe. Verkleinere das Foto und versuche es noch einmal."],
+    mostPixels: (n) => "Höchstens # Megapixel.".replace("#", n), mostBytes: (n) => "Höchstens # MB.".replace("#", n),
     errorBusy: ["Der Server ist ausgelastet.", "Er hat das Foto auch nach mehreren Versuchen nicht genommen. Warte eine Minute und versuche es noch einmal."],
     errorSlow: ["Das hat zu lange gedauert.", "Der Server hat aufgegeben. Versuche es noch einmal oder mit einem kleineren Foto."],
     errorGone: ["Der Server ist nicht zu erreichen.", "Prüfe die Verbindung und ob `demask serve` noch läuft, dann versuche es noch einmal. Das Foto ist noch hier."],
@@ -158,6 +160,7 @@ export const TEXTS = {
     errorType: ["Cette photo ne peut pas être utilisée.", "Il faut une image JPEG, PNG ou WebP, et pas une animation."],
     errorBroken: ["Cette image ne peut pas être lue.", "Le fichier est abîmé ou incomplet. Essayez le fichier d’origine."],
     errorLarge: ["Cette photo est trop grande.", "Le serveur ne prend ni fichiers ni images de cette taille. Réduisez la photo et réessayez."],
+    mostPixels: (n) => "Au plus # mégapixels.".replace("#", n), mostBytes: (n) => "Au plus # Mo.".replace("#", n),
     errorBusy: ["Le serveur est occupé.", "Il n’a pas pris la photo après plusieurs essais. Attendez une minute, puis réessayez."],
     errorSlow: ["Cela a pris trop de temps.", "Le serveur a abandonné. Réessayez, ou essayez une photo plus petite."],
     errorGone: ["Le serveur est injoignable.", "Vérifiez la connexion et que `demask serve` tourne encore, puis réessayez. La photo est toujours là."],
@@ -258,9 +261,9 @@ const corrections = () => state.strokes.slice(state.strokes.findLastIndex((strok
 
 /** What went wrong, in the words of the page: `key` is one of the error texts. */
 class Problem extends Error {
-  constructor(key, { detail = "", request = "" } = {}) {
+  constructor(key, { detail = "", request = "", limits = {} } = {}) {
     super(key);
-    Object.assign(this, { key, detail, request });
+    Object.assign(this, { key, detail, request, limits });
   }
 }
 
@@ -278,9 +281,9 @@ async function post(path, fields, signal, whileWorking) {
       continue;
     }
     if (status === 401 && (await askForKey())) continue;
-    const { code = "", message = "" } = body?.error ?? {};
+    const { code = "", message = "", details } = body?.error ?? {};
     const key = TEXT_OF_CODE[code] ?? TEXT_OF_STATUS[status] ?? (status >= 500 || status < 400 ? "errorServer" : "errorOther");
-    throw new Problem(key, { detail: message, request: body?.request_id ?? "" });
+    throw new Problem(key, { detail: message, request: body?.request_id ?? "", limits: details ?? {} });
   }
 }
 
@@ -441,7 +444,13 @@ async function restore(signal) {
   const bytes = bytesOf(answer.photo.base64);
   const blob = new Blob([bytes], { type: answer.photo.media_type });
   if (state.result) URL.revokeObjectURL(state.result.url);
-  const done = answer.faces.filter((face) => face.status === "restored").length;
+  const restored = answer.faces.filter((face) => face.status === "restored"), done = restored.length;
+  if (!state.result && done) {
+    // The line starts through the middle of the largest face, where the difference is.
+    const sizeOf = ({ box }) => box[2] - box[0];
+    const { box } = restored.reduce((one, other) => (sizeOf(other) > sizeOf(one) ? other : one));
+    state.split = Math.min(0.9, Math.max(0.1, (box[0] + box[2]) / 2 / state.width));
+  }
   state.result = { url: URL.createObjectURL(blob), name: saveName(answer.photo.media_type), bytes: bytes.length, applied };
   $("after").src = state.result.url;
   await $("after").decode().catch(() => {}); // Undisplayable kinds can still be downloaded.
@@ -468,7 +477,9 @@ function showProblem(problem, again) {
   if (again !== undefined) problem.again = again;
   const [title, text] = t(problem.key);
   $("problem-title").textContent = title;
-  $("problem-text").textContent = problem.key === "errorOther" ? `${text} ${problem.detail}` : text;
+  const { max_megapixels: mostPixels, max_body_bytes: mostBytes } = problem.limits;
+  const limit = mostPixels ? t("mostPixels", mostPixels) : mostBytes ? t("mostBytes", Math.floor(mostBytes / 1e6)) : "";
+  $("problem-text").textContent = `${text} ${problem.key === "errorOther" ? problem.detail : limit}`;
   const small = [problem.key !== "errorOther" && problem.detail, problem.request && t("request", problem.request)];
   $("problem-request").textContent = small.filter(Boolean).join(" · ");
   $("retry").hidden = !problem.again;
@@ -487,7 +498,7 @@ function showWords() {
   const [headline, subline] = state.words?.() ?? ["", ""];
   $("headline").textContent = headline;
   $("subline").textContent = subline;
-  document.title = headline ? `${headline} demask` : "demask";
+  document.title = headline ? `${headline} · demask` : "demask";
   if (state.progress) $("progress-text").textContent = state.progress();
 }
 
@@ -740,8 +751,9 @@ function refresh() {
   $("after").style.clipPath = `inset(0 0 0 ${line - left}px)`;
   $("before").alt = t("before");
   $("after").alt = t("after");
-  $("chip-before").style.opacity = state.split > 0.2 ? 1 : 0;
-  $("chip-after").style.opacity = state.split < 0.6 ? 1 : 0;
+  // A label whose side of the line is too narrow for it would name the other side.
+  $("chip-before").style.opacity = line > $("chip-before").offsetWidth + 16 ? 1 : 0;
+  $("chip-after").style.opacity = line < stageWidth - $("chip-after").offsetWidth - 16 ? 1 : 0;
 
   $("tools").hidden = !edits;
   $("modes").hidden = !state.faces.length;
@@ -754,7 +766,8 @@ function refresh() {
   $("redo").disabled = !state.undone.length;
   $("reset").disabled = !corrections().length;
   const stale = state.faces.length > 0 && !state.busy && state.result?.applied !== choices() && (done || corrections().length > 0 || state.faces.some((face) => face.on));
-  $("stale").hidden = $("run-faces").hidden = !stale;
+  $("stale").hidden = !stale;
+  $("run-faces").hidden = !stale || edits;
   $("run-faces").classList.toggle("primary", stale);
   for (const button of document.querySelectorAll(".run")) button.disabled = Boolean(state.busy);
   for (const input of document.querySelectorAll("#faces input, #modes input")) input.disabled = Boolean(state.busy);
