@@ -2,7 +2,8 @@
 
 The plain loop trains as the public implementations of pix2pix do: float32, batch 1, NCHW, eager, pairs
 prepared on disk and read by worker processes. Both take turns in one run; ratios are per round. What each
-part of a step costs is measured apart, with torch's own profiler for the operators.
+part of a step costs is measured apart, with torch's own profiler for the operators. One process and two
+(by `torchrun`) take turns as well, each process with one thread.
 
 python benchmarks/training_speed.py --data runs/faces --out docs/measured/training_speed.json
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -98,13 +100,18 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=48, help="pictures per turn")
     parser.add_argument("--batch-sizes", default="1,4,8,16", help="for memory and speed by batch size")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--compile", action="store_true", help="let torch.compile fuse our operators")
     parser.add_argument("--one-size", type=int, default=0, help="measure this batch size alone, print JSON")
     arguments = parser.parse_args()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     if arguments.one_size:
         with tempfile.TemporaryDirectory() as scratch:
-            print(json.dumps(_ours(arguments, Path(scratch) / "run", batch_size=arguments.one_size)))
+            # All processes of one run share its folder.
+            run = Path(os.environ.get("DEMASK_SPEED_RUN", scratch)) / "run"
+            measured = _ours(arguments, run, batch_size=arguments.one_size)
+        if measured:
+            print(json.dumps(measured))
         return
     with tempfile.TemporaryDirectory() as scratch:
         pairs = Path(scratch) / "pairs"
@@ -120,11 +127,12 @@ def main() -> None:
             print(json.dumps(rounds[-1]))
         profile = _profile(recipe)
     # Each size in a process of its own, so that the peak of memory is its own.
-    by_size = {}
-    for size in arguments.batch_sizes.split(","):
-        alone = [sys.executable, *sys.argv, "--one-size", size]
-        said = subprocess.run(alone, capture_output=True, text=True, check=True).stdout
-        by_size[size] = json.loads(said.splitlines()[-1])
+    by_size = {size: _apart("--one-size", size) for size in arguments.batch_sizes.split(",")}
+    by_size["8, compiled"] = _apart("--one-size", "8", "--compile")
+    by_processes = [
+        {str(number): _apart("--one-size", "8", "--threads", "1", processes=number) for number in (1, 2)}
+        for _ in range(arguments.rounds)
+    ]
     results = {
         "recipe": arguments.recipe,
         "threads": torch.get_num_threads(),
@@ -132,10 +140,33 @@ def main() -> None:
         "rounds": rounds,
         "ratio": mean_interval([one["ratio"] for one in rounds], seed=0).as_json(),
         "by_batch_size": by_size,
+        "by_processes": by_processes,
+        "process_ratio": mean_interval([_grown(one) for one in by_processes], seed=0).as_json(),
         "flops_per_picture": _flops(),
         "profile": profile,
     }
     _common.write_report(arguments.out, results, table=_table(results))
+
+
+def _apart(*settings: str, processes: int = 1) -> dict[str, float]:
+    """What this script says of our trainer in processes of their own."""
+    launcher = [sys.executable]
+    if processes > 1:
+        launcher += ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
+    with tempfile.TemporaryDirectory() as scratch:
+        said = subprocess.run(
+            [*launcher, *sys.argv, *settings],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "DEMASK_SPEED_RUN": scratch},
+        ).stdout
+    measured: dict[str, float] = json.loads(said.splitlines()[-1])
+    return measured
+
+
+def _grown(round_: dict[str, dict[str, float]]) -> float:
+    return round_["2"]["pictures_per_s"] / round_["1"]["pictures_per_s"]
 
 
 def _recipe(arguments: Any, run: Path, *, batch_size: int) -> Any:
@@ -143,6 +174,7 @@ def _recipe(arguments: Any, run: Path, *, batch_size: int) -> Any:
     recipe = resolve(arguments.recipe, data=arguments.data, run=run, settings=settings)
     steps = 3 + max(2, arguments.pictures // batch_size)
     trainer = dataclasses.replace(recipe.trainer, steps=steps, validate_every=10**6, save_every_s=10**6)
+    trainer = dataclasses.replace(trainer, compile=arguments.compile, threads=arguments.threads or 0)
     return dataclasses.replace(
         recipe, task=dataclasses.replace(recipe.task, lpips_backbone=None, lpips_linear=None), trainer=trainer
     )
@@ -167,7 +199,10 @@ def _timed(step: Callable[[], None], pictures: int) -> float:
 
 
 def _ours(arguments: Any, run: Path, *, batch_size: int) -> dict[str, float]:
-    """Pictures/s of the trainer itself, the first steps left out, and the share spent waiting for data."""
+    """Pictures/s of the trainer itself, the first steps left out, and the share spent waiting for data.
+
+    Nothing in a process that is not the first of its run.
+    """
     recipe = _recipe(arguments, run, batch_size=batch_size)
     rates: list[tuple[float, float]] = []
     task = make_task(recipe.task)
@@ -177,6 +212,8 @@ def _ours(arguments: Any, run: Path, *, batch_size: int) -> dict[str, float]:
         lambda progress: rates.append((progress.pictures_per_s, progress.waiting_share)),
         should_stop=lambda: len(rates) >= stop,
     )
+    if not rates:
+        return {}
     seconds = np.array([batch_size / rate for rate, _ in rates[3:]])
     waits = np.array([share for _, share in rates[3:]])
     return {
@@ -233,6 +270,14 @@ def _table(results: dict[str, Any]) -> str:
     for size, facts in results["by_batch_size"].items():
         rate, waiting, peak = (facts[key] for key in ("pictures_per_s", "waiting_share", "peak_gb"))
         lines.append(f"| {size} | {rate:.2f} | {waiting:.1%} | {peak:.2f} |")
+    grown = results["process_ratio"]
+    one, two = (
+        np.median([round_[key]["pictures_per_s"] for round_ in results["by_processes"]]) for key in ("1", "2")
+    )
+    lines.append(
+        f"\nBatch 8 over processes of one thread each: {one:.2f} pictures/s with one, {two:.2f} with two; "
+        f"ratio per round {grown['value']:.2f} [{grown['low']:.2f}, {grown['high']:.2f}]."
+    )
     lines += ["", "| operator | share of the step's processor time | calls |", "| --- | --- | --- |"]
     lines += [f"| {one['operator']} | {one['share']:.1%} | {one['calls']} |" for one in results["profile"]]
     return "\n".join(lines) + "\n"
