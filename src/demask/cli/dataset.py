@@ -183,6 +183,39 @@ def freeze(
 
 
 @app.command()
+def gallery(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder that `demask dataset build` wrote.")],
+    out: Annotated[Path, typer.Option("--output", "-o", help="Folder to make; must not be there yet.")],
+    split: Annotated[str, typer.Option("--split", help="train, val or test.")] = "train",
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option("--workers", envvar="DEMASK_WORKERS", min=1, help="Threads.")] = 2,
+    quiet: o.Quiet = False,
+    debug: o.Debug = False,
+) -> None:
+    """Make a gallery that the restorer scene-completion fills holes from.
+
+    It holds the photographs of people that the set holds, and so does every face filled from it, in pieces:
+    keep both to yourself, under the terms of the sources, and never publish them.
+
+    Example: demask dataset gallery runs/faces -o runs/gallery
+
+    Then: demask remove photo.jpg --restorer scene-completion:runs/gallery
+    """
+    from demask.cli.streams import meter, say
+    from demask.dataset.gallery import GalleryConfig, build_gallery
+
+    config = GalleryConfig(data=data, out=out, split=split, seed=seed, workers=workers)
+    with meter("faces", shown=not quiet) as show:
+        made = build_gallery(config, progress=show)
+    if not quiet:
+        say(
+            f"{made.out}: {made.num_faces} faces of {made.num_identities} identities, "
+            f"{made.num_bytes / 1e6:.0f} MB, {'with' if made.indexed else 'without'} an index; photographs of "
+            "people: do not publish it, nor what is filled from it"
+        )
+
+
+@app.command()
 def info(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A built set or a frozen one.")],
     debug: o.Debug = False,
