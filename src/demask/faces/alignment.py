@@ -19,6 +19,13 @@ FRAME_POINTS: Points = np.array([(90, 92), (166, 92), (128, 136), (97, 176), (15
 EYE_DISTANCE_PX = float(FRAME_POINTS[1, 0] - FRAME_POINTS[0, 0])
 """Between the pupils in the frame: the unit of landmark errors."""
 
+ARCFACE_PX = 112
+ARCFACE_POINTS: Points = np.array(
+    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)],
+    dtype=np.float32,
+)
+"""Left eye, right eye, nose tip, mouth corners in ArcFace's 112 px crop (arXiv:1801.07698, sec. 3.1)."""
+
 
 def require_crops(crops: ImageU8) -> None:
     """Refuse anything but aligned crops, uint8 RGB [N, 256, 256, 3]; any N, also 0.

@@ -14,11 +14,15 @@ from demask.training import export
 from demask.training.faces import FacesConfig, fixed_batch
 from demask.training.faces_task import FacesTask, Tensors
 from demask.training.losses.adversarial import critic_hinge, feature_matching, generator_hinge
+from demask.training.losses.identity import identity_distance
+from demask.training.losses.landmark import landmark_distance
 from demask.training.losses.perceptual import Lpips
 from demask.training.losses.pixel import coarse_l1, hole_weighted_l1
 from demask.training.models.critic import PatchCritic
 from demask.training.models.restorer import RestorerConfig
+from demask.training.onnx_network import FrozenOnnx
 from demask.training.pictures import blanked, psnr_each, wide_grid
+from demask.training.shipped import shipped_landmarks
 from demask.training.task import Batch, Losses, frozen
 from demask.types import ImageU8
 
@@ -40,6 +44,9 @@ class RestorerTaskConfig:
     perceptual_weight: float = 1.0
     adversarial_weight: float = 0.06
     matching_weight: float = 0.3
+    landmark_weight: float = 0.0  # Distance of the shipped network's landmarks, in eye distances.
+    identity_weight: float = 0.0  # One minus the cosine of the embeddings of `identity_network`.
+    identity_network: Path | None = None
     critic_from: float = 0.25  # Share of the run after which the critic joins.
     window_px: int = 128  # Side of the window about the hole that LPIPS and the critic see.
     validation_faces: int = 64
@@ -54,6 +61,7 @@ class Drawn(NamedTuple):
 
     tensors: Tensors
     prediction: Tensor  # [B, 3, H, W]
+    composed: Tensor  # [B, 3, H, W]: the photo outside the hole, the prediction inside
     coarse: Tensor  # [B, 3, h, w]
     fake: Tensor  # [B, 3, window, window]
     real: Tensor  # the same of the face
@@ -77,10 +85,12 @@ class RestorerTask(FacesTask):
             for name, network in self.networks.items()
         }
         self.lpips = _lpips(config)
+        self.landmarks = shipped_landmarks() if config.landmark_weight else None
+        self.identity = _identity(config)
 
     def helpers(self) -> list[nn.Module]:
-        """LPIPS, where it is a loss."""
-        return [self.lpips] if self.lpips else []
+        """LPIPS, the landmark and the embedding network, where they are losses."""
+        return [helper for helper in (self.lpips, self.landmarks, self.identity) if helper]
 
     def plan(self, progress: float) -> tuple[str, ...]:
         """The restorer alone at first, then the critic before it."""
@@ -91,11 +101,10 @@ class RestorerTask(FacesTask):
         tensors = Tensors.of(batch, self.device)
         restoration = self.live["network"](tensors.masked, tensors.hole)
         prediction = restoration.prediction.float()
-        # The photo outside, the drawing inside.
         composed = torch.where(tensors.hole * tensors.valid > 0.5, prediction, tensors.face)
         corners = window_corners(tensors.hole, self.config.window_px)
         window = (cut(x, corners, self.config.window_px) for x in (composed, tensors.face, tensors.hole))
-        return Drawn(tensors, prediction, restoration.coarse.float(), *window)
+        return Drawn(tensors, prediction, composed, restoration.coarse.float(), *window)
 
     def losses(self, of: str, batch: Batch, drawn: Drawn, *, progress: float) -> Losses:
         """The critic's hinge loss, or everything the restorer learns from."""
@@ -114,6 +123,12 @@ class RestorerTask(FacesTask):
             if self.lpips:
                 terms["perceptual"] = self.lpips(drawn.fake, drawn.real)
                 weights["perceptual"] = config.perceptual_weight
+            if self.landmarks:
+                terms["landmark"] = landmark_distance(self.landmarks, drawn.composed, face)
+                weights["landmark"] = config.landmark_weight
+            if self.identity:
+                terms["identity"] = identity_distance(self.identity, drawn.composed, face)
+                weights["identity"] = config.identity_weight
             if progress >= config.critic_from:
                 with frozen(self.networks["critic"]) as critic:
                     of_fake = critic(drawn.fake, drawn.hole)
@@ -168,6 +183,17 @@ def _lpips(config: RestorerTaskConfig) -> Lpips | None:
             "not here; get them (`demask weights get NAME`) or train without (--set perceptual_weight=0)"
         )
     return Lpips(backbone=config.lpips_backbone, linear=config.lpips_linear)
+
+
+def _identity(config: RestorerTaskConfig) -> FrozenOnnx | None:
+    if config.identity_weight == 0:
+        return None
+    if config.identity_network is None:
+        raise WeightsError(
+            "the identity loss needs an embedding network; name its .onnx file "
+            "(--set identity_network=FILE) or train without (--set identity_weight=0)"
+        )
+    return FrozenOnnx(config.identity_network)
 
 
 def window_corners(hole: Tensor, window_px: int) -> Tensor:

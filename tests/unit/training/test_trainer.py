@@ -3,10 +3,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import TensorProto, helper, numpy_helper
 
-from demask.errors import ConfigError, TrainingError
+from demask.errors import ConfigError, TrainingError, WeightsError
 from demask.training import checkpoint
 from demask.training.config import override
 from demask.training.faces import FacesConfig
@@ -117,6 +119,26 @@ def test_the_critic_joins_at_its_time(shards: Path, tmp_path: Path) -> None:
     assert "critic" not in trace[2]
     assert "adversarial" in trace[3]
     assert "critic" in trace[3]
+
+
+def test_landmarks_and_identity_join_where_they_weigh(shards: Path, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Flatten", ["face"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["out"]),
+    ]
+    shown = [helper.make_tensor_value_info("face", TensorProto.FLOAT, ["n", 3, 112, 112])]
+    given = [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["n", 4])]
+    weight = np.random.default_rng(0).normal(size=(3 * 112 * 112, 4)).astype(np.float32)
+    graph = helper.make_graph(nodes, "embedding", shown, given, [numpy_helper.from_array(weight, "w")])
+    onnx.save(helper.make_model(graph), str(tmp_path / "embedding.onnx"))
+    task = restorer_task(
+        shards, landmark_weight=1.0, identity_weight=1.0, identity_network=tmp_path / "embedding.onnx"
+    )
+    told = Trainer(task, TrainerConfig(run=tmp_path / "run")).rehearse()
+    assert 0 < told["landmark"] < 1
+    assert 0 < told["identity"] < 2
+    with pytest.raises(WeightsError, match="identity_network"):
+        restorer_task(shards, identity_weight=1.0)
 
 
 def test_a_run_refuses_what_is_not_its_own(shards: Path, tmp_path: Path) -> None:

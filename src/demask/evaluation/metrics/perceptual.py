@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.errors import InputError, WeightsError
-from demask.faces.alignment import crop_to_frame, similarity
+from demask.faces.alignment import ARCFACE_POINTS, ARCFACE_PX, crop_to_frame, similarity
 from demask.types import ImageU8, Points
 from demask.weights.sessions import Session
 
@@ -22,13 +22,6 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32).reshape(1, 3, 1, 1)
 
 MIN_SIDE_PX = 32
 """SqueezeNet halves four times; below this its last maps have no pixel."""
-
-ARCFACE_PX = 112
-ARCFACE_POINTS: Points = np.array(
-    [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)],
-    dtype=np.float32,
-)
-"""Left eye, right eye, nose tip, mouth corners in ArcFace's 112 px crop."""
 
 
 class Lpips:
