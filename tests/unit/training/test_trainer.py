@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,17 @@ def test_training_lowers_the_loss(shards: Path, tmp_path: Path) -> None:
     assert np.mean(trace[-3:]) < np.mean(trace[:3])
     assert list((tmp_path / "samples").glob("*.png"))
     assert (tmp_path / "best.pt").exists()
+
+
+def test_one_picture_a_split_is_enough(shards: Path, tmp_path: Path) -> None:
+    shutil.copytree(shards, tmp_path / "set")
+    rows = [json.loads(line) for line in (shards / "manifest.jsonl").read_text().splitlines()]
+    kept = [next(row for row in rows if row["split"] == split) for split in ("train", "val")]
+    (tmp_path / "set" / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+    task = restorer_task(tmp_path / "set")
+    assert [len(faces.shards) for faces in (task.train_faces, task.val_faces)] == [1, 1]
+    Trainer(task, TrainerConfig(run=tmp_path / "run", steps=2, log_every=1)).fit()
+    assert len(losses(tmp_path / "run")) == 2
 
 
 def test_the_critic_joins_at_its_time(shards: Path, tmp_path: Path) -> None:
