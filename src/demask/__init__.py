@@ -11,12 +11,17 @@ anyone.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from demask.errors import DemaskError
     from demask.remover import Remover, remove
     from demask.results import Result
+
+# From 1.29 on, onnxruntime reports its use to its maker over the network, and keeps a device id and a database
+# in the home folder, unless this is set before it is first imported. Nothing here may leave the machine.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = ["DemaskError", "Remover", "Result", "__version__", "remove"]
