@@ -96,20 +96,21 @@ def serve(
     Example: demask serve --port 8000
     """
     import dataclasses
+    from importlib.util import find_spec
 
     from demask.cli.streams import print_json
     from demask.errors import UsageError
+    from demask.server.run import serve as run
+    from demask.server.settings import Limits, Settings, usable_cores
 
+    for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
+        if find_spec(package) is None:
+            raise UsageError(f"the server needs {package}; run: pip install 'demask[serve]'")
     o.only_file(key_file, "--key-file")
     if key is not None and key_file is not None:
         raise UsageError("--key and --key-file (or their variables) both name a key; give one")
     if key_file is not None:
         key = key_file.read_text("utf-8").strip()
-    try:
-        from demask.server.run import serve as run
-        from demask.server.settings import Limits, Settings, usable_cores
-    except ModuleNotFoundError as error:
-        raise UsageError(f"the server needs {error.name}; run: pip install 'demask[serve]'") from error
     settings = Settings(
         host=host,
         port=port,

@@ -44,8 +44,7 @@ def set_up_logs() -> None:
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
             "root": {"handlers": ["stderr"], "level": "WARNING"},
             "loggers": {
-                "demask": {"level": "INFO", "handlers": [], "propagate": True},
-                "uvicorn": {"level": "INFO", "handlers": [], "propagate": True},
+                "demask": {"level": "INFO"},
                 # These quote what they could not read.
                 "demask.photo": {"level": "ERROR"},
                 "python_multipart": {"level": "CRITICAL"},

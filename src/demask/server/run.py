@@ -56,18 +56,26 @@ def serve(settings: Settings) -> None:
     )
 
     class Server(uvicorn.Server):
-        """Tells the application when it is time to stop."""
+        """Says when it listens and when it stops, to the log and to the application."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            facts = {"url": url, "workers": settings.workers, "threads": settings.threads}
+            _log.info("listening", extra=facts)
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             app.state.service.stopping = True
             super().handle_exit(sig, frame)
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            _log.info("stopping", extra={"under_way": app.state.service.workshop.accepted})
+            await super().shutdown(sockets)
+            _log.info("stopped")
+
     _raise_file_limit(limits)
     host, port = listener.getsockname()[:2]
     url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-    _log.info("listening", extra={"url": url, "workers": settings.workers, "threads": settings.threads})
     Server(config).run(sockets=[listener])
-    _log.info("stopped")
 
 
 def _load(settings: Settings) -> Remover:
