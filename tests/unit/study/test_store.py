@@ -18,8 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from study_plans import EVERY_KIND, faces
 
 from demask.errors import InputError, OutputExists, UsageError
+from demask.study.codes import UnknownParticipant
 from demask.study.database import open_engine
-from demask.study.store import Answer, Store, UnknownParticipant
+from demask.study.store import Answer, Store
 from demask.study.tables import Base
 
 WRITER = Path(__file__).with_name("writer.py")

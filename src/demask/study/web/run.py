@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from demask.errors import UsageError
 from demask.study.folder import StudyFolder
@@ -87,8 +88,17 @@ def serve(folder: StudyFolder, store: Store, config: ServeConfig, say: Callable[
     ]
     if not is_loopback(config.host):
         lines[1] = f"admin:  {address}admin"  # The key was given to us; a log is no place for it.
-    settings = uvicorn.Config(
-        create_app(folder, store, config.web),
+    settings = quiet_settings(create_app(folder, store, config.web))
+    try:
+        _Server(settings, lambda: say("\n".join(lines))).run(sockets=[listener])
+    finally:
+        listener.close()
+
+
+def quiet_settings(app: ASGIApp) -> uvicorn.Config:
+    """Uvicorn's settings for a study: it names neither itself nor anybody who calls."""
+    return uvicorn.Config(
+        app,
         access_log=False,
         log_config=None,
         proxy_headers=False,
@@ -96,10 +106,6 @@ def serve(folder: StudyFolder, store: Store, config: ServeConfig, say: Callable[
         timeout_graceful_shutdown=10,
         lifespan="off",
     )
-    try:
-        _Server(settings, lambda: say("\n".join(lines))).run(sockets=[listener])
-    finally:
-        listener.close()
 
 
 class _Server(uvicorn.Server):

@@ -96,9 +96,12 @@ async function runTrials(code, wire, session) {
     const block = blocks[trial.block];
     pictures.prepare(left.slice(place));
     count(trials.length - left.length + place, trials.length, words);
-    if (trial.pause && before) await page(words.pause, [words.pause_text], words.continue);
+    const pause = trial.pause && before ? [words.pause_text] : [];
     if (before?.block !== trial.block) {
-      await introduce(trial, block, { part: names.indexOf(trial.block) + 1, parts: names.length }, words);
+      const part = { part: names.indexOf(trial.block) + 1, parts: names.length };
+      await introduce(trial, block, part, pause, words);
+    } else if (pause.length) {
+      await page(words.pause, pause, words.continue);
     } else if (before.role === "practice" && trial.role !== "practice") {
       await page(words.practice_over, [words.practice_over_text], words.start);
     }
@@ -112,11 +115,11 @@ async function runTrials(code, wire, session) {
   }
 }
 
-function introduce(trial, block, part, words) {
+function introduce(trial, block, part, pause, words) {
   const paragraphs = [block.prompt];
   if (block.exposure_ms) paragraphs.push(fill(words.timed, { seconds: block.exposure_ms / 1000 }));
   if (trial.role === "practice") paragraphs.push(words.practice);
-  return page(fill(words.part, part), paragraphs, words.start);
+  return page(fill(words.part, part), [...paragraphs, ...pause], words.start);
 }
 
 function count(done, all, words) {

@@ -1,0 +1,286 @@
+"""The study's HTTP side, as a browser would use it: a real server, real requests."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from study_plans import EVERY_KIND
+
+import demask.study.web
+from demask.errors import UsageError
+from demask.study.codes import new_code
+from demask.study.folder import StudyFolder, new_study, open_study
+from demask.study.store import Store
+from demask.study.web.app import WebConfig, create_app
+from demask.study.web.run import checked_key, is_loopback, quiet_settings
+from demask.study.web.session_json import session_json
+from demask.study.web.words import WORDS
+from drawn_pictures import draw_folders, write_labels
+
+CONDITIONS = ("ours", "pix2pix", "truth", "masked")
+KEY = "the key, äöü included"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("web")
+    folders = draw_folders(root, CONDITIONS, num=70)
+    plan = EVERY_KIND.replace(
+        'consent = { en = "I take part." }', 'consent = { en = "I <b>do</b>.", de = "Ja." }'
+    )
+    plan = plan.replace("people = 12", 'people = 2\nlanguages = ["en", "de"]').replace(
+        "text = { en = ", 'text = { de = "?", en = '
+    )
+    (root / "plan.toml").write_text(plan)
+    new_study(root / "plan.toml", root / "s", folders, labels=write_labels(root / "labels.csv", num=70))
+    return root / "s"
+
+
+@pytest.fixture
+def study(made: Path) -> StudyFolder:
+    return open_study(made)
+
+
+@pytest.fixture
+def store(study: StudyFolder, tmp_path: Path) -> Iterator[Store]:
+    opened = Store.create(f"sqlite:///{tmp_path / 's.sqlite'}", study.plan_text, study.labels)
+    yield opened
+    opened.close()
+
+
+class Served:
+    """A server in a thread, and a client that speaks to it with a participant's code."""
+
+    def __init__(self, study: StudyFolder, store: Store, config: WebConfig) -> None:
+        settings = quiet_settings(create_app(study, store, config))
+        settings.port = 0
+        self._server = uvicorn.Server(settings)
+        self._thread = threading.Thread(target=self._server.run)
+
+    def __enter__(self) -> Served:
+        self._thread.start()
+        while not self._server.started:
+            assert self._thread.is_alive()
+            time.sleep(0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}")
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.http.close()
+        self._server.should_exit = True
+        self._thread.join()
+
+    def get(self, path: str, code: str = "") -> httpx.Response:
+        return self.http.get(path, headers=_bearer(code))
+
+    def post(self, path: str, code: str = "", **body: object) -> httpx.Response:
+        return self.http.post(path, headers=_bearer(code), json=body)
+
+
+def _bearer(code: str) -> dict[bytes, bytes]:
+    return {b"authorization": b"Bearer " + code.encode()} if code else {}
+
+
+@pytest.fixture
+def served(study: StudyFolder, store: Store) -> Iterator[Served]:
+    with Served(study, store, WebConfig(admin_key=KEY, most_people=3)) as running:
+        yield running
+
+
+def joined(served: Served) -> str:
+    code = new_code()
+    assert served.post("/v1/consent", code, language="en").status_code == 200
+    return code
+
+
+def test_from_consent_to_the_end_every_call_may_come_twice(served: Served, store: Store) -> None:
+    code = new_code()
+    for _ in range(2):
+        session = served.post("/v1/consent", code, language="de").json()
+    assert (session["language"], session["consented"], session["finished"]) == ("de", True, False)
+    assert store.num_enrolled() == 1
+    answer = {"position": 0, "value": "5", "reaction_ms": 700.5}
+    assert served.post("/v1/answers", code, **answer).json() == {"first": True}
+    assert served.post("/v1/answers", code, **answer | {"value": "6"}).json() == {"first": False}
+    for first in (True, False):
+        assert served.post("/v1/replies", code, question="age", value="50+").json() == {"first": first}
+        assert served.post("/v1/finish", code).json() == {"finished": True}
+    again = served.get("/v1/session", code).json()
+    assert (again["answered"], again["replied"], again["finished"]) == ([0], ["age"], True)
+    (record,) = store.records()
+    assert (record.value, record.reaction_ms) == ("5", 700.5)
+    assert served.post("/v1/withdraw", code).json() == {"deleted_answers": 1}
+    assert served.post("/v1/withdraw", code).json()["error"]["code"] == "unknown_participant"
+    assert served.get("/v1/session", code).status_code == 404
+
+
+def test_the_page_is_not_told_what_the_pictures_are(served: Served, study: StudyFolder, store: Store) -> None:
+    session = served.post("/v1/consent", new_code(), language="en").json()
+    text = json.dumps({key: session[key] for key in ("blocks", "trials")})
+    assert not re.search(r"ours|pix2pix|truth|repeat|expected|\"f\d{3}\"", text)
+    trials = store.assignment.trials(0)
+    for told, trial in zip(session["trials"], trials, strict=True):
+        shown = [study.ids[condition, face] for condition, face in trial.pictures]
+        assert told["pictures"] == shown
+        assert ("right" in told) == (trial.role == "practice")
+        assert ("prompt" in told) == (trial.role == "check")
+        assert bool(told["masked"]) == (trial.block == "preference")
+    practice = [told["right"] for told in session["trials"] if told["role"] == "practice"]
+    assert practice == [trial.expected for trial in trials if trial.role == "practice"]
+    assert session["blocks"]["real"]["in_turn"]
+    assert [item["label"] for item in session["blocks"]["quality"]["answers"]][-1] == "5 excellent"
+
+
+def test_pictures_are_for_participants_only(served: Served, study: StudyFolder) -> None:
+    name = study.ids["ours", "f003"]
+    code = joined(served)
+    reply = served.get(f"/v1/pictures/{name}", code)
+    assert reply.content == study.files[name].read_bytes()
+    assert reply.headers["cache-control"] == "private, max-age=3600"
+    assert served.get(f"/v1/pictures/{name}").status_code == 401
+    assert served.get(f"/v1/pictures/{name}", new_code()).status_code == 404
+    assert served.get("/v1/pictures/..%2Fstudy.json", code).status_code == 404
+    served.post("/v1/withdraw", code)
+    assert served.get(f"/v1/pictures/{name}", code).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/", "/withdraw", "/admin", "/static/study.js", "/v1/session", "/nothing"])
+def test_every_reply_keeps_to_itself(served: Served, path: str) -> None:
+    reply = served.get(path)
+    policy = reply.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy
+    assert reply.headers["referrer-policy"] == "no-referrer"
+    assert reply.headers["cache-control"] == "no-store"
+    assert "set-cookie" not in reply.headers
+    assert "server" not in reply.headers
+
+
+def test_no_page_names_another_address() -> None:
+    web = Path(demask.study.web.__file__).parent
+    files = [path for path in web.rglob("*") if path.suffix in (".js", ".css", ".html")]
+    assert len(files) >= 10
+    for path in files:
+        assert "://" not in path.read_text(), path
+        assert "innerHTML" not in path.read_text(), path
+        assert " style=" not in path.read_text(), path
+
+
+def test_the_consent_page_speaks_the_readers_language(served: Served) -> None:
+    assert "I &lt;b&gt;do&lt;/b&gt;." in served.get("/").text
+    german = served.http.get("/", headers={"accept-language": "fr, de-AT;q=0.9, en;q=0.8"}).text
+    assert '<html lang="de">' in german
+    assert WORDS["de"]["invented"] in german
+    assert '<html lang="en">' in served.http.get("/?lang=en", headers={"accept-language": "de"}).text
+    assert '<html lang="en">' in served.get("/?lang=xx").text
+
+
+def test_all_languages_say_the_same_things() -> None:
+    for words in WORDS.values():
+        assert words.keys() == WORDS["en"].keys()
+        for key, text in words.items():
+            assert re.findall(r"{\w+}", text) == re.findall(r"{\w+}", WORDS["en"][key]), key
+
+
+def test_what_makes_no_sense_is_refused_and_not_repeated(served: Served, store: Store) -> None:
+    code = joined(served)
+    good = {"position": 0, "value": "5", "reaction_ms": 1.0}
+    for change, status in (
+        ({"value": "8"}, 422), ({"position": 9999}, 422), ({"position": -1}, 422), ({"reaction_ms": -1}, 422),
+        ({"reaction_ms": "soon"}, 422), ({"name": "Ann"}, 422), ({"value": "x" * 20_000}, 413),
+    ):  # fmt: skip
+        reply = served.post("/v1/answers", code, **good | change)
+        assert reply.status_code == status, change
+        assert reply.json()["error"]["message"]
+    said = served.post("/v1/replies", code, question="age", value=["my own words"]).text
+    assert "my own words" not in said
+    assert served.post("/v1/replies", code, question="remarks", value="x" * 2001).status_code == 422
+    assert served.post("/v1/answers", **good).status_code == 401
+    assert served.post("/v1/answers", "short", **good).status_code == 404
+    assert served.post("/v1/consent", "short", language="en").status_code == 422
+    assert served.post("/v1/consent", new_code(), language="fr").status_code == 422
+    assert store.records() == []
+
+
+def test_enrolment_ends_at_its_limit(served: Served, study: StudyFolder, store: Store) -> None:
+    codes = [joined(served) for _ in range(3)]
+    full = served.post("/v1/consent", new_code(), language="en")
+    assert (full.status_code, full.json()["error"]["code"]) == (409, "study_full")
+    assert served.post("/v1/consent", codes[0], language="en").status_code == 200
+    with Served(study, store, WebConfig(enrolment="links")) as closed:
+        assert closed.post("/v1/consent", new_code(), language="en").status_code == 404
+        assert closed.post("/v1/consent", codes[1], language="en").status_code == 200
+
+
+def test_progress_needs_the_key_and_tells_no_code(served: Served, study: StudyFolder, store: Store) -> None:
+    code = joined(served)
+    trials = store.session(code).trials
+    for trial in trials[:12]:
+        wrong = next(value for value in store.plan.block(trial.block).answers if value != trial.expected)
+        times = {"first_ms": 1020.0} if trial.first else {}
+        served.post("/v1/answers", code, position=trial.position, value=wrong, reaction_ms=5.0, **times)
+    for key in ("", code, KEY[:-1], KEY + "x", "é"):
+        assert served.get("/v1/admin/progress", key).status_code == 401
+    found = served.get("/v1/admin/progress", KEY)
+    assert code not in found.text
+    told = found.json()
+    assert told["people"] == {"planned": 2, "enrolled": 1, "agreed": 1, "finished": 0, "withdrawn": 0}
+    failed = sum(trial.role == "check" for trial in trials[:12])
+    assert told["participants"] == [
+        {"person": "p001", "answers": 12, "trials": len(trials), "failed_checks": failed, "finished": False}
+    ]
+    likability = told["blocks"][0]
+    assert likability["answers"] == sum(trial.role == "main" for trial in trials[:12])
+    assert (likability["exposures"], likability["exposure_off_most_ms"]) == (likability["answers"], 1020.0)
+    with Served(study, store, WebConfig()) as keyless:
+        assert keyless.get("/v1/admin/progress", "anything").status_code == 401
+
+
+def test_a_bug_tells_nobody_whose_answer_it_was(
+    served: Served, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    code = joined(served)
+    with store._engine.begin() as db:
+        db.exec_driver_sql("DROP TABLE replies")
+    with caplog.at_level(logging.DEBUG):
+        reply = served.post("/v1/replies", code, question="remarks", value="a telling remark")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "internal")
+    assert "no-referrer" in reply.headers["referrer-policy"]
+    logged = caplog.text + "".join(str(record.exc_info) for record in caplog.records)
+    assert "no such table" in logged
+    for secret in ("a telling remark", code, "127.0.0.1"):
+        assert secret not in logged
+
+
+def test_only_loopback_goes_without_a_key() -> None:
+    assert is_loopback("127.0.0.1")
+    assert is_loopback("::1")
+    assert is_loopback("localhost")
+    for host in ("0.0.0.0", "::", "192.168.1.7", "study.example.org", ""):
+        assert not is_loopback(host)
+        with pytest.raises(UsageError, match="DEMASK_STUDY_ADMIN_KEY"):
+            checked_key(host, None)
+    assert len(checked_key("127.0.0.1", None)) > 16
+    assert checked_key("127.0.0.1", None) != checked_key("127.0.0.1", None)
+    with pytest.raises(UsageError, match="16 or more"):
+        checked_key("127.0.0.1", "short")
+    assert checked_key("0.0.0.0", "k" * 16) == "k" * 16
+
+
+def test_a_session_is_in_the_participants_language(study: StudyFolder, store: Store) -> None:
+    code = store.enrol("de")
+    told = session_json(study, store.session(code))
+    assert told["words"] == WORDS["de"]
+    assert [item["name"] for item in told["questions"]] == ["age", "remarks"]
+    assert not told["consented"]
