@@ -30,3 +30,14 @@ def to_lab(picture: ImageU8) -> npt.NDArray[np.float64]:
     x, y, z = (linear[..., 0] * row[0] + linear[..., 1] * row[1] + linear[..., 2] * row[2] for row in _TO_XYZ)
     fx, fy, fz = (np.where(t > _EPSILON, np.cbrt(t), (_KAPPA * t + 16) / 116) for t in (x, y, z))
     return np.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], axis=-1)
+
+
+def to_rgb(lab: npt.NDArray[np.float64]) -> ImageU8:
+    """Convert CIE Lab, float64 [..., 3], to uint8 RGB; colours that sRGB does not have are cut off."""
+    fy = (lab[..., 0] + 16) / 116
+    roots = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
+    xyz = np.where(roots**3 > _EPSILON, roots**3, (116 * roots - 16) / _KAPPA)
+    linear = np.clip(xyz @ np.linalg.inv(_TO_XYZ).T, 0, 1)
+    levels = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    picture: ImageU8 = np.rint(levels * 255).astype(np.uint8)
+    return picture

@@ -12,7 +12,17 @@ from demask.errors import UsageError
 from demask.restorers.about import About
 from demask.types import Hole, ImageU8, Restorer
 
-NAMES = ("network", "telea", "navier-stokes", "criminisi", "biharmonic", "mean-face", "nothing")
+NAMES = (
+    "network",
+    "telea",
+    "navier-stokes",
+    "criminisi",
+    "melding",
+    "scene-completion",
+    "biharmonic",
+    "mean-face",
+    "nothing",
+)
 
 
 @runtime_checkable
@@ -32,15 +42,19 @@ def get_restorer(
     Args:
         name: One of `NAMES` (`network` is the shipped one), or the path of an .onnx file with the
             inputs and outputs of the shipped one, or without the hole (a blind translator).
+            `scene-completion` takes its gallery along: `scene-completion:FOLDER`.
         device: Where a network runs: `auto`, `cpu`, `cuda` or `cuda:N`.
         threads: Threads of a network; None leaves it to the runtime.
         quick: See `demask.weights.sessions.open_session`.
 
     Raises:
         UsageError: The name is unknown (the message gives the nearest one), or an extra is not installed.
+        DatasetError: The gallery is missing or damaged.
         WeightsError: The network, or the mean face, is missing, damaged or of another kind.
         DeviceUnavailable: The named device is not there.
     """
+    if name.partition(":")[0] == "scene-completion":
+        return _scene_completion(name)
     if name == "network" or name.endswith(".onnx"):
         from demask.restorers.network import network_restorer
         from demask.weights.sessions import open_session
@@ -60,6 +74,10 @@ def _without_network(name: str) -> Restorer:
             from demask.restorers.criminisi import Criminisi
 
             return Criminisi()
+        case "melding":
+            from demask.restorers.melding import Melding
+
+            return Melding()
         case "biharmonic":
             from demask.restorers.biharmonic import Biharmonic
 
@@ -71,6 +89,18 @@ def _without_network(name: str) -> Restorer:
     raise _unknown(name)
 
 
+def _scene_completion(name: str) -> Restorer:
+    from demask.restorers.scene_completion import SceneCompletion
+
+    folder = name.partition(":")[2]
+    if not folder:
+        raise UsageError(
+            "scene-completion fills from a gallery of faces and none is named; write scene-completion:FOLDER "
+            "(`demask dataset gallery` makes one)"
+        )
+    return SceneCompletion(Path(folder))
+
+
 def _unknown(name: str) -> UsageError:
     near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.4)
     hint = f"did you mean {near[0]!r}?" if near else "an own network is named by its .onnx file"
@@ -80,16 +110,28 @@ def _unknown(name: str) -> UsageError:
 def describe(name: str) -> About:
     """What a restorer is, without opening it: its paper, its parameters beside the paper's, departures.
 
+    Args:
+        name: As for `get_restorer`; what stands behind a colon does not matter.
+
     Raises:
         UsageError: The name is unknown; the message gives the nearest one.
     """
-    from demask.restorers import biharmonic, classical, criminisi, floors, network
+    from demask.restorers import biharmonic, classical, criminisi, floors, melding, network, scene_completion
 
-    abouts = (network.ABOUT, *classical.ABOUTS, criminisi.ABOUT, biharmonic.ABOUT, *floors.ABOUTS)
+    abouts = (
+        network.ABOUT,
+        *classical.ABOUTS,
+        criminisi.ABOUT,
+        melding.ABOUT,
+        scene_completion.ABOUT,
+        biharmonic.ABOUT,
+        *floors.ABOUTS,
+    )
     found = {about.name: about for about in abouts}
-    if name not in found:
+    plain = name.partition(":")[0]
+    if plain not in found:
         raise _unknown(name)
-    return found[name]
+    return found[plain]
 
 
 def fill(restorer: Restorer, masked: ImageU8, hole: Hole) -> ImageU8:
