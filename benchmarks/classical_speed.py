@@ -9,6 +9,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from demask.restorers.registry import NAMES, describe, get_restorer
 from demask.types import Hole
 
 SLICE = "seen"
-GOAL_S = 10.0
+LEFT_OUT = ("network", "scene-completion")  # Timed by speed.py; needs a gallery: name it to have it measured.
+GOALS_S = {"melding": 60.0}
+GOAL_S = 10.0  # Of all others.
 
 
 def main() -> None:
@@ -33,11 +36,12 @@ def main() -> None:
     info = read_info(arguments.data)
     every = max(1, info["slices"][SLICE] // arguments.crops)
     pictures = list(_every(load_frozen(arguments.data, slices=[SLICE]), every, arguments.crops))
-    quarter = np.zeros((256, 256), bool)
-    quarter[96:224, 64:192] = True
+    holes = {"quarter": _rectangle(128, 128), "two_fifths": _rectangle(164, 160)}
 
     names = (
-        arguments.restorers.split(",") if arguments.restorers else [name for name in NAMES if name != "network"]
+        arguments.restorers.split(",")
+        if arguments.restorers
+        else [name for name in NAMES if name not in LEFT_OUT]
     )
     results: dict[str, Any] = {}
     for name in names:
@@ -49,18 +53,20 @@ def main() -> None:
             seconds.append(wall)
             cpu.append(busy)
             _common.show_progress(number, len(pictures))
-        wall, busy = _timed(restorer, pictures[0].masked, quarter)
         results[name] = {
             "version": describe(name).version,
+            "goal_s": GOALS_S.get(name, GOAL_S),
             "cpu_s": _spread(cpu),
             "wall_s": _spread(seconds),
-            "quarter_hole_cpu_s": round(busy, 4),
-            "quarter_hole_wall_s": round(wall, 4),
         }
+        for size, hole in holes.items():
+            wall, busy = _timed(restorer, pictures[0].masked, hole)
+            results[name] |= {f"{size}_hole_cpu_s": round(busy, 4), f"{size}_hole_wall_s": round(wall, 4)}
     facts = {
         "frozen_set": {"sha256": info["sha256"], "slice": SLICE, "crops": len(pictures), "every": every},
         "hole_share": _spread([float(picture.hole.mean()) for picture in pictures]),
         "opencv_threads": cv2.getNumThreads(),
+        "versions": {name: metadata.version(name) for name in ("numba", "scipy", "scikit-image")},
         "restorers": results,
     }
     _common.write_report(arguments.out, facts, table=_table(facts))
@@ -70,8 +76,18 @@ def _arguments() -> argparse.Namespace:
     parser = _common.parser(__doc__)
     parser.add_argument("--data", type=Path, default=Path("runs/frozen"), help="the frozen test set")
     parser.add_argument("--crops", type=int, default=20, help="crops, evenly over the slice")
-    parser.add_argument("--restorers", default="", help="names, comma-separated; default: all but the network")
+    parser.add_argument(
+        "--restorers", default="", help="names, comma-separated; default: all that need no file"
+    )
     return parser.parse_args()
+
+
+def _rectangle(height: int, width: int) -> Hole:
+    """A hole of that size about the mouth."""
+    hole = np.zeros((256, 256), bool)
+    top, left = min(160 - height // 2, 256 - height), 128 - width // 2
+    hole[top : top + height, left : left + width] = True
+    return hole
 
 
 def _every(pictures: Iterator[FrozenPicture], step: int, most: int) -> Iterator[FrozenPicture]:
@@ -102,18 +118,20 @@ def _table(facts: dict[str, Any]) -> str:
     crops, share = facts["frozen_set"]["crops"], facts["hole_share"]
     lines = [
         f"Seconds of one core for a 256 px crop: {crops} crops of the slice `{SLICE}`, holes of "
-        f"{100 * share['median']:.0f} % of the crop (at most {100 * share['max']:.0f} %), and one square hole "
-        "of a quarter of it. Processor time; wall time is in the JSON file.",
+        f"{100 * share['median']:.0f} % of the crop (at most {100 * share['max']:.0f} %), and "
+        "rectangles of a quarter and of two fifths of it. Processor time; wall time is in the JSON file.",
         "",
-        f"| restorer | median | p90 | worst | quarter | at most {GOAL_S:g} s |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| restorer | median | p90 | worst | quarter | two fifths | at most |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in facts["restorers"].items():
         cpu = row["cpu_s"]
-        met = max(cpu["max"], row["quarter_hole_cpu_s"]) <= GOAL_S
+        most = max(cpu["max"], row["quarter_hole_cpu_s"], row["two_fifths_hole_cpu_s"])
+        met = "yes" if most <= row["goal_s"] else "no"
         lines.append(
             f"| {name} | {cpu['median']:.4f} | {cpu['p90']:.4f} | {cpu['max']:.4f} | "
-            f"{row['quarter_hole_cpu_s']:.4f} | {'yes' if met else 'no'} |"
+            f"{row['quarter_hole_cpu_s']:.4f} | {row['two_fifths_hole_cpu_s']:.4f} | "
+            f"{row['goal_s']:g} s: {met} |"
         )
     return "\n".join(lines)
 
