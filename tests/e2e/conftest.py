@@ -1,14 +1,20 @@
-"""The command line as a user runs it: another process, a folder to work in."""
+"""The command line as a user runs it, and the page as a browser shows it: other processes, real networks."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+from browsing import CHROMIUM, CHROMIUM_ARGS, Serve, Served
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -35,3 +41,31 @@ def demask(tmp_path: Path, environment: dict[str, str]) -> Run:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, headless, with a drawn camera."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if not CHROMIUM.exists():
+        pytest.skip(f"no browser at {CHROMIUM}")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def serve() -> Iterator[Serve]:
+    """Start `demask serve ARGS...`; every server is stopped after the module."""
+    for needed in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
+        pytest.importorskip(needed)
+    started: list[Served] = []
+
+    def start(*args: str, **variables: str) -> Served:
+        started.append(Served(args, variables))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()

@@ -361,14 +361,16 @@ const TYPES = /^image\/(jpeg|png|webp|avif|heic|heif)$/;
 /** Take a photo from wherever it came, and do the whole job on it. */
 async function open(file) {
   closeProblem();
-  state.busy?.abort();
   // A type that the browser does not know is left to the server to judge.
   if (file.type && !TYPES.test(file.type)) return showProblem(new Problem("errorType"), () => $("choose").focus());
   for (const url of [state.url, state.result?.url]) if (url) URL.revokeObjectURL(url);
   state.found?.close();
+  state.busy?.abort();
+  state.busy = new AbortController();
   Object.assign(state, FRESH, { file, url: URL.createObjectURL(file), strokes: [], undone: [], words: () => [t("opening"), ""] });
   $("start").hidden = true;
   $("work").hidden = false;
+  $("work").setAttribute("aria-busy", "true");
   $("after").removeAttribute("src");
   showWords();
   $("headline").focus();
@@ -725,6 +727,7 @@ function refresh() {
   if (!state.width) return;
   stage.style.aspectRatio = `${state.width} / ${state.height}`;
   const edits = state.mode === "hole", done = state.result !== null;
+  $("work").setAttribute("aria-busy", String(Boolean(state.busy)));
   const { left, top, width, height, stageWidth } = layout();
   Object.assign($("layers").style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
   stage.classList.toggle("zoomed", state.zoom > 1);

@@ -1,0 +1,158 @@
+"""A real `demask serve` and a real Chromium for tests of the page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from demask.types import Hole, ImageU8
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".txt": "text/plain"}
+
+Serve = Callable[..., "Served"]
+
+
+class Served:
+    """A running `demask serve`.
+
+    Attributes:
+        url: Where it listens, without the last slash.
+    """
+
+    def __init__(self, args: tuple[str, ...], variables: dict[str, str]) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("DEMASK_")}
+        port = () if "--port" in args else ("--port", "0")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "demask", "serve", *port, *args],
+            stderr=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            env={**kept, "OMP_NUM_THREADS": "1", **variables},
+        )
+        assert self._process.stderr is not None
+        lines = []
+        for line in self._process.stderr:
+            lines.append(line)
+            if '"listening"' in line:
+                self.url = json.loads(line)["url"].rstrip("/")
+                return
+        raise AssertionError(f"demask serve ended: {''.join(lines)}")
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.rpartition(":")[2])
+
+    def stop(self) -> None:
+        """End it at once; stopping with grace is a matter of other tests."""
+        self._process.kill()
+        self._process.communicate()
+
+
+_GIVE = """({kind, where, files}) => {
+  const transfer = new DataTransfer();
+  for (const {name, type, base64} of files) {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    transfer.items.add(new File([bytes], name, {type}));
+  }
+  const options = {bubbles: true, cancelable: true};
+  const target = document.querySelector(where);
+  if (kind === "paste") {
+    return target.dispatchEvent(new ClipboardEvent("paste", {...options, clipboardData: transfer}));
+  }
+  for (const name of ["dragenter", "dragover", "drop"]) {
+    target.dispatchEvent(new DragEvent(name, {...options, dataTransfer: transfer}));
+  }
+}"""
+
+
+def give(page: Page, *photos: tuple[str, bytes], kind: str = "drop", where: str = "body") -> None:
+    """Drop or paste files, as (name, bytes)."""
+    files = [
+        {"name": name, "type": TYPES.get(Path(name).suffix, ""), "base64": base64.b64encode(data).decode()}
+        for name, data in photos
+    ]
+    page.evaluate(_GIVE, {"kind": kind, "where": where, "files": files})
+
+
+def wait_until_done(page: Page) -> None:
+    """Until the page has done what it was asked, well or badly."""
+    page.locator("#work[aria-busy=false]").wait_for(timeout=60_000)
+
+
+WATCH_FORMS = """
+const send = XMLHttpRequest.prototype.send;
+XMLHttpRequest.prototype.send = function (form) {
+  window.lastForm = form;
+  return send.call(this, form);
+};
+"""
+"""A script to run first in a page: the browser does not tell its driver of files in a form."""
+
+_LAST_FORM = """async () => {
+  const fields = {};
+  for (const [name, value] of window.lastForm) {
+    const bytes = new Uint8Array(await new Blob([value]).arrayBuffer());
+    let text = "";
+    for (const byte of bytes) text += String.fromCharCode(byte);
+    fields[name] = btoa(text);
+  }
+  return fields;
+}"""
+
+
+def last_form(page: Page) -> dict[str, bytes]:
+    """The fields of the form that the page sent last; needs `WATCH_FORMS`."""
+    return {name: base64.b64decode(value) for name, value in page.evaluate(_LAST_FORM).items()}
+
+
+def photo_of(answer: dict[str, Any]) -> bytes:
+    """The picture in an answer of /v1/remove."""
+    return base64.b64decode(answer["photo"]["base64"])
+
+
+def hole_of(data: bytes) -> Hole:
+    """A hole's PNG as bool [H, W]."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("L")) > 127
+
+
+def pixels_of(data: bytes) -> ImageU8:
+    """A picture as RGB."""
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def bytes_of(pixels: ImageU8, format: str = "PNG", **options: Any) -> bytes:
+    """RGB or RGBA pixels as a picture file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def on_stage(page: Page, x: float, y: float) -> tuple[float, float]:
+    """Where the photo's point (x, y), in parts of its size, is in the window."""
+    box = page.locator("#layers").bounding_box()
+    assert box is not None
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
