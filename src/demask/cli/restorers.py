@@ -35,7 +35,7 @@ def restorers(
         elif names:
             typer.echo("\n".join(_in_full(about)))
         else:
-            typer.echo(f"{about.name:16}{about.what}")
+            typer.echo(f"{about.name:18}{about.what}")
 
 
 def _in_full(about: About) -> list[str]:
