@@ -204,7 +204,7 @@ def _picture(request: Request, code: Code, name: str) -> Response:
 @_router.get("/v1/admin/progress")
 def _progress(request: Request, key: Code) -> dict[str, Any]:
     wanted = _config(request).admin_key
-    # Compared in the same time wherever they differ, as bytes since a key may hold any character.
+    # Compared in the same time wherever they differ, as bytes since what comes may hold any character.
     if wanted is None or not hmac.compare_digest(key.encode(), wanted.encode()):
         raise NoEntry("the key is wrong; it is printed where `demask study serve` was started, or set there")
     store = _store(request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import secrets
 import socket
 from collections.abc import Callable, Sequence
@@ -48,7 +49,7 @@ def checked_key(host: str, key: str | None) -> str:
     """The admin key to use: the given one, or on loopback a new one.
 
     Raises:
-        UsageError: Others can reach the address and there is no key, or the key is short.
+        UsageError: Others can reach the address and there is no key, or the key is short or not ASCII.
     """
     if key is None:
         if not is_loopback(host):
@@ -57,9 +58,9 @@ def checked_key(host: str, key: str | None) -> str:
                 f"{_SHORTEST_KEY} characters or more"
             )
         return secrets.token_urlsafe(_SHORTEST_KEY)
-    if len(key) < _SHORTEST_KEY:
+    if len(key) < _SHORTEST_KEY or not key.isascii():
         raise UsageError(
-            f"the admin key has {len(key)} characters; it needs {_SHORTEST_KEY} or more, such as "
+            f"the admin key has {len(key)} characters; it needs {_SHORTEST_KEY} or more, all ASCII, such as "
             "`openssl rand -hex 16` prints"
         )
     return key
@@ -97,6 +98,8 @@ def serve(folder: StudyFolder, store: Store, config: ServeConfig, say: Callable[
 
 def quiet_settings(app: ASGIApp) -> uvicorn.Config:
     """Uvicorn's settings for a study: it names neither itself nor anybody who calls."""
+    # `access_log=False` alone can be undone by who sets up logging later; a line would hold an address.
+    logging.getLogger("uvicorn.access").disabled = True
     return uvicorn.Config(
         app,
         access_log=False,

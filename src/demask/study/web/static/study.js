@@ -161,7 +161,7 @@ function onFailure(error) {
   at("screen").replaceChildren(...kept);
   at("bar").hidden = true;
   if (error instanceof Refused && error.status === 404) return reveal("unknown");
-  if (error instanceof Refused && error.code === "study_full") return reveal("full");
+  if (error instanceof Refused && error.kind === "study_full") return reveal("full");
   at("broken-why").textContent = String(error.message ?? error);
   return reveal("broken");
 }

@@ -11,7 +11,7 @@ export class Refused extends Error {
   constructor(status, error) {
     super(error.message);
     this.status = status;
-    this.code = error.code;
+    this.kind = error.code;
   }
 }
 
@@ -21,7 +21,7 @@ export class Wire {
    * @param {(lost: boolean) => void} onTrouble Told when the server is lost and when it is found again.
    */
   constructor(code, onTrouble) {
-    this.code = code;
+    this.code = code.replace(/[^!-~]/g, "?"); // A header cannot carry more, and a typed code may hold anything.
     this.onTrouble = onTrouble;
   }
 
