@@ -84,7 +84,7 @@ class FinderTask(Task):
             {"params": decayed, "weight_decay": config.weight_decay},
             {"params": others, "weight_decay": 0.0},
         ]
-        self.optimizers = {"network": torch.optim.AdamW(groups, lr=config.learning_rate)}
+        self.optimizers = {"network": torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)}
         self._composers: dict[str, Composer] = {}
         self._val_scenes: list[Scene] = []
 

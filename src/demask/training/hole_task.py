@@ -55,6 +55,7 @@ class HoleTask(FacesTask):
                 config.learning_rate,
                 betas=(0.9, 0.99),
                 weight_decay=config.weight_decay,
+                fused=True,
             )
         }
 

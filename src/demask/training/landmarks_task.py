@@ -61,7 +61,7 @@ class LandmarksTask(FacesTask):
         self.networks = {"network": config.model.build()}
         self.optimizers = {
             "network": torch.optim.AdamW(
-                self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
+                self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay, fused=True
             )
         }
 

@@ -72,7 +72,7 @@ class Pix2pixTask(FacesTask):
         self.open_faces(config.faces, batch_size=config.batch_size)
         self.networks = {"network": config.generator.build(), "critic": config.critic.build()}
         self.optimizers = {
-            name: torch.optim.Adam(network.parameters(), config.learning_rate, betas=(0.5, 0.999))
+            name: torch.optim.Adam(network.parameters(), config.learning_rate, betas=(0.5, 0.999), fused=True)
             for name, network in self.networks.items()
         }
         self.landmarks = shipped_landmarks() if config.landmark_weight else None

@@ -213,9 +213,10 @@ class Trainer:
         parts = _parts(batch, config.accumulate)
         drawn: Any = None
         told: dict[str, Tensor] = {}
+        for live in task.live.values():
+            live.train()
         for name in task.plan(progress):
             live, optimizer = task.live[name], task.live_optimizers[name]
-            live.train()
             optimizer.zero_grad()
             for number, part in enumerate(parts):
                 last = number == len(parts) - 1
@@ -231,8 +232,11 @@ class Trainer:
                     self.fabric.backward(total / len(parts))
                 for term, value in losses.terms.items():
                     told[term] = told.get(term, 0.0) + value.detach() / len(parts)
-            norm = torch.nn.utils.clip_grad_norm_(task.networks[name].parameters(), task.clip_norm)
+            weights = list(task.networks[name].parameters())
+            norm = torch.nn.utils.get_total_norm(each.grad for each in weights if each.grad is not None)
             stop_if_not_finite({"gradient": norm})
+            if math.isfinite(task.clip_norm):
+                torch.nn.utils.clip_grads_with_norm_(weights, task.clip_norm, norm)
             if name == "network":
                 told["gradient"] = norm
             optimizer.step()
@@ -308,7 +312,10 @@ class Trainer:
             for name, network in self.task.networks.items():
                 network.load_state_dict(state["modules"][name])
             for name, optimizer in self.task.optimizers.items():
-                optimizer.load_state_dict(state["optimizers"][name])
+                stored = state["optimizers"][name]
+                for mine, theirs in zip(optimizer.param_groups, stored["param_groups"], strict=True):
+                    theirs["fused"] = mine.get("fused")  # How a step is computed is not the run's, but ours.
+                optimizer.load_state_dict(stored)
             self.average.network.load_state_dict(state["average"])
         except (KeyError, RuntimeError, ValueError) as error:
             raise TrainingError(
