@@ -80,7 +80,11 @@ class RestorerTask(FacesTask):
         rates = {"network": config.learning_rate, "critic": config.critic_rate}
         self.optimizers = {
             name: torch.optim.AdamW(
-                network.parameters(), rates[name], betas=(0.5, 0.99), weight_decay=config.weight_decay, fused=True
+                network.parameters(),
+                rates[name],
+                betas=(0.5, 0.99),
+                weight_decay=config.weight_decay,
+                fused=True,
             )
             for name, network in self.networks.items()
         }
