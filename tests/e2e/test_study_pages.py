@@ -97,6 +97,7 @@ name = "same"
 faces = 2
 """
 NUM_FACES = 6
+NUM_TRIALS = 21  # Of each person, practice and check included.
 LABELS = ("happy", "sad")
 FAILS, RETURNS, WITHDRAWS = 3, 1, 6
 
@@ -196,7 +197,7 @@ def check_admin(served: ServedStudy) -> None:
         assert [fact.split() for fact in facts] == [
             ["10", "planned"], ["9", "enrolled"], ["9", "agreed"], ["9", "finished"], ["1", "withdrawn"],
         ]  # fmt: skip
-        assert ["p004", "20 of 20", "1", "yes"] in [
+        assert ["p004", f"{NUM_TRIALS} of {NUM_TRIALS}", "1", "yes"] in [
             row.split("\t") for row in page.locator("tbody tr").all_inner_texts()
         ]
         page.goto("about:blank")
@@ -278,7 +279,7 @@ def same(estimate: dict[str, float], wanted: tuple[float, float, float], factor:
 def test_everybody_came_to_the_end(people: dict[str, ScriptedPerson]) -> None:
     for person in people.values():
         positions = [seen.position for seen, _ in person.said]
-        assert positions == list(range(20))  # Also of the one who closed the tab.
+        assert positions == list(range(NUM_TRIALS))  # Also of the one who closed the tab.
         assert len(person.practice) == 1
         assert person.practice[0].startswith(("Right", "Not right"))
         # While the server was away the browser could not but complain; of nothing else.
@@ -289,7 +290,7 @@ def test_what_was_answered_is_what_is_stored(
     people: dict[str, ScriptedPerson], answers: list[dict[str, str]]
 ) -> None:
     stored = {(row["person"], int(row["position"])): row for row in answers}
-    assert len(stored) == len(answers) == 9 * 20
+    assert len(stored) == len(answers) == 9 * NUM_TRIALS
     for name, person in people.items():
         for seen, value in person.said:
             row = stored[name, seen.position]

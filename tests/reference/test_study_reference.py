@@ -18,15 +18,13 @@ from demask.study.intervals import (
     wilson,
 )
 from demask.study.records import Record
+from study_records import answer
 
 
 def record(
     person: str, face: str, value: str, first: str = "s", second: str = "", expected: str = ""
 ) -> Record:
-    return Record(
-        person=person, position=0, block="b", role="main", face=face, first=first, second=second,
-        second_face=face if second else "", expected=expected, value=value, reaction_ms=1.0,
-    )  # fmt: skip
+    return answer(person, "b", value, first, second, face=face, expected=expected)
 
 
 @pytest.mark.parametrize(

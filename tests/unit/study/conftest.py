@@ -1,4 +1,4 @@
-"""A PostgreSQL server of Debian's, started for the tests on a free port of loopback; skipped where none is."""
+"""What tests of the study share: drawn pictures, and a PostgreSQL server of Debian's where there is one."""
 
 from __future__ import annotations
 
@@ -12,6 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from study_plans import CONDITIONS, NUM_FACES
+
+from drawn_pictures import draw_folders, write_labels
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of drawn pictures for each condition, and labels.csv; not to be changed."""
+    root = tmp_path_factory.mktemp("drawn")
+    draw_folders(root, CONDITIONS, num=NUM_FACES)
+    write_labels(root / "labels.csv", num=NUM_FACES)
+    return root
 
 
 def _find_initdb() -> Path | None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from demask.study.blocks import EXPRESSIONS
+from demask.study.database import sqlite_url
 from demask.study.plan import Plan
 from demask.study.plan_file import parse_plan
+from demask.study.store import Store
 from demask.study.trials import FaceLabel
+
+CONDITIONS = ("ours", "pix2pix", "truth", "masked")  # What EVERY_KIND shows.
+NUM_FACES = 70  # Enough for it.
 
 EVERY_KIND = """
 title = "Every kind"
@@ -88,3 +95,9 @@ def faces(num: int, *, expressions: bool = True) -> dict[str, FaceLabel]:
         f"f{i:03d}": FaceLabel(expression=EXPRESSIONS[i % len(EXPRESSIONS)] if expressions else "")
         for i in range(num)
     }
+
+
+def new_store(place: str | Path, *, simulated: bool = False) -> Store:
+    """A database of a new study of `EVERY_KIND`, at a URL or in an SQLite file."""
+    url = sqlite_url(place) if isinstance(place, Path) else place
+    return Store.create(url, EVERY_KIND, faces(NUM_FACES), simulated=simulated)

@@ -14,7 +14,8 @@ from demask.study.exclusion import apply_rule
 from demask.study.export import answers_csv, figures_csv, people_csv
 from demask.study.plan import Exclusion, Plan
 from demask.study.plan_file import parse_plan
-from demask.study.records import Person, Record
+from demask.study.records import Person
+from study_records import answer
 
 PLAN = """
 title = "By hand"
@@ -58,17 +59,6 @@ name = "same"
 
 def plan_with(**rule: float) -> Plan:
     return dataclasses.replace(parse_plan(PLAN), exclusion=Exclusion(**rule))  # type: ignore[arg-type]
-
-
-def answer(
-    person: str, block: str, value: str, first: str = "a", second: str = "", *, face: str = "f",
-    expected: str = "", role: str = "main", reaction_ms: float = 1000.0, seen_ms: float | None = None,
-) -> Record:  # fmt: skip
-    return Record(
-        person=person, position=0, block=block, role=role, face=face, first=first, second=second,
-        second_face=face if second else "", expected=expected, value=value, reaction_ms=reaction_ms,
-        first_ms=seen_ms, second_ms=seen_ms,
-    )  # fmt: skip
 
 
 def someone(name: str, num_answers: int = 10, **replies: str) -> Person:

@@ -9,8 +9,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from drawn_pictures import draw_folders, write_labels
-from study_plans import EVERY_KIND
+from study_plans import CONDITIONS, EVERY_KIND, NUM_FACES
 from typer.testing import CliRunner
 
 from demask.cli.app import app
@@ -19,24 +18,20 @@ from demask.study.folder import new_study, open_study
 from demask.study.methods import STAMP
 from demask.study.report import write_report
 from demask.study.store import Answer
-
-CONDITIONS = ("ours", "pix2pix", "truth", "masked")
-NUM_FACES = 70
+from drawn_pictures import draw_folders, write_labels
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("drawn")
-    draw_folders(root, CONDITIONS, num=NUM_FACES)
-    write_labels(root / "labels.csv", num=NUM_FACES)
-    (root / "plan.toml").write_text(EVERY_KIND)
-    return root
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plan") / "plan.toml"
+    path.write_text(EVERY_KIND)
+    return path
 
 
 @pytest.fixture(scope="module")
-def study(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def study(drawn: Path, plan: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("made") / "study"
-    run("study", "new", str(drawn / "plan.toml"), "-o", str(out), "--system", f"ours={drawn / 'ours'}",
+    run("study", "new", str(plan), "-o", str(out), "--system", f"ours={drawn / 'ours'}",
         "--system", f"pix2pix={drawn / 'pix2pix'}", "--truth", str(drawn / "truth"),
         "--masked", str(drawn / "masked"), "--labels", str(drawn / "labels.csv"))  # fmt: skip
     return out
@@ -123,9 +118,9 @@ def test_a_rehearsal_is_stamped_everywhere(study: Path, tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_real_report_carries_no_stamp_and_the_right_figures(drawn: Path, tmp_path: Path) -> None:
+def test_a_real_report_carries_no_stamp_and_the_right_figures(drawn: Path, plan: Path, tmp_path: Path) -> None:
     folders = {name: drawn / name for name in CONDITIONS}
-    new_study(drawn / "plan.toml", tmp_path / "s", folders, labels=drawn / "labels.csv", refer=True)
+    new_study(plan, tmp_path / "s", folders, labels=drawn / "labels.csv", refer=True)
     study = open_study(tmp_path / "s")
     assert study.files[study.ids["truth", "f001"]] == drawn / "truth" / "f001.png"
     store = study.store()

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crowds import coverage
+from crowds import COVERAGE, coverage
 from scipy.stats import norm
-from study_plans import EVERY_KIND, every_kind, faces
+from study_plans import every_kind, faces, new_store
 
 from demask.errors import ConfigError, UsageError
 from demask.study.assign import Assignment
 from demask.study.blocks import RatingBlock
 from demask.study.effects import Effects, default_effects, read_effects
+from demask.study.plan_file import parse_plan
 from demask.study.power import power_of_rating
 from demask.study.simulate import Crowd, simulate
-from demask.study.store import Store
 
 
 def test_exact_rating_shares_by_hand() -> None:
@@ -70,8 +70,7 @@ def test_careless_people_fail_checks_and_others_do_not() -> None:
 
 
 def test_a_simulated_study_is_stamped_in_the_store(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 's.sqlite'}"
-    store = Store.create(url, EVERY_KIND, faces(70), simulated=True)
+    store = new_store(tmp_path / "s.sqlite", simulated=True)
     simulate(store, default_effects(store.plan), people=3)
     records = store.records()
     assert records
@@ -79,10 +78,10 @@ def test_a_simulated_study_is_stamped_in_the_store(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="for simulated people; no real one"):
         store.enrol("en")
     assert [person.finished for person in store.people()] == [True] * 3
-    again = Store.create(f"sqlite:///{tmp_path / 't.sqlite'}", EVERY_KIND, faces(70), simulated=True)
+    again = new_store(tmp_path / "t.sqlite", simulated=True)
     simulate(again, default_effects(store.plan), people=3)
     assert again.records() == records
-    real = Store.create(f"sqlite:///{tmp_path / 'r.sqlite'}", EVERY_KIND, faces(70))
+    real = new_store(tmp_path / "r.sqlite")
     with pytest.raises(UsageError, match="for real people"):
         simulate(real, default_effects(store.plan), people=1)
     for opened in (store, again, real):
@@ -121,43 +120,9 @@ def test_power_grows_with_the_difference() -> None:
     assert found[1].power > 0.9
 
 
-COVERAGE = """
-title = "t"
-systems = ["ours", "pix2pix"]
-people = 46
-consent = { en = "y" }
-across_blocks = "shared"
-[[blocks]]
-kind = "rating"
-name = "rating"
-scale = "likability"
-points = 7
-[[blocks]]
-kind = "real_or_restored"
-name = "real"
-practice = 0
-[[blocks]]
-kind = "real_or_restored"
-name = "single"
-design = "single"
-practice = 0
-[[blocks]]
-kind = "pair"
-name = "pair"
-[[blocks]]
-kind = "expression"
-name = "expression"
-[[blocks]]
-kind = "same_person"
-name = "same"
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_intervals_hold_the_exact_figures() -> None:
-    from demask.study.plan_file import parse_plan
-
     held = coverage(parse_plan(COVERAGE), faces(60), studies=500)
     assert len(held) > 20
     # 500 studies know one coverage to +- 0.02, and the farthest of thirty statistics lies at +- 0.035.

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
-from study_plans import EVERY_KIND, faces
+from study_plans import faces, new_store
 
 from demask.errors import InputError, OutputExists, UsageError
 from demask.study.codes import UnknownParticipant
@@ -28,7 +28,7 @@ WRITER = Path(__file__).with_name("writer.py")
 
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
-    made = Store.create(database_url, EVERY_KIND, faces(70))
+    made = new_store(database_url)
     yield made
     made.close()
 
@@ -112,7 +112,7 @@ def test_withdrawal_deletes_and_frees_the_slot(store: Store) -> None:
 
 def test_withdrawn_words_are_not_left_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    store = Store.create(f"sqlite:///{path}", EVERY_KIND, faces(70))
+    store = new_store(path)
     token = joined(store)
     store.reply(token, "remarks", "a very telling remark")
     assert any(b"telling remark" in file.read_bytes() for file in tmp_path.iterdir())
@@ -241,9 +241,9 @@ def test_only_studies_and_only_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 's.sqlite'}"
     with pytest.raises(InputError, match="holds no study"):
         Store.open(url)
-    Store.create(url, EVERY_KIND, faces(70)).close()
+    new_store(url).close()
     with pytest.raises(OutputExists, match="holds a study already"):
-        Store.create(url, EVERY_KIND, faces(70))
+        new_store(url)
     with pytest.raises(UsageError, match="sqlite or postgresql"):
         open_engine("mysql://root@localhost/x")
     with pytest.raises(UsageError, match="no database URL"):
@@ -252,7 +252,7 @@ def test_only_studies_and_only_once(tmp_path: Path) -> None:
 
 def test_no_column_could_hold_a_name_or_an_address(tmp_path: Path) -> None:
     path = tmp_path / "s.sqlite"
-    Store.create(f"sqlite:///{path}", EVERY_KIND, faces(70)).close()
+    new_store(path).close()
     with sqlite3.connect(path) as db:
         columns = {row[1] for row in db.execute("PRAGMA table_info(participants)")}
     db.close()

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
-from study_plans import EVERY_KIND
+from study_plans import CONDITIONS, EVERY_KIND
 
 import demask.study.web
 from demask.errors import UsageError
@@ -24,16 +24,14 @@ from demask.study.web.app import WebConfig, create_app
 from demask.study.web.run import checked_key, is_loopback, quiet_settings
 from demask.study.web.session_json import session_json
 from demask.study.web.words import WORDS
-from drawn_pictures import draw_folders, write_labels
 
-CONDITIONS = ("ours", "pix2pix", "truth", "masked")
 KEY = "the key of these tests"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("web")
-    folders = draw_folders(root, CONDITIONS, num=70)
+    folders = {name: drawn / name for name in CONDITIONS}
     plan = EVERY_KIND.replace(
         'consent = { en = "I take part." }', 'consent = { en = "I <b>do</b>.", de = "Ja." }'
     )
@@ -41,7 +39,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "text = { en = ", 'text = { de = "?", en = '
     )
     (root / "plan.toml").write_text(plan)
-    new_study(root / "plan.toml", root / "s", folders, labels=write_labels(root / "labels.csv", num=70))
+    new_study(root / "plan.toml", root / "s", folders, labels=drawn / "labels.csv", refer=True)
     return root / "s"
 
 

@@ -34,6 +34,13 @@ NUM_TRIALS = 30
 KILL_AFTER = (20, 55)  # Answers that were confirmed.
 
 
+def make_study(root: Path, database: str | None = None) -> None:
+    """Make the study in `root/s`."""
+    folders = draw_folders(root, ["a"], num=NUM_TRIALS)
+    (root / "plan.toml").write_text(PLAN)
+    new_study(root / "plan.toml", root / "s", folders, database=database)
+
+
 class Person:
     """Answers everything in order; sends again until heard, as the page does."""
 
@@ -65,9 +72,7 @@ class Person:
 
 
 def test_kills_in_the_middle_of_answers(database_url: str, tmp_path: Path) -> None:
-    folders = draw_folders(tmp_path, ["a"], num=NUM_TRIALS)
-    (tmp_path / "plan.toml").write_text(PLAN)
-    new_study(tmp_path / "plan.toml", tmp_path / "s", folders, database=database_url)
+    make_study(tmp_path, database=database_url)
     store = Store.open(database_url)
     with ServedStudy(tmp_path / "s", "--database", database_url) as served, ThreadPoolExecutor(3) as pool:
         people = [Person(served.address, store.enrol("en")) for _ in range(3)]
@@ -94,9 +99,7 @@ def test_kills_in_the_middle_of_answers(database_url: str, tmp_path: Path) -> No
 
 
 def test_no_address_is_logged_or_stored(tmp_path: Path) -> None:
-    folders = draw_folders(tmp_path, ["a"], num=NUM_TRIALS)
-    (tmp_path / "plan.toml").write_text(PLAN)
-    new_study(tmp_path / "plan.toml", tmp_path / "s", folders)
+    make_study(tmp_path)
     store = open_study(tmp_path / "s").store()
     code = store.enrol("en")
     with ServedStudy(tmp_path / "s") as served:
