@@ -45,7 +45,7 @@ def remove(
             "--restorer",
             envvar="DEMASK_RESTORER",
             metavar="NAME",
-            help="network, telea, navier-stokes, or the path of an .onnx file.",
+            help="One that `demask restorers` lists, scene-completion:GALLERY, or the path of an .onnx file.",
         ),
     ] = "network",
     device: o.Device = "auto",

@@ -225,7 +225,7 @@ def write_index(
     num = len(values)
     chosen = _sample(num, sample, seed)
     index: Any = faiss.index_factory(scales.mean[: NUM_CELLS // 2].size, index_kind(num, len(chosen)))
-    inner: Any = faiss.extract_index_ivf(index)
+    inner: Any = faiss.downcast_index(index.index)
     inner.do_polysemous_training = (
         False  # For a kind of search that is not used here, and takes most of the time.
     )

@@ -14,11 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.restorers.cielab import to_lab
+from demask.restorers.scene_descriptor import fill_smoothly
 from demask.types import Hole, ImageU8
 
 MISSING_LAB = 30.0
 """What a context pixel counts that the other picture does not have: a difference of so many units."""
-_MISSING_HOLE = 1e6  # For the hole itself: worse than any difference, so whole placements always win.
+MISSING_HOLE_LAB = 60.0
+"""The same for a pixel of the hole: there would be nothing to fill it with."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +31,8 @@ class Placement:
         scale: About the middle of the frame.
         dx: Shift to the right after scaling, in widths of the frame.
         dy: Shift downwards, in heights of the frame.
-        error: Mean squared CIE Lab difference over the context, times 1 + offset / context radius.
+        error: Mean squared CIE Lab difference over the context, times 1 + offset / context radius; more where
+            the other picture ends inside the hole.
     """
 
     scale: float
@@ -103,7 +106,7 @@ class Context:
             holes = flat[start[:, None] + (self.hole_at[:, 0] * size[0] + self.hole_at[:, 1]), 3]
             missing = (holes <= 0.999).mean(axis=1)
             offsets = np.hypot(dy + shifts[:, 0], dx + shifts[:, 1])
-            errors = errors * (1 + offsets / self.radius_px) + _MISSING_HOLE * missing
+            errors = errors * (1 + offsets / self.radius_px) + MISSING_HOLE_LAB**2 * missing
             chosen = int(errors.argmin())
             if best is None or errors[chosen] < best.error:
                 best = Placement(
@@ -116,9 +119,19 @@ class Context:
         return best
 
 
-def placed(picture: ImageU8, placement: Placement) -> ImageU8:
-    """Move and scale a picture, uint8 RGB [H, H, 3]; its edge is repeated where it ends."""
+def placed(picture: ImageU8, valid: Hole, placement: Placement) -> ImageU8:
+    """Move and scale a picture, uint8 RGB [H, H, 3]; where it ends, it goes on smoothly.
+
+    Args:
+        picture: uint8 RGB [H, H, 3].
+        valid: Its pixels that are a photograph, bool of any size.
+        placement: Where to.
+    """
     side = len(picture)
+    there = np.asarray(
+        cv2.resize(valid.astype(np.float32), (side, side), interpolation=cv2.INTER_NEAREST), np.float32
+    )
+    picture = np.rint(fill_smoothly(picture.astype(np.float32), there)).astype(np.uint8)
     matrix = _matrix(placement.scale, placement.dx * side, placement.dy * side, side)
     moved = cv2.warpAffine(
         picture, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE

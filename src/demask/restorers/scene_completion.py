@@ -18,9 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.errors import ConfigError, InputError, ShapeMismatch
-from demask.faces.alignment import FRAME_PX, require_crops
 from demask.restorers.about import About, Parameter
-from demask.restorers.gallery import Gallery
+from demask.restorers.gallery import SIDE_PX, Gallery
 from demask.restorers.membrane import blend
 from demask.restorers.placement import Context, Placement, placed, texture_difference
 from demask.restorers.scene_descriptor import describe_known
@@ -131,7 +130,7 @@ class SceneCompletion:
         # Sec. 4, local context: roughly for every match, on small pictures.
         near = _within(hole, config.context_px)
         context = near & known
-        small = FRAME_PX // _COARSE
+        small = SIDE_PX // _COARSE
         little = Context.of(
             _shrunk(blanked, known),
             cv2.resize(context.astype(np.uint8), (small, small), interpolation=cv2.INTER_AREA) > 0,
@@ -157,15 +156,15 @@ class SceneCompletion:
         found, costs = [], []
         for at in best.tolist():
             number = int(numbers[at])
-            crop = self.gallery.crop(number)
+            crop, valid = self.gallery.crop(number), self.gallery.valid(number)
             placement = full.best(
                 crop,
-                self.gallery.valid(number),
+                valid,
                 scales=(rough[at].scale,),
                 around=rough[at],
                 reach_px=_COARSE - 1,
             )
-            patch = placed(crop, placement)
+            patch = placed(crop, valid, placement)
             seam = seam_costs(masked, patch, hole, context=context, pixel_cost=config.pixel_cost)
             region = cheapest_region(seam)
             texture = texture_difference(np.where(known[..., None], masked, patch), patch, context)
@@ -188,7 +187,8 @@ class SceneCompletion:
 
     def picture(self, masked: ImageU8, hole: Hole, completion: Completion) -> ImageU8:
         """Blend a completion into the crop, uint8 RGB [256, 256, 3]."""
-        patch = placed(self.gallery.crop(completion.number), completion.placement)
+        crop, valid = self.gallery.crop(completion.number), self.gallery.valid(completion.number)
+        patch = placed(crop, valid, completion.placement)
         return blend(masked, patch, hole if self.config.keep_known else completion.region)
 
 
@@ -196,7 +196,11 @@ def _seen(masked: ImageU8, hole: Hole) -> Hole:
     """Known pixels that belong to the photo, bool [256, 256]."""
     if masked.shape[:2] != hole.shape:
         raise ShapeMismatch(image=masked.shape, hole=hole.shape)
-    require_crops(masked[None])
+    if masked.shape != (SIDE_PX, SIDE_PX, 3) or masked.dtype != np.uint8:
+        raise InputError(
+            f"got a crop {masked.shape} {masked.dtype}; scene completion compares aligned faces and needs "
+            f"uint8 [{SIDE_PX}, {SIDE_PX}, 3], as demask.faces.alignment.crop_to_frame cuts them"
+        )
     known = ~hole
     if not known.any():
         raise InputError("the hole covers the whole picture; scene completion searches by what is known")
@@ -213,7 +217,7 @@ def _within(hole: Hole, radius_px: int) -> Hole:
 
 def _shrunk(picture: ImageU8, known: Hole) -> ImageU8:
     """Average the known pixels of each square."""
-    size = (FRAME_PX // _COARSE,) * 2
+    size = (SIDE_PX // _COARSE,) * 2
     share = cv2.resize(known.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     sums = cv2.resize(picture.astype(np.float32) * known[..., None], size, interpolation=cv2.INTER_AREA)
     return np.asarray(np.rint(sums / np.maximum(share, 1e-6)[..., None]), np.uint8)
@@ -286,9 +290,10 @@ ABOUT = About(
         "photographs of all kinds: a mouth comes from a mouth.",
         "A restorer may change the hole only, so the blend is solved inside the hole, with the photo at its"
         " rim. The paper gives up known pixels along the seam; keep_known=False does that.",
-        "Faces are aligned, so shifts are short and the scales lie around 1; a placement may leave part of "
-        "the context without a partner, which counts as a difference of 30 units of Lab, but not part of "
-        "the hole.",
+        "Faces are aligned, so shifts are short and the scales lie around 1. A placement may leave part of "
+        "the context without a partner, which counts as a difference of 30 units of Lab, and part of the "
+        "hole, which counts as one of 60 and goes on smoothly; the paper takes only placements that lie "
+        "inside the other picture.",
         "The context's error is multiplied by 1 + offset / context_px, where the paper multiplies by the "
         "offset itself: on aligned faces the right offset is often zero, and everything would tie there.",
         "All 200 matches are placed on pictures of 64 px; the 20 best by descriptor and context are placed "

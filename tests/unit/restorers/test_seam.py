@@ -102,7 +102,7 @@ def test_a_shift_of_colour_is_blended_away(rows: slice) -> None:
     y, x = np.mgrid[0:24, 0:24]
     photo = np.dstack([40 + 3 * x, 60 + 2 * y, 50 + x + y]).astype(np.uint8)
     region = block(24, 24, rows, slice(4, 15))
-    patch = (photo.astype(int) + [60, -30, 15]).astype(np.uint8)
+    patch = (photo.astype(int) + np.array([60, -30, 15])).astype(np.uint8)
     masked = np.where(region[..., None], np.uint8(255), photo)
     assert np.abs(blend(masked, patch, region).astype(int) - photo).max() <= 1
 
