@@ -28,6 +28,9 @@ CHROMIUM_ARGS = [
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 ]
+PATIENCE_MS = 60_000
+"""How long to wait for what a calm machine does in a second."""
+
 TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".txt": "text/plain"}
 
 Serve = Callable[..., "Served"]
@@ -57,6 +60,7 @@ class Served:
             if '"listening"' in line:
                 self.url = json.loads(line)["url"].rstrip("/")
                 return
+        self.stop()
         raise AssertionError(f"demask serve ended: {''.join(lines)}")
 
     @property
@@ -98,7 +102,7 @@ def give(page: Page, *photos: tuple[str, bytes], kind: str = "drop", where: str 
 
 def wait_until_done(page: Page) -> None:
     """Until the page has done what it was asked, well or badly."""
-    page.locator("#work[aria-busy=false]").wait_for(timeout=60_000)
+    page.locator("#work[aria-busy=false]").wait_for()
 
 
 WATCH_FORMS = """

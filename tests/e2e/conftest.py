@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from browsing import CHROMIUM, CHROMIUM_ARGS, Serve, Served
+from browsing import CHROMIUM, CHROMIUM_ARGS, PATIENCE_MS, Serve, Served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -49,6 +49,7 @@ def chromium() -> Iterator[Browser]:
     playwright = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
         pytest.skip(f"no browser at {CHROMIUM}")
+    playwright.expect.set_options(timeout=PATIENCE_MS)
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGS)
         yield browser

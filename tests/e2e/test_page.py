@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from browsing import (
+    PATIENCE_MS,
     WATCH_FORMS,
     Serve,
     Served,
@@ -56,6 +57,7 @@ def open_page(chromium, server: Served) -> Iterator[OpenPage]:
             has_touch=small,
             **options,
         )
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.add_init_script(WATCH_FORMS)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browsing import Serve, Served, bytes_of, give, wait_until_done
+from browsing import PATIENCE_MS, Serve, Served, bytes_of, give, wait_until_done
 from tiny_networks import GREEN, make_photo
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -29,12 +29,13 @@ def strict(serve: Serve, tiny_weights: Path) -> Served:
 @pytest.fixture
 def page(chromium) -> Any:
     context = chromium.new_context(locale="en-GB")
+    context.set_default_timeout(PATIENCE_MS)
     yield context.new_page()
     context.close()
 
 
 def problem(page: Any, text: str) -> None:
-    sync_api.expect(page.get_by_role("alert")).to_contain_text(text, timeout=20_000)
+    sync_api.expect(page.get_by_role("alert")).to_contain_text(text)
 
 
 def test_what_cannot_be_used(page: Any, strict: Served) -> None:
@@ -90,8 +91,8 @@ def test_a_busy_server_is_asked_again(page: Any, strict: Served) -> None:
         other.sendall(head.encode() + bytes(990_000))
         time.sleep(0.5)
         give(page, MASKED)
-        sync_api.expect(page.locator("#progress-text")).to_contain_text("The server is busy.", timeout=20_000)
-    sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.", timeout=30_000)
+        sync_api.expect(page.locator("#progress-text")).to_contain_text("The server is busy.")
+    sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.")
 
 
 def test_a_server_that_is_gone_and_comes_back(page: Any, serve: Serve, tiny_weights: Path) -> None:
@@ -102,7 +103,7 @@ def test_a_server_that_is_gone_and_comes_back(page: Any, serve: Serve, tiny_weig
     problem(page, "The server cannot be reached.")
     serve("--workers", "1", "--port", str(server.port), DEMASK_WEIGHTS=str(tiny_weights))
     page.get_by_role("button", name="Try again").click()
-    sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.", timeout=20_000)
+    sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.")
 
 
 def test_a_key_is_asked_for_and_kept_in_the_tab(page: Any, serve: Serve, tiny_weights: Path) -> None:
@@ -117,6 +118,6 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(page: Any, serve: Serve, tiny_we
     page.get_by_role("button", name="Try again").click()
     dialog.get_by_label("API key").fill(KEY)
     dialog.get_by_role("button", name="Use this key").click()
-    sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.", timeout=20_000)
+    sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.")
     assert page.evaluate("Object.values(sessionStorage)") == [KEY]
     assert KEY not in page.evaluate("JSON.stringify(Object.values(localStorage)) + document.cookie + location")

@@ -362,7 +362,7 @@ const TYPES = /^image\/(jpeg|png|webp|avif|heic|heif)$/;
 async function open(file) {
   closeProblem();
   // A type that the browser does not know is left to the server to judge.
-  if (file.type && !TYPES.test(file.type)) return showProblem(new Problem("errorType"), () => $("choose").focus());
+  if (file.type && !TYPES.test(file.type)) return showProblem(new Problem("errorType"), () => $("file").click());
   for (const url of [state.url, state.result?.url]) if (url) URL.revokeObjectURL(url);
   state.found?.close();
   state.busy?.abort();
@@ -456,7 +456,7 @@ async function restore(signal) {
   state.result = { url: URL.createObjectURL(blob), name: saveName(answer.photo.media_type), bytes: bytes.length, applied };
   $("after").src = state.result.url;
   await $("after").decode().catch(() => {}); // Undisplayable kinds can still be downloaded.
-  state.words = () => [t("restored", done), `${state.file.name}, ${state.width} × ${state.height}`];
+  state.words = () => [t("restored", done), `${state.file.name}, ${state.width}\u00a0×\u00a0${state.height}`];
   setMode("compare");
   const lost = document.activeElement;
   if (!lost || lost === document.body || lost.closest("[hidden]")) $("headline").focus();
@@ -775,6 +775,8 @@ function refresh() {
   for (const button of document.querySelectorAll(".run")) button.disabled = Boolean(state.busy);
   for (const input of document.querySelectorAll("#faces input, #modes input")) input.disabled = Boolean(state.busy);
 
+  // Where nothing is drawn, nothing is invented.
+  $("notice").hidden = !done && !state.busy;
   $("save").hidden = !done;
   if (done) {
     Object.assign($("download"), { href: state.result.url, download: state.result.name });
