@@ -130,9 +130,9 @@ class RunningServer:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmRSS"))
 
-    def stop(self, sent: signal.Signals = signal.SIGTERM) -> int:
-        """Stop it; the exit code."""
-        if self.process.poll() is None:
+    def stop(self, sent: signal.Signals | None = signal.SIGTERM) -> int:
+        """Stop it, or with None wait for its end; the exit code."""
+        if sent is not None and self.process.poll() is None:
             self.process.send_signal(sent)
         code = self.process.wait(60)
         self._reader.join(10)

@@ -33,7 +33,7 @@ CODE = """
 from demask.server.run import serve
 from demask.server.settings import Limits, Settings
 limits = Limits(max_body_bytes=8 * 2**20, max_held_bytes=24 * 2**20, max_waiting=2,
-                head_s=2, body_s=2, deadline_s=20, stalled_s=2)
+                head_s=2, body_s=5, deadline_s=20, stalled_s=2)
 serve(Settings(port=0, workers=1, limits=limits))
 """
 
@@ -207,7 +207,7 @@ def test_a_slow_body_is_cut_off(server: RunningServer) -> None:
             with contextlib.suppress(OSError):
                 connection.sendall(b"x")
     assert answer.startswith(b"HTTP/1.1 408")
-    assert 1.5 < time.perf_counter() - start < 15
+    assert 4 < time.perf_counter() - start < 15
 
 
 def test_a_slow_head_is_hung_up_on(server: RunningServer) -> None:
@@ -339,7 +339,8 @@ def test_1000_idle_connections_disturb_nobody(server: RunningServer) -> None:
                 assert connection.recv(1) == b""
 
 
-LARGE = png(np.random.default_rng(0).integers(0, 256, (1400, 1400, 3), np.uint8))
+NOISE = np.random.default_rng(0).integers(0, 256, (1400, 1400, 3), np.uint8)
+LARGE, MEDIUM = png(NOISE), png(NOISE[:700, :700].copy())
 
 
 def test_clients_that_leave_are_not_worked_for(server: RunningServer) -> None:
@@ -360,7 +361,7 @@ def test_a_full_queue_says_when_to_come_back(server: RunningServer) -> None:
     answers: list[httpx.Response] = []
 
     def ask() -> None:
-        answers.append(httpx.post(server.url + "v1/remove", files={"photo": LARGE}, timeout=60))
+        answers.append(httpx.post(server.url + "v1/remove", files={"photo": MEDIUM}, timeout=60))
 
     threads = [threading.Thread(target=ask) for _ in range(12)]
     for thread in threads:
