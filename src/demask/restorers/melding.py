@@ -2,8 +2,7 @@
 
 S. Darabi, E. Shechtman, C. Barnes, D. B. Goldman, P. Sen, "Image Melding: Combining Inconsistent Images
 using Patch-based Synthesis", ACM Transactions on Graphics 31(4) (SIGGRAPH), 2012: hole filling from the
-picture itself. Values that the paper's text leaves out are those of the settings for hole filling that its
-authors published with it.
+picture itself.
 """
 
 from __future__ import annotations
@@ -23,14 +22,15 @@ from demask.restorers.cielab import to_lab, to_rgb
 from demask.types import Hole, ImageU8
 
 if TYPE_CHECKING:
-    from demask.restorers.patch_match import MatchField, Space
+    from demask.restorers.patch_kernels import Space
+    from demask.restorers.patch_match import MatchField
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MeldingConfig:
-    """Settings; what `About` says of the paper's values is said there once."""
+    """Settings; `ABOUT` sets the paper's beside them."""
 
     patch_px: int = 10  # Side of a patch.
     gradient_weight: float = 0.1  # Weight of gradients beside colours, in the distance and in the solution.
@@ -83,12 +83,12 @@ class Melding:
 
     def __init__(self, config: MeldingConfig | None = None) -> None:
         try:
-            from demask.restorers import patch_match, screened_poisson
+            from demask.restorers import patch_kernels, patch_match, screened_poisson
         except ModuleNotFoundError as error:
             raise UsageError(
                 f"melding needs {error.name}, which is not here; run: pip install 'demask[classical]'"
             ) from error
-        self._match, self._poisson = patch_match, screened_poisson
+        self._kernels, self._match, self._poisson = patch_kernels, patch_match, screened_poisson
         self.config = config or MeldingConfig()
 
     def __call__(self, masked: ImageU8, hole: Hole) -> ImageU8:
@@ -113,9 +113,8 @@ class Melding:
                 "picture to copy from; give a smaller hole or a smaller patch_px"
             )
         restored = masked.copy()
-        restored[hole] = to_rgb(self._filled(to_lab(np.where(hole[..., None], np.uint8(0), masked)), hole))[
-            hole
-        ]
+        lab = to_lab(np.where(hole[..., None], np.uint8(0), masked))
+        restored[hole] = to_rgb(self._filled(lab, hole)[hole])
         return restored
 
     def _filled(self, picture: Floats, hole: Hole) -> Floats:
@@ -172,7 +171,7 @@ class Melding:
 
     def _space(self) -> Space:
         config = self.config
-        return self._match.Space(
+        return self._kernels.Space(
             patch_px=config.patch_px,
             turn=math.radians(config.most_turn_deg),
             least_scale=config.least_scale,
@@ -282,7 +281,8 @@ ABOUT = About(
         Parameter(name="seed", ours=_DEFAULTS.seed, paper=None, what="seed of the random part of the search"),
     ),
     departures=(
-        "Paper values are those for hole filling in the settings that the authors published with the paper.",
+        "Paper values are those of the settings for hole filling that the authors published with their "
+        "program; the paper's text was not at hand.",
         "Of the paper's energy the L2 part for one picture is here; the mixed L2/L0 norm is for the "
         "transition between two pictures.",
         "Gradients are those of L, two channels as in the authors' settings: differences between neighbours "
@@ -290,8 +290,8 @@ ABOUT = About(
         "equation is that of L; a and b are the mean of the votes, which solves theirs.",
         "Gain and bias are set per channel of L, a and b, to the target's deviation and mean; gradients take "
         "the gain of L.",
-        "Scale is that of the source, which is as wide as scale times the root of the aspect and as high as "
-        "scale over it; the paper does not say which over which.",
+        "Scale is that of the source: its width is the scale times the root of the aspect, its height the "
+        "scale divided by that root. The settings do not say which over which.",
         "All patches vote alike; the authors' settings give coherent regions more weight, by a rule that they "
         "do not state.",
         "Sources are read bilinearly from the picture of the same level, where the authors keep a pyramid of "

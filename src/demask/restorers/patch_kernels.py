@@ -147,7 +147,7 @@ def _fit(target: Floats, sums: Floats, patch: Floats, space: Space, light: Float
     """Distance of a source from its target after the best gain and bias, which go to `light` [3, 2].
 
     The gain brings the deviation, the bias the mean of each channel to that of the target, both within
-    their limits (Darabi 2012, sec. 3.2). Differences inside the patch take the gain too.
+    their limits (Darabi 2012). Differences inside the patch take the gain too.
     """
     side = patch.shape[1]
     count = side * side

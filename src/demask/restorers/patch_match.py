@@ -73,7 +73,7 @@ class MatchField:
         kernels.measure(self._picture, wanted, self.targets, self._space, self.moves, self.costs)
 
     def search(self, wanted: Floats, *, sweeps: int) -> None:
-        """Look for better sources: from neighbours, then at random, ever nearer (Barnes 2010, sec. 3).
+        """Look for better sources: from neighbours, then at random, ever nearer (Barnes 2010).
 
         Args:
             wanted: What the targets look like, CIE Lab, float64 [H, W, 3].
