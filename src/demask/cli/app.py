@@ -8,6 +8,7 @@ import typer
 
 from demask import __version__
 from demask.cli import (
+    benchmark,
     cover,
     dataset,
     doctor,
@@ -61,6 +62,7 @@ app.command("serve")(serve.serve)
 app.add_typer(dataset.app, name="dataset")
 app.command("train")(train.train)
 app.command("export")(export.export)
+app.command("benchmark")(benchmark.benchmark)
 app.command("score")(score.score)
 app.add_typer(study.app, name="study")
 app.add_typer(weights.app, name="weights")

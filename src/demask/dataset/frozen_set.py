@@ -127,23 +127,46 @@ def _pictures(folder: Path, slices: frozenset[str] | None, verify: bool) -> Iter
     with (folder / MANIFEST).open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            if slices is not None and row["slice"] not in slices:
-                continue
-            pixels = {what: _read(folder, file, verify) for what, file in row["files"].items()}
-            face = pixels["face"]
-            valid = pixels.get("valid")
-            yield FrozenPicture(
-                slice=row["slice"],
-                face_id=row["face_id"],
-                source=row["source"],
-                masked=pixels["masked"],
-                face=face,
-                hole=pixels["hole"] > 0,
-                valid=np.ones(face.shape[:2], bool) if valid is None else valid > 0,
-                points=np.array(row["points"], np.float32),
-                recipe=row["recipe"],
-                labels=row["labels"],
-            )
+            if slices is None or row["slice"] in slices:
+                yield read_picture(folder, row, verify=verify)
+
+
+def read_manifest(folder: Path) -> list[dict[str, Any]]:
+    """All rows of the manifest in its order, no picture read yet.
+
+    Raises:
+        DatasetError: The folder is no frozen set, or the manifest was changed.
+    """
+    read_info(folder)
+    return [json.loads(line) for line in (folder / MANIFEST).read_text(encoding="utf-8").splitlines()]
+
+
+def read_picture(folder: Path, row: dict[str, Any], *, verify: bool = True) -> FrozenPicture:
+    """Read one picture of a frozen set.
+
+    Args:
+        folder: Where `demask dataset freeze` wrote.
+        row: Its row of the manifest.
+        verify: Compare every file with its sha256.
+
+    Raises:
+        DatasetError: A file is missing or changed.
+    """
+    pixels = {what: _read(folder, file, verify) for what, file in row["files"].items()}
+    face = pixels["face"]
+    valid = pixels.get("valid")
+    return FrozenPicture(
+        slice=row["slice"],
+        face_id=row["face_id"],
+        source=row["source"],
+        masked=pixels["masked"],
+        face=face,
+        hole=pixels["hole"] > 0,
+        valid=np.ones(face.shape[:2], bool) if valid is None else valid > 0,
+        points=np.array(row["points"], np.float32),
+        recipe=row["recipe"],
+        labels=row["labels"],
+    )
 
 
 def _read(folder: Path, file: dict[str, str], verify: bool) -> Any:

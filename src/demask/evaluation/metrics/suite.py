@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 
+from demask.errors import WeightsError
 from demask.evaluation.metrics.perceptual import Identity, Lpips
 from demask.evaluation.metrics.pixels import mse, psnr, ssim
 from demask.types import Hole, ImageU8, Points
@@ -25,15 +27,18 @@ FIGURES: Mapping[str, str] = {
 """Every figure of `Suite` with the heading it gets in a table."""
 
 
+Opened = TypeVar("Opened")
+
+
 class Suite:
     """Measure a restored picture against the truth, whole and in the hole.
 
     Args:
-        lpips: Perceptual distance.
-        identity: Likeness of two faces.
+        lpips: Perceptual distance; without it its figures are NaN.
+        identity: Likeness of two faces; likewise.
     """
 
-    def __init__(self, *, lpips: Lpips, identity: Identity) -> None:
+    def __init__(self, *, lpips: Lpips | None, identity: Identity | None) -> None:
         self.lpips, self.identity = lpips, identity
 
     @classmethod
@@ -49,6 +54,18 @@ class Suite:
         return cls(
             lpips=Lpips(open_session("lpips_squeeze", device="cpu", threads=threads)),
             identity=Identity(open_session("mobileface", device="cpu", threads=threads)),
+        )
+
+    @classmethod
+    def of_what_is_there(cls, *, threads: int | None = None) -> Suite:
+        """Open those networks whose files are there.
+
+        Args:
+            threads: For onnxruntime; None uses all cores.
+        """
+        return cls(
+            lpips=opened(lambda: Lpips(open_session("lpips_squeeze", device="cpu", threads=threads))),
+            identity=opened(lambda: Identity(open_session("mobileface", device="cpu", threads=threads))),
         )
 
     def __call__(
@@ -67,19 +84,27 @@ class Suite:
             points: The truth's five points, float [5, 2] in pixels of the crop.
         """
         picture, truth = _blacked(picture, valid), _blacked(truth, valid)
-        inside = hole & valid
+        inside, nan = hole & valid, float("nan")
         filled = np.where(inside[:, :, None], picture, truth)
         return {
             "psnr": psnr(picture, truth, valid),
             "mse": mse(picture, truth, valid),
             "ssim": ssim(picture, truth, valid=valid),
-            "lpips": self.lpips(picture, truth),
-            "identity": self.identity(picture, truth, points),
+            "lpips": self.lpips(picture, truth) if self.lpips else nan,
+            "identity": self.identity(picture, truth, points) if self.identity else nan,
             "hole_psnr": psnr(picture, truth, inside),
             "hole_mse": mse(picture, truth, inside),
             "hole_ssim": ssim(picture, truth, inside, valid=valid),
-            "hole_lpips": self.lpips(filled, truth) if inside.any() else float("nan"),
+            "hole_lpips": self.lpips(filled, truth) if self.lpips and inside.any() else nan,
         }
+
+
+def opened(open_it: Callable[[], Opened]) -> Opened | None:
+    """What `open_it` gives, or None where its weights are not there."""
+    try:
+        return open_it()
+    except WeightsError:
+        return None
 
 
 def _blacked(picture: ImageU8, valid: Hole) -> ImageU8:
