@@ -38,6 +38,9 @@ from scripted_person import CHROMIUM, CONDITIONS, ScriptedPerson, Seen, launch
 if not CHROMIUM.exists():
     pytest.skip("Debian's chromium is not installed", allow_module_level=True)
 
+# Under a minute on a quiet core; a busy machine may take ten.
+pytestmark = pytest.mark.timeout(1200)
+
 PLAN = """
 title = "Ten people"
 systems = ["ours", "pix2pix"]

@@ -219,10 +219,10 @@ def serve(
     with _extra():
         from demask.study.folder import open_study
         from demask.study.web.app import WebConfig
-        from demask.study.web.run import ServeConfig, checked_key
+        from demask.study.web.run import ServeConfig
         from demask.study.web.run import serve as serve_study
 
-    web = WebConfig(enrolment=enrolment, most_people=most_people, admin_key=checked_key(host, admin_key))
+    web = WebConfig(enrolment=enrolment, most_people=most_people, admin_key=admin_key)
     study = open_study(folder)
     store = study.store(database)
     try:

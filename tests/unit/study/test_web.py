@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from demask.study.codes import new_code
 from demask.study.folder import StudyFolder, new_study, open_study
 from demask.study.store import Store
 from demask.study.web.app import WebConfig, create_app
-from demask.study.web.run import checked_key, is_loopback, quiet_settings
+from demask.study.web.run import ServeConfig, checked_key, is_loopback, quiet_settings, serve
 from demask.study.web.session_json import session_json
 from demask.study.web.words import WORDS
 
@@ -277,6 +278,16 @@ def test_only_loopback_goes_without_a_key() -> None:
     with pytest.raises(UsageError, match="16 or more"):
         checked_key("127.0.0.1", "short")
     assert checked_key("0.0.0.0", "k" * 16) == "k" * 16
+
+
+def test_the_server_does_not_start_open_to_others_or_on_a_taken_port(study: StudyFolder, store: Store) -> None:
+    with pytest.raises(UsageError, match="DEMASK_STUDY_ADMIN_KEY"):
+        serve(study, store, ServeConfig(host="0.0.0.0", port=0), print)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(UsageError, match="choose another"):
+            serve(study, store, ServeConfig(port=taken.getsockname()[1]), print)
 
 
 def test_a_session_is_in_the_participants_language(study: StudyFolder, store: Store) -> None:

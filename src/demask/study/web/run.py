@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import logging
 import secrets
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import uvicorn
@@ -74,22 +76,21 @@ def serve(folder: StudyFolder, store: Store, config: ServeConfig, say: Callable[
     Args:
         folder: Plan and pictures.
         store: People and answers.
-        config: Where; `web.admin_key` is set.
+        config: Where.
         say: Told the addresses once the server answers.
 
     Raises:
-        UsageError: The address is taken or not this machine's.
+        UsageError: The address is taken or not this machine's, or the admin key will not do.
     """
+    given = config.web.admin_key
+    key = checked_key(config.host, given)
     listener = _listen(config.host, config.port)
     host = f"[{config.host}]" if ":" in config.host else config.host
     address = f"http://{host}:{listener.getsockname()[1]}/"
-    lines = [
-        f"study:  {address}" + ("" if config.web.enrolment == "open" else "  (by personal links only)"),
-        f"admin:  {address}admin#{config.web.admin_key}",
-    ]
-    if not is_loopback(config.host):
-        lines[1] = f"admin:  {address}admin"  # The key was given to us; a log is no place for it.
-    settings = quiet_settings(create_app(folder, store, config.web))
+    by_links = "" if config.web.enrolment == "open" else "  (by personal links only)"
+    # A key that was given is known already, and a log is no place for it.
+    lines = [f"study:  {address}{by_links}", f"admin:  {address}admin" + ("" if given else f"#{key}")]
+    settings = quiet_settings(create_app(folder, store, dataclasses.replace(config.web, admin_key=key)))
     try:
         _Server(settings, lambda: say("\n".join(lines))).run(sockets=[listener])
     finally:
@@ -128,9 +129,12 @@ class _Server(uvicorn.Server):
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, number, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, number)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(place)
+        with ExitStack() as on_failure:
+            listener = on_failure.enter_context(socket.socket(family, kind, number))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+            listener.listen()
+            on_failure.pop_all()
     except OSError as error:
         raise UsageError(
             f"cannot listen on {host} port {port}: {error.strerror}; choose another --host or --port"
