@@ -92,6 +92,10 @@ def test_a_busy_server_is_asked_again(page: Any, strict: Served) -> None:
         time.sleep(0.5)
         give(page, MASKED)
         sync_api.expect(page.locator("#progress-text")).to_contain_text("The server is busy.")
+        page.get_by_role("button", name="Cancel").click()
+        problem(page, "Cancelled.")
+        page.get_by_role("button", name="Try again").click()
+        sync_api.expect(page.locator("#progress-text")).to_contain_text("The server is busy.")
     sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.")
 
 
@@ -113,6 +117,7 @@ def test_a_key_is_asked_for_and_kept_in_the_tab(page: Any, serve: Serve, tiny_we
     dialog = page.get_by_role("dialog", name="This server asks for a key")
     dialog.get_by_label("API key").fill("not-the-right-key")
     page.keyboard.press("Enter")
+    sync_api.expect(dialog).to_contain_text("That key was not accepted.")
     dialog.get_by_role("button", name="Cancel").click()
     problem(page, "A key is needed.")
     page.get_by_role("button", name="Try again").click()

@@ -48,8 +48,9 @@ export const TEXTS = {
     inside: "in the hole", outside: "not in the hole", cursor: (x, y, where) => `${x} % across, ${y} % down, ${where}.`,
     undone: "Undone.", redone: "Redone.", asFound: "The hole is as it was found.", switchedOn: (n) => `Face ${n} is now switched on.`,
     oneOnly: "One photo at a time: the first one was taken.", notShown: "This browser cannot show this kind of picture; the result can be downloaded all the same.",
-    cancelled: "Cancelled.",
+    errorCancelled: ["Cancelled.", "Nothing was changed."],
     keyTitle: "This server asks for a key", keyText: "It is kept in this tab only and forgotten when the tab is closed.", keyLabel: "API key", keySend: "Use this key",
+    keyWrong: "That key was not accepted.",
     request: (id) => `Request ${id}`,
     errorType: ["This is not a photo that can be used.", "It must be a JPEG, PNG or WebP picture, and not an animation."],
     errorBroken: ["This picture cannot be read.", "The file is damaged or cut short. Try the original file."],
@@ -101,8 +102,9 @@ export const TEXTS = {
     inside: "in der Fläche", outside: "nicht in der Fläche", cursor: (x, y, where) => `${x} % von links, ${y} % von oben, ${where}.`,
     undone: "Zurückgenommen.", redone: "Wiederhergestellt.", asFound: "Die Fläche ist wie gefunden.", switchedOn: (n) => `Gesicht ${n} ist jetzt eingeschaltet.`,
     oneOnly: "Ein Foto auf einmal: das erste wurde genommen.", notShown: "Dieser Browser kann diese Bildart nicht zeigen; das Ergebnis lässt sich trotzdem herunterladen.",
-    cancelled: "Abgebrochen.",
+    errorCancelled: ["Abgebrochen.", "Nichts wurde verändert."],
     keyTitle: "Dieser Server verlangt einen Schlüssel", keyText: "Er bleibt nur in diesem Tab und ist vergessen, sobald der Tab geschlossen wird.", keyLabel: "API-Schlüssel", keySend: "Schlüssel verwenden",
+    keyWrong: "Dieser Schlüssel wurde nicht angenommen.",
     request: (id) => `Anfrage ${id}`,
     errorType: ["Dieses Foto lässt sich nicht verwenden.", "Es muss ein JPEG-, PNG- oder WebP-Bild sein und keine Animation."],
     errorBroken: ["Dieses Bild lässt sich nicht lesen.", "Die Datei ist beschädigt oder unvollständig. Versuche die Originaldatei."],
@@ -154,8 +156,9 @@ export const TEXTS = {
     inside: "dans la zone", outside: "hors de la zone", cursor: (x, y, where) => `${x} % depuis la gauche, ${y} % depuis le haut, ${where}.`,
     undone: "Annulé.", redone: "Rétabli.", asFound: "La zone est comme trouvée.", switchedOn: (n) => `Le visage ${n} est maintenant activé.`,
     oneOnly: "Une photo à la fois : la première a été prise.", notShown: "Ce navigateur ne sait pas montrer ce type d’image ; le résultat peut tout de même être téléchargé.",
-    cancelled: "Annulé.",
+    errorCancelled: ["Annulé.", "Rien n’a été changé."],
     keyTitle: "Ce serveur demande une clé", keyText: "Elle reste dans cet onglet et est oubliée à sa fermeture.", keyLabel: "Clé d’API", keySend: "Utiliser cette clé",
+    keyWrong: "Cette clé n’a pas été acceptée.",
     request: (id) => `Requête ${id}`,
     errorType: ["Cette photo ne peut pas être utilisée.", "Il faut une image JPEG, PNG ou WebP, et pas une animation."],
     errorBroken: ["Cette image ne peut pas être lue.", "Le fichier est abîmé ou incomplet. Essayez le fichier d’origine."],
@@ -326,6 +329,7 @@ function askForKey() {
   const dialog = $("key");
   $("key-value").value = "";
   dialog.returnValue = "";
+  $("key-wrong").hidden = !stored(sessionStorage, "demask-key");
   dialog.showModal();
   return new Promise((resolve) => {
     dialog.addEventListener("close", () => {
@@ -396,8 +400,8 @@ async function job(task) {
     await task(control.signal);
   } catch (error) {
     if (state.busy !== control) return;
-    if (error.name === "AbortError") say(t("cancelled"));
-    else showProblem(error instanceof Problem ? error : new Problem("errorPage", { detail: String(error) }), () => job(task));
+    const unforeseen = error.name === "AbortError" ? new Problem("errorCancelled") : new Problem("errorPage", { detail: String(error) });
+    showProblem(error instanceof Problem ? error : unforeseen, () => job(task));
     if (!state.faces.length) state.words = () => [state.file.name, ""];
   } finally {
     if (state.busy === control) {
@@ -680,6 +684,7 @@ function redo() {
 }
 
 function resetHole() {
+  if (!corrections().length) return;
   state.undone = [];
   state.strokes.push({ kind: "reset" });
   say(t("asFound"));
@@ -722,24 +727,23 @@ function layout() {
   return { scale, width, height, left, top, stageWidth, stageHeight };
 }
 
-/** Lay everything out anew: photo, line, hole, boxes, buttons. */
-function refresh() {
+/** Grey a button without `disabled`, which would throw the focus off it. */
+const allow = (id, allowed) => $(id).setAttribute("aria-disabled", String(!allowed));
+
+/** Put photo, line and brush where zoom, centre and the stage's size say. */
+function place() {
   if (!state.width) return;
   stage.style.aspectRatio = `${state.width} / ${state.height}`;
   const edits = state.mode === "hole", done = state.result !== null;
-  $("work").setAttribute("aria-busy", String(Boolean(state.busy)));
   const { left, top, width, height, stageWidth } = layout();
   Object.assign($("layers").style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
   stage.classList.toggle("zoomed", state.zoom > 1);
   stage.classList.toggle("hole", edits);
   stage.classList.toggle("idle", !edits && !done && state.zoom === 1);
-  stage.setAttribute("aria-label", t(edits ? "stageHole" : "stage"));
-  stage.setAttribute("role", edits ? "application" : "group");
-  $("stage-help").textContent = t(edits ? "brushHelp" : "stageHelp");
   $("zoom-fit").textContent = percent(state.zoom);
   $("zoom-fit").setAttribute("aria-label", t("zoomFit", zoomPercent()));
-  $("zoom-out").disabled = state.zoom <= 1;
-  $("zoom-in").disabled = state.zoom >= MOST_ZOOM;
+  allow("zoom-out", state.zoom > 1);
+  allow("zoom-in", state.zoom < MOST_ZOOM);
 
   // The line is a part of what can be seen of the photo, so it can always be reached.
   const compares = done && !edits;
@@ -752,28 +756,39 @@ function refresh() {
   $("split").setAttribute("aria-valuetext", t("splitValue", Math.round(state.split * 100)));
   $("before").style.clipPath = compares ? `inset(0 ${left + width - line}px 0 0)` : "";
   $("after").style.clipPath = `inset(0 0 0 ${line - left}px)`;
-  $("before").alt = t("before");
-  $("after").alt = t("after");
   // A label whose side of the line is too narrow for it would name the other side.
   $("chip-before").style.opacity = line > $("chip-before").offsetWidth + 16 ? 1 : 0;
   $("chip-after").style.opacity = line < stageWidth - $("chip-after").offsetWidth - 16 ? 1 : 0;
 
+  placeBrush();
+}
+
+/** Show everything anew. */
+function refresh() {
+  if (!state.width) return;
+  place();
+  const edits = state.mode === "hole", done = state.result !== null;
+  $("work").setAttribute("aria-busy", String(Boolean(state.busy)));
+  stage.setAttribute("aria-label", t(edits ? "stageHole" : "stage"));
+  stage.setAttribute("role", edits ? "application" : "group");
+  $("stage-help").textContent = t(edits ? "brushHelp" : "stageHelp");
+  $("before").alt = t("before");
+  $("after").alt = t("after");
   $("tools").hidden = !edits;
   $("modes").hidden = !state.faces.length;
   $("hole-view").hidden = !edits;
   if (edits) showHole();
   showBoxes(edits);
   showFaces();
-  placeBrush();
-  $("undo").disabled = !state.strokes.length;
-  $("redo").disabled = !state.undone.length;
-  $("reset").disabled = !corrections().length;
+  allow("undo", state.strokes.length > 0);
+  allow("redo", state.undone.length > 0);
+  allow("reset", corrections().length > 0);
   const stale = state.faces.length > 0 && !state.busy && state.result?.applied !== choices() && (done || corrections().length > 0 || state.faces.some((face) => face.on));
   $("stale").hidden = !stale;
   $("run-faces").hidden = !stale || edits;
   $("run-faces").classList.toggle("primary", stale);
   for (const button of document.querySelectorAll(".run")) button.disabled = Boolean(state.busy);
-  for (const input of document.querySelectorAll("#faces input, #modes input")) input.disabled = Boolean(state.busy);
+  for (const input of document.querySelectorAll("#modes input")) input.disabled = Boolean(state.busy);
 
   // Where nothing is drawn, nothing is invented.
   $("notice").hidden = !done && !state.busy;
@@ -829,7 +844,7 @@ function panBy(dx, dy) {
 function settle() {
   const { left, top, width, height, stageWidth, stageHeight } = layout();
   state.centre = [(stageWidth / 2 - left) / width, (stageHeight / 2 - top) / height];
-  refresh();
+  place();
 }
 
 const toPhoto = (x, y) => {
@@ -839,7 +854,7 @@ const toPhoto = (x, y) => {
 
 function setSplit(part) {
   state.split = Math.min(1, Math.max(0, part));
-  refresh();
+  place();
 }
 
 function splitAt(x) {
@@ -988,8 +1003,18 @@ function moveByKey([dx, dy], far) {
 // ---------------------------------------------------------------- the faces
 
 function showFaces() {
-  const focused = document.activeElement?.dataset?.face;
   $("faces-card").hidden = !state.faces.length;
+  // Rows that stay keep the focus and are not read out again.
+  if (showFaces.faces !== state.faces || showFaces.language !== language) listFaces();
+  Object.assign(showFaces, { faces: state.faces, language });
+  for (const box of document.querySelectorAll("#faces input")) {
+    const { on } = state.faces[box.dataset.face];
+    Object.assign(box, { checked: on, disabled: Boolean(state.busy) });
+    box.parentElement.classList.toggle("off", !on);
+  }
+}
+
+function listFaces() {
   const rows = state.faces.map((face) => {
     const row = document.createElement("li"), label = document.createElement("label");
     const picture = thumbnail(face);
@@ -1000,18 +1025,16 @@ function showFaces() {
     sure.className = "small";
     sure.id = `sure-${face.index}`;
     words.append(name, sure);
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: face.on, className: "switch" });
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", className: "switch" });
     box.setAttribute("role", "switch");
     box.setAttribute("aria-label", t("faceOn", face.index + 1));
     box.setAttribute("aria-describedby", sure.id);
     box.dataset.face = face.index;
     label.append(picture, words, box);
-    label.classList.toggle("off", !face.on);
     row.append(label);
     return row;
   });
   $("faces").replaceChildren(...rows);
-  if (focused !== undefined) $("faces").querySelector(`[data-face="${focused}"]`)?.focus();
 }
 
 /** A square around the face, cut from the photo as it was given; drawn once per face. */
@@ -1075,21 +1098,13 @@ function snap() {
   shot.toBlob((blob) => open(new File([blob], "camera.jpg", { type: blob.type })), "image/jpeg", 0.95);
 }
 
-function startOver() {
-  state.busy?.abort();
-  state.busy = null;
-  progress(null);
-  closeProblem();
-  $("file").click();
-}
-
 // ---------------------------------------------------------------- wiring
 
 const on = (target, kind, action, options) => (typeof target === "string" ? $(target) : target).addEventListener(kind, action, options);
 
 on("language", "change", ({ target }) => setLanguage(stored(localStorage, "demask-language", target.value)));
 on("choose", "click", () => $("file").click());
-on("again", "click", startOver);
+on("again", "click", () => $("file").click());
 on("take", "click", takePhoto);
 for (const id of ["file", "shot"]) {
   on(id, "change", ({ target }) => {
