@@ -51,6 +51,7 @@ def test_compose_gives_no_rights() -> None:
 
 @pytest.mark.slow
 @pytest.mark.network
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="gives its rights away, so it needs some")
 def test_the_steps_of_the_image_give_a_server_without_rights(tmp_path: Path) -> None:
     pytest.importorskip("httpx")

@@ -16,7 +16,7 @@ from demask import __version__
 from demask.remover import Remover
 from demask.server.api import extra_schemas, router
 from demask.server.docs_page import docs_page
-from demask.server.edge import Edge, Exchange
+from demask.server.edge import Edge
 from demask.server.failures import Refusal
 from demask.server.jobs import NOTICE
 from demask.server.service import Service
@@ -92,8 +92,6 @@ async def _http_error(request: Request, error: Any) -> Response:
 
 
 async def _wrong_query(request: Request, error: Any) -> Response:
-    exchange: Exchange = request.state.exchange
-    exchange.note["wrong"] = "query"
     # Neither the value nor the validator's own text is repeated: both may be anything.
     names = sorted({str(problem["loc"][-1]) for problem in error.errors()})
     message = f"the parameter {', '.join(names)} has a value that is not allowed; see /docs"
