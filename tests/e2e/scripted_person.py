@@ -129,6 +129,9 @@ class ScriptedPerson:
     def _withdraw(self, page: Page) -> None:
         self._press(page, "#leave")
         self._press(page, "dialog button.danger")
+        page.wait_for_selector(
+            "#withdrawn:not([hidden])"
+        )  # Another page: nothing may look at this one meanwhile.
 
     def _press(self, page: Page, selector: str) -> None:
         page.wait_for_selector(selector)
