@@ -1,6 +1,6 @@
 """Make a gallery from a built set: crops, descriptors and, when there are many, an index over them.
 
-Everything is written in batches and read back through memory maps, so memory does not grow with the set. The
+Everything is written in batches and read back through memory maps; only the set's manifest is held whole. The
 gallery holds photographs of people: keep it where the set is kept, under the same terms, and never publish it.
 """
 
@@ -29,7 +29,14 @@ from demask.dataset.shards import FaceShards, read_dataset
 from demask.errors import ConfigError, DatasetError, OutputError, OutputExists, UsageError
 from demask.restorers import gallery as layout
 from demask.restorers.scene_descriptor import CELL_VALUES, NUM_CELLS, Description, describe_known
-from demask.restorers.scene_search import Scales, index_vectors
+from demask.restorers.scene_search import (
+    INDEX,
+    INDEX_DIMENSIONS,
+    PROJECTION,
+    Projection,
+    Scales,
+    face_vectors,
+)
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +45,8 @@ INDEX_FROM = 200_000
 JPEG_QUALITY = 95
 _BATCH = 64
 _ADD_BATCH = 16_384
+_SCALE_SAMPLE = 20_000  # Means, variances and directions need no more.
+CODE_BYTES = 32
 _POINTS_PER_LIST = 39  # FAISS asks for at least so many training vectors a list.
 
 
@@ -54,9 +63,9 @@ class GalleryConfig:
     workers: int = 2  # Threads that describe faces.
 
     def __post_init__(self) -> None:
-        for name in ("sample", "index_from", "workers"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)} but must be at least 1")
+        for name, low in (("sample", 256), ("index_from", 256), ("workers", 1)):
+            if getattr(self, name) < low:
+                raise ConfigError(f"{name} is {getattr(self, name)} but must be at least {low}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,9 +141,8 @@ def _write(
     num_identities = len({entry.identity for entry in faces.entries})
     names = [layout.FACES, layout.DESCRIPTORS, layout.CROPS, layout.ENTRIES]
     if num >= config.index_from:
-        path = folder / layout.INDEX
-        write_index(path, values, table["share"], scales, sample=config.sample, seed=config.seed)
-        names.append(layout.INDEX)
+        write_index(folder, values, table["share"], scales, sample=config.sample, seed=config.seed)
+        names += [INDEX, PROJECTION]
     info = {
         "version": layout.VERSION,
         "num_faces": num,
@@ -151,7 +159,7 @@ def _write(
         num_faces=num,
         num_identities=num_identities,
         num_bytes=sum(path.stat().st_size for path in folder.iterdir()),
-        indexed=layout.INDEX in names,
+        indexed=INDEX in names,
     )
 
 
@@ -191,13 +199,12 @@ def measured_scales(
     values: npt.NDArray[np.float16], share: npt.NDArray[np.uint8], *, sample: int, seed: int
 ) -> Scales:
     """Take the scales of a gallery from a sample of its descriptors [N, 16, 33] and shares [N, 16]."""
-    # A mean and a variance need no more.
-    chosen = _sample(len(values), min(sample, 20_000), seed)
+    chosen = _sample(len(values), min(sample, _SCALE_SAMPLE), seed)
     return Scales.measured(values[chosen].astype(np.float32), _shares(share[chosen]))
 
 
 def write_index(
-    path: Path,
+    folder: Path,
     values: npt.NDArray[np.float16],
     share: npt.NDArray[np.uint8],
     scales: Scales,
@@ -208,8 +215,8 @@ def write_index(
     """Train FAISS's inverted file with product quantisation on a sample, add all in batches, write it.
 
     Args:
-        path: The file.
-        values: Descriptors, float16 [N, 16, 33]; may be a memory map.
+        folder: Where `index.faiss` and `projection.npy` go.
+        values: Descriptors, float16 [N, 16, 33], N at least 256; may be a memory map.
         share: Valid shares in 255ths, uint8 [N, 16].
         scales: The gallery's.
         sample: Faces to train on, at most.
@@ -222,26 +229,36 @@ def write_index(
         import faiss
     except ImportError:
         raise UsageError("an index needs FAISS; run: pip install 'demask[gallery]'") from None
-    num = len(values)
-    chosen = _sample(num, sample, seed)
-    index: Any = faiss.index_factory(scales.mean[: NUM_CELLS // 2].size, index_kind(num, len(chosen)))
-    inner: Any = faiss.downcast_index(index.index)
-    inner.do_polysemous_training = (
-        False  # For a kind of search that is not used here, and takes most of the time.
-    )
-    inner.cp.min_points_per_centroid = inner.pq.cp.min_points_per_centroid = 1  # Small galleries: no warnings.
-    index.train(index_vectors(values[chosen], _shares(share[chosen]), scales))
-    for at in range(0, num, _ADD_BATCH):
-        rows = slice(at, at + _ADD_BATCH)
-        index.add(index_vectors(values[rows], _shares(share[rows]), scales))
-    faiss.write_index(index, str(path))
+    few = _sample(len(values), min(sample, _SCALE_SAMPLE), seed)
+    projection = Projection.measured(values[few], _shares(share[few]), scales)
+
+    def projected(rows: Any) -> npt.NDArray[np.float32]:
+        return projection.of_faces(face_vectors(values[rows], _shares(share[rows]), scales))
+
+    chosen = _sample(len(values), sample, seed)
+    lists = num_lists(len(values), len(chosen))
+    nearest: Any = faiss.IndexFlatL2(INDEX_DIMENSIONS)
+    index: Any = faiss.IndexIVFPQ(nearest, INDEX_DIMENSIONS, lists, CODE_BYTES, 8, faiss.METRIC_INNER_PRODUCT)
+    index.do_polysemous_training = False  # For another kind of search; it would take most of the time.
+    index.cp.spherical = False
+    index.cp.min_points_per_centroid = index.pq.cp.min_points_per_centroid = 1  # No warnings on stderr.
+    parts = [projected(chosen[at : at + _ADD_BATCH]) for at in range(0, len(chosen), _ADD_BATCH)]
+    index.train(np.concatenate(parts))
+    for at in range(0, len(values), _ADD_BATCH):
+        index.add(projected(slice(at, at + _ADD_BATCH)))
+    # Faces went to the list with the nearest middle. Queries look through those with the largest product: it
+    # is linear, so the middle's is the mean of the list's.
+    largest: Any = faiss.IndexFlatIP(INDEX_DIMENSIONS)
+    largest.add(nearest.reconstruct_n(0, lists))
+    index.quantizer = largest
+    faiss.write_index(index, str(folder / INDEX))
+    np.save(folder / PROJECTION, projection.as_array())
 
 
-def index_kind(num: int, num_sample: int) -> str:
-    """FAISS's name of the index for so many faces: about 4 * sqrt(num) lists, 32 bytes a face."""
+def num_lists(num: int, num_sample: int) -> int:
+    """Lists of the index of so many faces: about 4 * sqrt(num), no more than the sample can place."""
     wanted = min(4 * math.sqrt(num), num_sample / _POINTS_PER_LIST)
-    lists = 2 ** max(0, round(math.log2(max(wanted, 1))))
-    return f"PCAR64,IVF{lists},PQ32x8"
+    return int(2 ** max(0, round(math.log2(max(wanted, 1)))))
 
 
 def _shares(stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

@@ -7,7 +7,7 @@
     descriptors.npy   float16 [N, 16, 33], see `demask.restorers.scene_descriptor`
     crops.bin         the crops as JPEG, one behind the other
     entries.jsonl     one line a face: face_id, identity, source, licence
-    index.faiss       only in a large gallery, see `demask.restorers.scene_search`
+    index.faiss, projection.npy    only in a large gallery, see `demask.restorers.scene_search`
 
 The crops are photographs of people. Whatever is filled from a gallery contains pieces of them.
 """
@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from demask.errors import DatasetError
 from demask.restorers.scene_descriptor import CELL_VALUES, NUM_CELLS
-from demask.restorers.scene_search import Scales, SceneSearch, load_index
+from demask.restorers.scene_search import INDEX, Scales, SceneSearch, load_index
 from demask.types import Hole, ImageU8
 
 VERSION = 1
@@ -35,7 +35,6 @@ FACES = "faces.npy"
 DESCRIPTORS = "descriptors.npy"
 CROPS = "crops.bin"
 ENTRIES = "entries.jsonl"
-INDEX = "index.faiss"
 SIDE_PX = 256
 VALID_GRID = 32
 """The valid pixels of a crop are kept as squares of 8 px; a square counts when all of it is valid."""
@@ -85,7 +84,7 @@ class Gallery:
             descriptors,
             self._faces["share"],
             Scales.from_json(self.info["scales"]),
-            index=load_index(self.folder / INDEX) if INDEX in self.info["files"] else None,
+            index=load_index(self.folder) if INDEX in self.info["files"] else None,
         )
 
     def __len__(self) -> int:

@@ -1,14 +1,18 @@
 """Which faces of a gallery look most like a partly known one: all compared, or few and those exactly.
 
-The hole is another one in every query, and an index cannot leave numbers out of its vectors. So the search
-has two steps. The index holds the upper half of the descriptor only, eyes and forehead, which a face mask
-nearly always leaves bare; what little the hole takes of it is replaced by the gallery's mean. The candidates
-that it names are then compared exactly, all 16 cells, each weighted by what is known of it. A gallery small
-enough is compared exactly throughout, and so is any gallery where the hole takes most of the upper half.
-
 The distance is that of J. Hays, A. A. Efros, "Scene Completion Using Millions of Photographs", SIGGRAPH 2007,
-sec. 3. The index is FAISS's inverted file with product quantisation (H. Jegou, M. Douze, C. Schmid, "Product
-Quantization for Nearest Neighbor Search", IEEE TPAMI 33(1), 2011), in dimensions reduced by PCA.
+sec. 3: squared differences, each cell weighted by what is known of it. The hole is another one in every query,
+and an index cannot leave numbers out of its vectors. But the weighted distance is an inner product::
+
+    sum_c w_c (v_c |q_c - x_c|^2 + (1 - v_c) s_c)
+        = - sum_c (2 w_c q_c . v_c x_c  -  w_c |q_c|^2 v_c  -  w_c (v_c |x_c|^2 + (1 - v_c) s_c))
+
+with c a cell, q and w the query's values and known share, x and v the face's values and valid share, s what
+two random faces differ by. What belongs to the query, hole included, stands apart from what belongs to the
+face. So one index for the largest inner product serves every hole, also one over the eyes. It is FAISS's
+inverted file with product quantisation (H. Jegou, M. Douze, C. Schmid, "Product Quantization for Nearest
+Neighbor Search", IEEE TPAMI 33(1), 2011) in the 64 directions in which faces vary most. The candidates that it
+names are compared exactly.
 """
 
 from __future__ import annotations
@@ -25,10 +29,11 @@ from demask.restorers.scene_descriptor import CELL_VALUES, NUM_CELLS, NUM_ENERGI
 
 GIST_WEIGHT = 2.0
 """GIST counts about twice as much as colour, sec. 3."""
-UPPER_CELLS = NUM_CELLS // 2
 BLOCK = 4096
-LEAST_UPPER_SHARE = 0.5
-"""Where less of the upper half is known, the index is of no use and all faces are compared."""
+INDEX_VALUES = NUM_CELLS * (CELL_VALUES + 2)
+INDEX_DIMENSIONS = 64
+INDEX = "index.faiss"
+PROJECTION = "projection.npy"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -75,19 +80,83 @@ class Scales:
         return cls(**arrays)
 
 
-def index_vectors(values: npt.NDArray[np.floating], share: Floats, scales: Scales) -> Floats:
-    """What the index holds: the scaled upper half, drawn to the mean as far as it is unknown, [N, 264].
+def face_vectors(values: npt.NDArray[np.floating], share: Floats, scales: Scales) -> Floats:
+    """The face's side of the inner product, float32 [N, 560].
 
     Args:
         values: Descriptors, [N, 16, 33].
-        share: Known shares, [N, 16] in [0, 1].
+        share: Valid shares, [N, 16] in [0, 1].
         scales: The gallery's.
     """
-    upper = slice(None, UPPER_CELLS)
-    mean = scales.mean[upper]
-    scaled = values[:, upper].astype(np.float32) * scales.factors
-    drawn = mean + share[:, upper, None].astype(np.float32) * (scaled - mean)
-    return np.ascontiguousarray(drawn.reshape(len(values), -1), np.float32)
+    x, v = values.astype(np.float32) * scales.factors - scales.mean, share[..., None]
+    lengths = v * (x**2).sum(axis=2, keepdims=True) + (1 - v) * scales.spread[:, None]
+    return np.concatenate([v * x, v, lengths], axis=2).reshape(len(x), -1)
+
+
+def query_vector(query: Description, scales: Scales) -> Floats:
+    """The query's side, float32 [560]: the inner product is minus the distance, not yet normalised."""
+    q, w = query.values * scales.factors - scales.mean, query.share[:, None]
+    lengths = (q**2).sum(axis=1, keepdims=True)
+    return np.concatenate([2 * w * q, -w * lengths, -w], axis=1).ravel().astype(np.float32)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Projection:
+    """From the 560 values of both sides to the few of the index; inner products change little.
+
+    Each value is scaled by how large the other side is there, so that the directions kept are those that
+    matter to distances.
+
+    Attributes:
+        faces: float32 [560, 64], applied to faces, then `offset` [64] is subtracted: the same for all faces, so
+            their order does not change.
+        queries: float32 [560, 64], applied to queries.
+        offset: float32 [64].
+    """
+
+    faces: Floats
+    queries: Floats
+    offset: Floats
+
+    @classmethod
+    def measured(cls, values: npt.NDArray[np.floating], share: Floats, scales: Scales) -> Projection:
+        """Choose the directions from a sample of descriptors [N, 16, 33] and valid shares [N, 16]."""
+        x = values.astype(np.float32) * scales.factors - scales.mean
+        expected = np.sqrt((x**2).mean(axis=0))
+        lengths = (expected**2).sum(axis=1, keepdims=True)
+        usual = np.concatenate([2 * expected, lengths, np.ones_like(lengths)], axis=1).ravel()
+        usual = np.maximum(usual, 1e-4)
+        vectors = face_vectors(values, share, scales).astype(np.float64) * usual
+        _, directions = np.linalg.eigh(np.cov(vectors.T))
+        kept = directions[:, : -INDEX_DIMENSIONS - 1 : -1]
+        return cls(
+            faces=(usual[:, None] * kept).astype(np.float32),
+            queries=(kept / usual[:, None]).astype(np.float32),
+            offset=(vectors.mean(axis=0) @ kept).astype(np.float32),
+        )
+
+    def of_faces(self, vectors: Floats) -> Floats:
+        """Project `face_vectors`: [N, 560] to [N, 64]."""
+        return np.ascontiguousarray(vectors @ self.faces - self.offset, np.float32)
+
+    def as_array(self) -> Floats:
+        """One array to store."""
+        return np.concatenate([self.faces, self.queries, self.offset[None]])
+
+    @classmethod
+    def from_array(cls, stored: Floats) -> Projection:
+        """Read back what `as_array` gave; ValueError if it is something else."""
+        if stored.shape != (2 * INDEX_VALUES + 1, INDEX_DIMENSIONS):
+            raise ValueError(f"a projection of shape {stored.shape}")
+        return cls(faces=stored[:INDEX_VALUES], queries=stored[INDEX_VALUES:-1], offset=stored[-1])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class SceneIndex:
+    """FAISS's index and what leads to it."""
+
+    faiss_index: Any
+    projection: Projection
 
 
 class SceneSearch:
@@ -97,7 +166,7 @@ class SceneSearch:
         values: Descriptors, float16 [N, 16, 33]; may be a memory map.
         share: Valid share of their cells in 255ths, uint8 [N, 16].
         scales: The gallery's.
-        index: FAISS index over `index_vectors`, or None to compare all.
+        index: From `load_index`, or None to compare all.
         num_probes: Lists of the index that are looked through for a query.
         num_candidates: How many the index names for exact comparison, at least.
     """
@@ -108,18 +177,16 @@ class SceneSearch:
         share: npt.NDArray[np.uint8],
         scales: Scales,
         *,
-        index: Any = None,
-        num_probes: int = 64,
+        index: SceneIndex | None = None,
+        num_probes: int = 128,
         num_candidates: int = 4000,
     ) -> None:
         self._values, self._share, self._scales = values, share, scales
         self._index, self._num_candidates = index, num_candidates
         self._parameters = None
         if index is not None:
-            faiss = _faiss()
             # Given with the query, not set on the index: threads share it.
-            inner = faiss.SearchParametersIVF(nprobe=num_probes)
-            self._parameters = faiss.SearchParametersPreTransform(index_params=inner)
+            self._parameters = _faiss().SearchParametersIVF(nprobe=num_probes)
 
     def nearest(
         self, query: Description, num: int, *, without: npt.NDArray[np.int64] | None = None
@@ -149,14 +216,13 @@ class SceneSearch:
 
     def _candidates(self, query: Description, num: int) -> npt.NDArray[np.int64] | None:
         """Numbers worth comparing, ascending; None = all."""
-        known_above = float(query.share[:UPPER_CELLS].mean())
-        if self._index is None or known_above < LEAST_UPPER_SHARE:
+        if self._index is None:
             return None
-        vector = index_vectors(query.values[None], query.share[None], self._scales)
+        vector = query_vector(query, self._scales) @ self._index.projection.queries
         wanted = min(max(num, self._num_candidates), len(self._values))
-        _, found = self._index.search(vector, wanted, params=self._parameters)
+        _, found = self._index.faiss_index.search(vector[None], wanted, params=self._parameters)
         numbers = np.unique(found[0][found[0] >= 0])
-        # Lists that were probed may hold fewer faces than are wanted.
+        # The lists that were looked through may hold fewer faces than are wanted.
         return None if len(numbers) < min(num, len(self._values)) else numbers
 
     def _distances(self, query: Description, numbers: npt.NDArray[np.int64] | None) -> Floats:
@@ -176,19 +242,22 @@ class SceneSearch:
         return distances
 
 
-def load_index(path: Path) -> Any:
-    """Open an index; its lists stay on the disk and are mapped.
+def load_index(folder: Path) -> SceneIndex:
+    """Open the index of a gallery; its lists stay on the disk and are mapped.
 
     Raises:
         UsageError: FAISS is not installed.
-        DatasetError: The file is damaged.
+        DatasetError: A file is damaged.
     """
     faiss = _faiss()
     try:
-        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
-    except RuntimeError as error:
+        projection = Projection.from_array(np.load(folder / PROJECTION, allow_pickle=False))
+        mapped = faiss.read_index(str(folder / INDEX), faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY)
+        return SceneIndex(faiss_index=mapped, projection=projection)
+    except (OSError, RuntimeError, ValueError) as error:
         raise DatasetError(
-            f"{path} is damaged (FAISS cannot read it); make the gallery again with `demask dataset gallery`"
+            f"the index in {folder} is damaged ({INDEX}, {PROJECTION}: {type(error).__name__}); make the "
+            "gallery again with `demask dataset gallery`"
         ) from error
 
 
