@@ -69,9 +69,11 @@ class Served:
         return int(self.url.rpartition(":")[2])
 
     def stop(self) -> None:
-        """End it at once; stopping with grace is a matter of other tests."""
+        """End it at once, also twice; stopping with grace is a matter of other tests."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
 
 
 _GIVE = """({kind, where, files}) => {
