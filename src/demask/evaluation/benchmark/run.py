@@ -11,7 +11,8 @@ from typing import Any
 
 from demask.errors import OutputError, OutputExists
 from demask.evaluation.benchmark.folder import refuse_where_git_looks
-from demask.evaluation.benchmark.plan import BenchmarkConfig, Job, Plan, make_plan
+from demask.evaluation.benchmark.page import render
+from demask.evaluation.benchmark.plan import BenchmarkConfig, HoleSetting, Job, Plan, make_plan
 from demask.evaluation.benchmark.pool import Pool
 from demask.evaluation.benchmark.speed import machine, measure_speed
 from demask.evaluation.benchmark.store import Store
@@ -149,7 +150,7 @@ def _measure(plan: Plan, store: Store, kept: Path | None, progress: Progress, op
     return Outcome(num=num, num_taken=taken, failures=failures, missing=missing)
 
 
-def shown_setting(config: BenchmarkConfig) -> str:
+def shown_setting(config: BenchmarkConfig) -> HoleSetting:
     """The hole setting whose pictures the page shows: what a user gets, where that was measured."""
     return "found" if "found" in config.holes else config.holes[0]
 
@@ -157,11 +158,21 @@ def shown_setting(config: BenchmarkConfig) -> str:
 def _write(plan: Plan, store: Store, out: Path, kept: Path | None) -> None:
     summary = summarise(plan, store.records)
     speed = measure_speed(plan, store.records)
+    page = render(
+        plan,
+        store.records,
+        summary,
+        speed,
+        command=command_of(plan),
+        hole=shown_setting(plan.config),
+        pictures=kept,
+    )
     files = {
         "results.json": _results_json(plan, summary),
         "results.csv": results_csv(plan, store.records),
         "tables.md": f"Made by `{command_of(plan)}`.\n\n" + markdown(plan, summary),
         SPEED: json.dumps({"machine": machine(), "systems": speed}, indent=1) + "\n",
+        REPORT: page,
     }
     for name, text in files.items():
         write_atomic(out / name, text.encode(), overwrite=True)
