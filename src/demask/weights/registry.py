@@ -7,6 +7,7 @@ shipped inside the package, and the download folder (`DEMASK_HOME`, else `XDG_CA
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import hashlib
@@ -191,11 +192,18 @@ def lookup(name: str) -> Weights:
 
 
 def download_folder() -> Path:
-    """Where downloads go: `DEMASK_HOME`, else `XDG_CACHE_HOME/demask`, else `~/.cache/demask`."""
+    """Where downloads go: `DEMASK_HOME`, else `XDG_CACHE_HOME/demask`, else `~/.cache/demask`.
+
+    Raises:
+        WeightsError: None of them is known, as for a user that exists only as a number in a container.
+    """
     if home := os.environ.get("DEMASK_HOME"):
         return Path(home).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache).expanduser() if cache else Path.home() / ".cache") / "demask"
+    try:
+        return (Path(cache).expanduser() if cache else Path.home() / ".cache") / "demask"
+    except RuntimeError as error:
+        raise WeightsError("this user has no home folder; name a folder in DEMASK_HOME") from error
 
 
 def candidates(name: str) -> list[Path]:
@@ -205,7 +213,9 @@ def candidates(name: str) -> list[Path]:
     folders = [Path(extra).expanduser()] if extra else []
     if lookup(name).shipped:
         folders.append(SHIPPED_FOLDER)
-    return [folder / file for folder in (*folders, download_folder())]
+    with contextlib.suppress(WeightsError):  # What is shipped can be used without a home folder.
+        folders.append(download_folder())
+    return [folder / file for folder in folders]
 
 
 def locate(name: str) -> Path | None:
