@@ -52,9 +52,13 @@ def test_compose_gives_no_rights() -> None:
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.timeout(1200)
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="gives its rights away, so it needs some")
+@pytest.mark.skipif(os.name != "posix", reason="runs a Linux image's steps")
 def test_the_steps_of_the_image_give_a_server_without_rights(tmp_path: Path) -> None:
     pytest.importorskip("httpx")
+    rights = {} if os.geteuid() else {"user": 10001, "group": 10001, "extra_groups": []}
+    closed = [folder for folder in Path(sys.executable).resolve().parents if not folder.stat().st_mode & 1]
+    if rights and closed:
+        pytest.skip(f"this Python lies in {closed[0]}, where only root may look; use one that all can run")
     place, source = tmp_path / "image", tmp_path / "source"
     source.mkdir()
     for word, rest in instructions():
@@ -66,7 +70,7 @@ def test_the_steps_of_the_image_give_a_server_without_rights(tmp_path: Path) -> 
             command = re.sub(r"^python ", f"{sys.executable} ", rest).replace("/opt/demask", str(place))
             subprocess.run(command, shell=True, cwd=source, check=True, timeout=900)
     shutil.rmtree(source)
-    for folder in [tmp_path, *tmp_path.parents]:  # pytest's folders are closed to others.
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):  # pytest's own are closed to others.
         folder.chmod(folder.stat().st_mode | 0o055)
     environment = {"PATH": f"{place}/bin", "DEMASK_HOST": "0.0.0.0", "DEMASK_KEY": "x" * 20, "DEMASK_PORT": "0"}
     (entry,) = [rest for word, rest in instructions() if word == "ENTRYPOINT"]
@@ -76,10 +80,8 @@ def test_the_steps_of_the_image_give_a_server_without_rights(tmp_path: Path) -> 
         env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
         cwd="/",
         stderr=subprocess.PIPE,
-        user=10001,
-        group=10001,
-        extra_groups=[],
         text=True,
+        **rights,
     )
     try:
         assert process.stderr is not None
