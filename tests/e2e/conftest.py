@@ -29,14 +29,16 @@ def environment(tiny_weights: Path) -> dict[str, str]:
 def demask(tmp_path: Path, environment: dict[str, str]) -> Run:
     """Run `demask ARGS...` in `tmp_path`."""
 
-    def run(*args: object, stdin: bytes = b"", **more: str) -> subprocess.CompletedProcess[bytes]:
+    def run(
+        *args: object, stdin: bytes = b"", patience_s: float = 120, **more: str
+    ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
             [sys.executable, "-m", "demask", *map(str, args)],
             cwd=tmp_path,
             input=stdin,
             capture_output=True,
             env={**environment, **more},
-            timeout=120,
+            timeout=patience_s,
             check=False,
         )
 

@@ -26,6 +26,10 @@ def frozen(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return freeze_drawn(shards, tmp_path_factory.mktemp("frozen") / "set")
 
 
+# Restorers run in processes of their own; starting them takes a second each on a calm machine.
+pytestmark = pytest.mark.timeout(1800)
+
+
 def system(name: str, version: str = "1") -> System:
     return System(name=name, source=name, version=version, paper="none")
 

@@ -184,7 +184,7 @@ def _case(plan: Plan, records: Mapping[str, Record], cases: Cases, case: Case, f
     index = next(iter(case.jobs.values())).index
     picture = read_picture(plan.config.data, plan.rows[index])
     words = [slice_title(case.place[0]), str(picture.recipe.get("kind", "unknown")).replace("_", " ")]
-    heading = f"{words[0]}, {words[1]}" + (f": of {', '.join(case.why)}" if case.why else "")
+    heading = f"{words[0]}, {words[1]}" + (f": for {', '.join(case.why)}" if case.why else "")
     tiles = [
         _tile("truth", picture.face, "the bare face", kind="truth"),
         _tile("input", picture.masked, "the face with its covering", kind="truth"),
