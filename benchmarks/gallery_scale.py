@@ -180,7 +180,7 @@ def _on_paper(gallery: Gallery, largest: dict[str, Any], describe_s: float) -> d
         "gigabytes": {name: round(each * _PAPER_SIZE / 1e9, 1) for name, each in gigabytes.items()},
         "bytes_per_face": {name: round(each, 1) for name, each in gigabytes.items()},
         "lists": lists,
-        "faces_scanned_with_128_probes": round(128 * _PAPER_SIZE / lists),
+        "faces_scanned_with_512_probes": round(512 * _PAPER_SIZE / lists),
         "describe_core_days": round(describe_s * _PAPER_SIZE / 86_400, 1),
         "candidate_bytes_read_per_query": 4000 * descriptor_bytes,
     }
@@ -208,8 +208,8 @@ def _table(facts: dict[str, Any]) -> str:
     sizes = ", ".join(f"{name.replace('_', ' on ')} {size:,} GB" for name, size in paper["gigabytes"].items())
     lines += [
         "",
-        f"100 million on paper: {sizes}; {paper['lists']:,} lists, {paper['faces_scanned_with_128_probes']:,} "
-        f"codes scanned a query with 128 probes; {paper['describe_core_days']} core days to describe them.",
+        f"100 million on paper: {sizes}; {paper['lists']:,} lists, {paper['faces_scanned_with_512_probes']:,} "
+        f"codes scanned a query with 512 probes; {paper['describe_core_days']} core days to describe them.",
         "",
         f"Peak memory of this run: {facts['peak_memory_gb']} GB.",
     ]

@@ -178,7 +178,7 @@ class SceneSearch:
         scales: Scales,
         *,
         index: SceneIndex | None = None,
-        num_probes: int = 128,
+        num_probes: int = 512,
         num_candidates: int = 4000,
     ) -> None:
         self._values, self._share, self._scales = values, share, scales
