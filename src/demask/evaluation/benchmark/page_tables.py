@@ -184,7 +184,7 @@ def _row(plan: Plan, hole: str, name: str, system: str, cells: Sequence[str]) ->
     kind = ' class="base"' if system == plan.config.base_name else ""
     return (
         f'<tr data-hole="{hole}" data-slice="{escape(name)}"{kind}><th scope="row">{escape(system)}</th>'
-        f'<td class="word of-hole">{hole}</td><td class="word of-slice">{escape(slice_title(name))}</td>'
+        f'<td class="word of-hole">{hole}</td><td class="word of-slice">{escape(name.replace("_", " "))}</td>'
         f"{''.join(cells)}</tr>"
     )
 
