@@ -51,8 +51,11 @@ class Moody:
                     return None  # type: ignore[return-value]
                 case "dies":
                     os.kill(os.getpid(), signal.SIGSEGV)
-                case "hangs":
+                case "sleeps":
                     time.sleep(3600)
+                case "spins":
+                    while True:
+                        pass
         return self._telea(masked, hole)
 
 

@@ -63,7 +63,11 @@ def benchmark(
     ] = None,
     deadline: Annotated[
         float,
-        typer.Option("--deadline", metavar="SECONDS", help="Longest time for one picture; then it failed."),
+        typer.Option(
+            "--deadline",
+            metavar="SECONDS",
+            help="Processor time for one picture, then it failed; by the clock 10 times that.",
+        ),
     ] = 300.0,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try again what failed in an earlier run.")

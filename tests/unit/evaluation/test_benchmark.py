@@ -156,7 +156,8 @@ def test_a_restorer_that_fails_costs_its_own_pictures(frozen: Path, tmp_path: Pa
         "type": "the restorer gave float32 [256, 256, 3]; a crop is uint8 [256, 256, 3]",
         "nothing": "the restorer gave NoneType; a crop is uint8 [256, 256, 3]",
         "dies": "the process was ended by SIGSEGV while restoring",
-        "hangs": "no answer within 1 s while restoring",
+        "sleeps": "no answer within 1 s while restoring",
+        "spins": "no answer within 1 s while restoring",
     }
     asked = config(frozen, "telea", *moods, holes=("oracle",), slices=("seen",), jobs=2, deadline_s=1.0)
     outcome = run_benchmark(asked, tmp_path / "out", opener=open_moody)

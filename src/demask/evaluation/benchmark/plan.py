@@ -44,7 +44,7 @@ class BenchmarkConfig:
         subset: For slow systems: so many pictures of each slice, drawn by the seed.
         seed: Of the subset, the sample of pictures on the page, and the bootstrap.
         jobs: Processes that restore and measure.
-        deadline_s: Longest time a restorer may take for one picture.
+        deadline_s: Processor seconds that a restorer may take for one picture; by the clock ten times as long.
         retry_failed: Try again what failed in an earlier run.
     """
 

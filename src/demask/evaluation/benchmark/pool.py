@@ -12,19 +12,20 @@ from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from demask.errors import UsageError
 from demask.evaluation.benchmark.plan import Job
-from demask.evaluation.benchmark.worker import DONE, READY, REFUSED, RESTORING, Task, serve
+from demask.evaluation.benchmark.worker import DONE, PATIENCE, READY, REFUSED, RESTORING, Task, serve
 
 Record = dict[str, Any]
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 START_LIMIT_S = 600.0
-"""Longest time to open a restorer and warm it up."""
+"""Longest time to open a restorer."""
 MEASURE_LIMIT_S = 600.0
-"""Longest time for what comes before and after the restorer: reading, holes, pasting, metrics."""
+"""Longest time for what is not restoring: warming up, reading, holes, pasting, metrics."""
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -38,10 +39,26 @@ class _Seat:
     opened: bool = False
     what: str = "starting"
     allowed_s: float = 0.0
+    since: float = 0.0
+    spent_s: float | None = None
     until: float = 0.0
 
     def limit(self, what: str, seconds: float) -> None:
-        self.what, self.allowed_s, self.until = what, seconds, time.monotonic() + seconds
+        """From now on it does `what` and may spend so many processor seconds on it."""
+        self.what, self.allowed_s, self.since = what, seconds, time.monotonic()
+        self.spent_s, self.until = _spent_s(self.process), self.since + seconds
+
+    def late(self) -> bool:
+        """Whether its time is up; if it is not, `until` says when to look again."""
+        now = time.monotonic()
+        if now < self.until:
+            return False
+        spent = _spent_s(self.process)
+        if spent is None or self.spent_s is None or now >= self.since + PATIENCE * self.allowed_s:
+            return True
+        left = self.allowed_s - (spent - self.spent_s)
+        self.until = min(now + max(left, 0.1), self.since + PATIENCE * self.allowed_s)
+        return left <= 0
 
 
 class Pool:
@@ -50,7 +67,7 @@ class Pool:
     Args:
         tasks: What a worker of each system needs to know.
         jobs: Number of processes.
-        deadline_s: Longest time a restorer may take for one picture.
+        deadline_s: Processor seconds that a restorer may take for one picture.
     """
 
     def __init__(self, tasks: Mapping[str, Task], *, jobs: int, deadline_s: float) -> None:
@@ -72,7 +89,7 @@ class Pool:
                 for seat in self._heard(seats):
                     message, what = self._message(seat)
                     if message == READY:
-                        self._end(seat)
+                        self._drop(seat)
                         seats.remove(seat)
                     elif message != "":
                         raise UsageError(f"the restorer {seat.system} cannot be opened: {what}")
@@ -133,7 +150,7 @@ class Pool:
             process.start()
         theirs.close()
         seat = _Seat(process=process, line=ours, system=system)
-        seat.limit("starting", START_LIMIT_S + self._deadline_s)
+        seat.limit("starting", START_LIMIT_S)
         return seat
 
     def _send(self, seat: _Seat, job: Job) -> None:
@@ -154,7 +171,7 @@ class Pool:
         """What a process says: its own words, `late`, `died`, or "" where nothing has come of it yet."""
         try:
             if not seat.line.poll():
-                if seat.until > time.monotonic():
+                if not seat.late():
                     return "", None
                 return "late", f"no answer within {seat.allowed_s:g} s while {seat.what}"
             message, what = seat.line.recv()
@@ -209,6 +226,19 @@ def _one_thread() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+
+
+def _spent_s(process: BaseProcess) -> float | None:
+    """Processor seconds of a process; None where the system does not say.
+
+    A deadline by the clock would make results depend on what else the machine does.
+    """
+    try:
+        # man 5 proc: the fields after the name, which may hold anything, in brackets.
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _end_of(code: int | None) -> str:

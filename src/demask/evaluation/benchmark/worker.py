@@ -35,6 +35,9 @@ READY, REFUSED, RESTORING, RESTORED, DONE = "ready", "refused", "restoring", "re
 _WEBP_QUALITY = 90
 _ORPHAN_GRACE_S = 30.0
 
+PATIENCE = 10
+"""By the clock a limit may take so many times as long as in processor time: for one that sleeps."""
+
 
 class WrongAnswer(DemaskError):
     """A restorer gave something else than a crop."""
@@ -50,7 +53,7 @@ class Task:
         data: The frozen set.
         source: The restorer, as `opener` takes it.
         opener: Makes the restorer.
-        deadline_s: Longest time for one picture; the parent watches it.
+        deadline_s: Processor seconds for one picture; the parent watches them.
         pictures: Folder to keep answers in, as `<key>.webp`; None keeps none.
         pictured: The hole setting whose answers are kept.
     """
@@ -87,7 +90,9 @@ class Watched:
         """Fill one crop; an answer that is no crop raises `WrongAnswer`."""
         self._tell(RESTORING)
         # A C thread keeps this clock, so it ends even a call that never gives the interpreter back.
-        faulthandler.dump_traceback_later(self._deadline_s + _ORPHAN_GRACE_S, exit=True, file=self._devnull)
+        faulthandler.dump_traceback_later(
+            PATIENCE * self._deadline_s + _ORPHAN_GRACE_S, exit=True, file=self._devnull
+        )
         before = memory.held_mb() if memory.forget_peak() else None
         wall, cpu = time.perf_counter(), time.process_time()
         try:
@@ -117,14 +122,19 @@ class Worker:
     def __init__(self, task: Task, tell: Callable[[str], None]) -> None:
         self._task = task
         self._rows = read_manifest(task.data)
-        before = memory.held_mb()
-        restorer = task.opener(task.source)
-        _warm_up(restorer)
-        after = memory.held_mb()
-        self._held_mb = None if before is None or after is None else max(0.0, after - before)
-        self._watched = Watched(restorer, tell, deadline_s=task.deadline_s)
+        self._before_mb = memory.held_mb()
+        self._held_mb: float | None = None
+        self._restorer = task.opener(task.source)
+        self._watched = Watched(self._restorer, tell, deadline_s=task.deadline_s)
         self._way = Way(self._watched)
         self._metrics: Metrics | None = None
+
+    def warm_up(self) -> None:
+        """Let compilers and allocators do their first-time work; what is held then is the restorer's."""
+        _warm_up(self._restorer)
+        after = memory.held_mb()
+        if self._before_mb is not None and after is not None:
+            self._held_mb = max(0.0, after - self._before_mb)
 
     def __call__(self, job: Job) -> dict[str, Any]:
         """Measure one picture; whatever goes wrong becomes the record's error."""
@@ -182,6 +192,7 @@ def serve(parent: Connection, task: Task) -> None:
             parent.send((REFUSED, name + " ".join(str(error).split())))
             return
         parent.send((READY, None))
+        worker.warm_up()
         while (job := parent.recv()) is not None:
             parent.send((DONE, worker(job)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
