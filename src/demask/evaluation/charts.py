@@ -91,9 +91,11 @@ def grouped_dots(
                     f'<line x1="{x(estimate.low):.1f}" x2="{x(estimate.high):.1f}" y1="{y}" y2="{y}" '
                     f'class="bar"/>{mark(number, x(estimate.value), y)}</g>'
                 )
-    parts.append(f'<text x="{label_px + plot_px / 2}" y="{height - 4}" class="tick">{escape(unit)}</text>')
-    words = f"{unit}: " + ", ".join(name for name, _ in rows)
-    return svg(label_px + plot_px + (60 if plot_px > 300 else 20), height, parts, words)
+    width = label_px + plot_px + (60 if plot_px > 300 else 20)
+    # Under the middle of the axis, but never over the edge.
+    middle = min(label_px + plot_px / 2, width - len(unit) * _LETTER_PX / 2)
+    parts.append(f'<text x="{middle:.1f}" y="{height - 4}" class="tick">{escape(unit)}</text>')
+    return svg(width, height, parts, f"{unit}: " + ", ".join(name for name, _ in rows))
 
 
 def mark(number: int, x: float, y: float) -> str:

@@ -111,6 +111,8 @@ def _verdict(difference: Interval, sign: int) -> str:
         return "none"
     if difference.low == difference.high == 0:
         return "same"
+    if difference.num == 1:  # One picture always gives an interval of no width.
+        return "open"
     low, high = sorted((sign * difference.low, sign * difference.high))
     return "better" if low > 0 else "worse" if high < 0 else "open"
 
