@@ -87,7 +87,9 @@ class ScriptedPerson:
             elif trial := page.query_selector(f"section.trial.open:not([data-position='{position}'])"):
                 position = self._answer(page, trial)
                 if len(self.said) == self.returns_after:
-                    page.wait_for_selector(f"section.trial[data-position='{position}'].over, .page, .feedback")
+                    here = f"section.trial[data-position='{position}']"
+                    # On a quick machine the next trial is there before anyone saw this one end.
+                    page.wait_for_selector(f"{here}.over, section.trial:not({here}), .page, .feedback")
                     link = page.url
                     page.close()
                     page = self._open(context.new_page(), link)
