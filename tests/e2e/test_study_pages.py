@@ -176,7 +176,8 @@ def people(folder: Path) -> dict[str, ScriptedPerson]:
         with ThreadPoolExecutor(2) as pool:
             running = [pool.submit(take_part, invited[:5]), pool.submit(take_part, [*invited[5:], walk_in])]
             while sum(len(person.said) for person in everybody) < 50:
-                assert not any(task.done() for task in running), [task.exception() for task in running]
+                for task in running:
+                    assert not task.done() or task.exception() is None, task.exception()
                 time.sleep(0.05)
             # Two people are answering at this very moment.
             served.kill()
