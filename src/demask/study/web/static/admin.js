@@ -8,7 +8,7 @@ const at = (id) => document.getElementById(id);
 let timer;
 
 const table = (caption, header, rows) =>
-  el("div", { class: "scroll" }, el("table", {}, el("caption", {}, caption),
+  el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": caption }, el("table", {}, el("caption", {}, caption),
     el("thead", {}, el("tr", {}, ...header.map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, ...rows.map((row) => el("tr", {}, ...row.map((cell) => el("td", {}, cell)))))));
 
