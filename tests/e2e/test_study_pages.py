@@ -184,8 +184,9 @@ def people(folder: Path) -> dict[str, ScriptedPerson]:
             served.start()
             for task in running:
                 task.result()
-        check_admin(served)
-        check_links(served, invited)
+            # In a thread: playwright allows one browser per thread, and other tests may hold one in this.
+            pool.submit(check_admin, served).result()
+            pool.submit(check_links, served, invited).result()
     assert without_own_address(served) == ""
     named = {f"p{place + 1:03d}": person for place, person in enumerate(invited)}
     return named | {f"p{WITHDRAWS + 1:03d}": walk_in}
