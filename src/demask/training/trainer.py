@@ -21,6 +21,7 @@ from torch import Tensor
 
 from demask.errors import ConfigError, TrainingError
 from demask.training import checkpoint
+from demask.training.allocator import keep_freed_memory
 from demask.training.average import Average
 from demask.training.losses import weighted_total
 from demask.training.sink import Sink
@@ -197,6 +198,8 @@ class Trainer:
         self.fabric = _fabric(config)
         self.fabric.launch()
         self.share = Share(self.fabric.global_rank, self.fabric.world_size)
+        if self.fabric.device.type == "cpu":
+            keep_freed_memory()
         if task.batch_size % (self.share.of * config.accumulate):
             raise ConfigError(
                 f"a batch of {task.batch_size} pictures cannot be shared evenly by {self.share.of} processes "
