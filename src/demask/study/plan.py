@@ -5,6 +5,7 @@ A plan is written before the first answer and never changed after it; `plan_file
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -22,16 +23,24 @@ class Question:
         kind: `choice` of `choices`, a `number`, or free `text` (never exported unless asked for).
         text: The question by language.
         choices: What can be chosen; stored as written here.
+        shown: The choices as people read them, by language, in the same order; default: as stored.
     """
 
     name: str
     text: Texts
     kind: Literal["choice", "number", "text"] = "choice"
     choices: tuple[str, ...] = ()
+    shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.kind == "choice") != bool(self.choices):
             raise ConfigError(f"questions.{self.name}: kind is {self.kind!r}; only choices have `choices`")
+        for language, shown in self.shown.items():
+            if len(shown) != len(self.choices):
+                raise ConfigError(
+                    f"questions.{self.name}.shown.{language} has {len(shown)} texts for {len(self.choices)} "
+                    "choices; write one for each, in the same order"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +108,10 @@ class Plan:
         missing = [language for language in self.languages if not self.consent.get(language, "").strip()]
         if missing:
             raise ConfigError(f"consent has no text for {', '.join(missing)}; add [consent] {missing[0]} = ...")
+        for question in self.questions:
+            untold = [language for language in self.languages if not question.text.get(language, "").strip()]
+            if untold:
+                raise ConfigError(f"questions.{question.name}.text says nothing in {', '.join(untold)}; add it")
         for place, block in enumerate(self.blocks):
             self._check_block(block, self.blocks[:place])
 

@@ -63,6 +63,11 @@ def test_a_slider_goes_from_0_to_100() -> None:
         (('same_pictures_as = "likability"', 'same_pictures_as = "real"'), "no earlier block"),
         (('systems = ["ours", "pix2pix"]', 'systems = ["truth"]'), "cannot name a system"),
         (('title = "Every kind"\n', ""), "title is missing"),
+        (
+            ('text = { en = "How old are you?" }', 'text = { de = "Wie alt?" }'),
+            "questions.age.text says nothing in en",
+        ),
+        (('"50+"]', '"50+"]\nshown = { en = ["young", "old"] }'), "shown.en has 2 texts for 3 choices"),
     ],
 )
 def test_wrong_plans_are_refused(change: tuple[str, str], words: str) -> None:

@@ -39,6 +39,7 @@ def made(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = plan.replace("people = 12", 'people = 2\nlanguages = ["en", "de"]').replace(
         "text = { en = ", 'text = { de = "?", en = '
     )
+    plan = plan.replace('"50+"]', '"50+"]\nshown = { de = ["18 bis 29", "30 bis 49", "ab 50"] }')
     (root / "plan.toml").write_text(plan)
     new_study(root / "plan.toml", root / "s", folders, labels=drawn / "labels.csv", refer=True)
     return root / "s"
@@ -295,4 +296,8 @@ def test_a_session_is_in_the_participants_language(study: StudyFolder, store: St
     told = session_json(study, store.session(code))
     assert told["words"] == WORDS["de"]
     assert [item["name"] for item in told["questions"]] == ["age", "remarks"]
+    german = [["18-29", "18 bis 29"], ["30-49", "30 bis 49"], ["50+", "ab 50"]]
+    assert [list(choice) for choice in told["questions"][0]["choices"]] == german
+    english = session_json(study, store.session(store.enrol("en")))["questions"][0]["choices"]
+    assert [list(choice) for choice in english] == [[each, each] for each in ("18-29", "30-49", "50+")]
     assert not told["consented"]

@@ -78,5 +78,5 @@ def _question(question: Question, language: str) -> dict[str, Any]:
         "name": question.name,
         "kind": question.kind,
         "text": question.text[language],
-        "choices": list(question.choices),
+        "choices": list(zip(question.choices, question.shown.get(language, question.choices), strict=True)),
     }

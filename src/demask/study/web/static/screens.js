@@ -48,7 +48,7 @@ export function ask(questions, words) {
 
 function field(question, words) {
   if (question.kind === "choice") {
-    const choices = [...question.choices.map((choice) => [choice, choice]), ["", words.no_answer]];
+    const choices = [...question.choices, ["", words.no_answer]];
     return el("fieldset", {}, el("legend", {}, question.text),
       ...choices.map(([value, label]) => el("label", { class: "choice" }, el("input", { type: "radio", name: question.name, value, ...(value === "" ? { checked: true } : {}) }), label)));
   }
