@@ -20,7 +20,7 @@ from demask.faces.finder import Finder
 from demask.faces.hole import BATCH, FoundHole, HoleConfig, HoleFinder, judge
 from demask.faces.reach import coverage_from_photo, hole_in_photo, rect_of, touches
 from demask.photo.kinds import open_kind
-from demask.photo.paste import Pasted, paste_back
+from demask.photo.paste import PasteConfig, Pasted, paste_back
 from demask.restorers.registry import fill, get_restorer
 from demask.results import Clock, FaceResult, Faces, FaceStatus, Result, Status, choose
 from demask.types import Alpha, Face, Hole, ImageU8, Matrix, Restorer
@@ -28,6 +28,11 @@ from demask.weights.sessions import open_session
 
 if TYPE_CHECKING:
     from PIL import Image
+
+
+# A found hole is wider than its covering, so a soft edge inside it blends skin with skin. One drawn by hand may
+# end where the covering does: a soft edge would bring the covering's rim back.
+_OWN_HOLE = PasteConfig(feather_px=0.5)
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -230,7 +235,7 @@ def _paste(photo: ImageU8, done: Pasted | None, look: _Look, drawn: ImageU8, val
     if look.own_hole is None:
         return paste_back(so_far, drawn, look.found.coverage, look.matrix, valid=valid, into=done)
     # Warping to the frame and back may spill a pixel over a hole drawn by hand: take only what lies in it.
-    alone = paste_back(so_far, drawn, look.found.coverage, look.matrix, valid=valid)
+    alone = paste_back(so_far, drawn, look.found.coverage, look.matrix, valid=valid, config=_OWN_HOLE)
     spilt = alone.hole & ~look.own_hole
     alone.pixels[spilt] = so_far[spilt]
     changed = alone.hole & look.own_hole
