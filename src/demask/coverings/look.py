@@ -27,6 +27,7 @@ class Look:
         strap: Colour of the straps.
         piping: Colour of a border along the edge, or None.
         gloss: 0 matt cloth .. 1 rubber.
+        parts: Colours of the things that stick to an unusual covering.
     """
 
     texture: str
@@ -36,10 +37,19 @@ class Look:
     strap: F32
     piping: F32 | None
     gloss: float
+    parts: tuple[F32, ...]
 
     @classmethod
-    def choose(cls, shape: Shape, textures: tuple[str, ...], colours: str, rng: np.random.Generator) -> Look:
-        """Draw a look that suits the shape's kind."""
+    def choose(
+        cls,
+        shape: Shape,
+        textures: tuple[str, ...],
+        colours: str,
+        rng: np.random.Generator,
+        *,
+        unusual: bool = False,
+    ) -> Look:
+        """Draw a look that suits the shape's kind, straps and parts apart if it is unusual."""
         kind = CATALOGUE[shape.kind]
         prints = [name for name in textures if name != "plain"]
         always = shape.variant == "hand"
@@ -64,6 +74,8 @@ class Look:
             strap = pick_colour(rng, "any", colours)
         piping = contrasting(rng, base, "cloth", colours) if rng.random() < kind.piping else None
         gloss = float(rng.uniform(0.3, 1.0)) if shape.kind == "gas" else float(rng.beta(1, 6))
+        if unusual and rng.random() < 0.6:
+            strap = pick_colour(rng, str(rng.choice(["any", "cloth", "rubber"])), colours)
         return cls(
             texture=texture,
             palette=palette,
@@ -72,6 +84,9 @@ class Look:
             strap=strap,
             piping=piping,
             gloss=gloss,
+            parts=tuple(
+                pick_colour(rng, str(rng.choice(["any", "rubber", "ffp2"])), colours) for _ in shape.parts
+            ),
         )
 
     def as_recipe(self) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def render(
     _edge(colour, cover, shape, look, frame, scene, rng)
     for pod in shape.pods:
         _paint_pod(colour, pod, look, scene)
+    for outline, ink in zip(shape.parts, look.parts, strict=True):
+        _paint_part(colour, outline, ink, scene, rng)
 
     # Straps lie under the covering's edge and over the skin.
     soft_cover, soft_straps = (cv2.GaussianBlur(c, (0, 0), blur) for c in (cover, straps))
@@ -193,6 +195,19 @@ def _paint_pod(colour: F32, pod: F64, look: Look, scene: Scene) -> None:
     for grow, tone in ((1.0, 1.0), (0.82, 0.8), (0.76, 1.0), (0.3, 0.7)):
         disc = centre + grow * (pod[1] - centre)
         cv2.fillConvexPoly(colour, fixed_point(disc), (front * tone).tolist(), cv2.LINE_AA, 4)
+
+
+def _paint_part(colour: F32, outline: F64, ink: F32, scene: Scene, rng: np.random.Generator) -> None:
+    """One thing that sticks to a covering: a dark rim, and up to three smaller outlines of other brightness."""
+    level = (255 * ink * scene.gain * scene.ambient).astype(np.float32)
+    centre = outline.mean(0)
+    tones = rng.uniform(0.6, 1.1, int(rng.integers(1, 4)))
+    for grow, tone in zip(
+        (1.08, 0.9, rng.uniform(0.3, 0.8), rng.uniform(0.1, 0.3)), (0.55, *tones), strict=False
+    ):
+        cv2.fillPoly(
+            colour, [fixed_point(centre + grow * (outline - centre))], (level * tone).tolist(), cv2.LINE_AA, 4
+        )
 
 
 def _paint_straps(colour: F32, cover: U8, straps: U8, shape: Shape, ink: F32, frame: HeadFrame) -> None:

@@ -32,6 +32,7 @@ class Shape:
         strap_way: "none", "loops" or "bands".
         fingers: Further parts of the cloth outside its outline (random hands), each [M, 2].
         pods: Filters of a gas mask: base and front disc, each [2, M, 2].
+        parts: Things of other colours that stick to an unusual covering, each [M, 2].
         low_ride: Worn below the nose.
     """
 
@@ -42,11 +43,18 @@ class Shape:
     strap_way: str
     fingers: list[F64]
     pods: list[F64]
+    parts: list[F64]
     low_ride: bool
 
     def bounds(self) -> tuple[float, float, float, float]:
         """(x0, y0, x1, y1) around every part, in pixels."""
-        parts = [self.sheet.picture[..., :2].reshape(-1, 2), self.sheet.hull, *self.straps, *self.fingers]
+        parts = [
+            self.sheet.picture[..., :2].reshape(-1, 2),
+            self.sheet.hull,
+            *self.straps,
+            *self.fingers,
+            *self.parts,
+        ]
         everything = np.concatenate(parts + [pod.reshape(-1, 2) for pod in self.pods])
         (x0, y0), (x1, y1) = everything.min(0), everything.max(0)
         return float(x0), float(y0), float(x1), float(y1)
@@ -59,13 +67,13 @@ class Shape:
         )
         return replace(
             self, sheet=sheet, straps=[p + d for p in self.straps], fingers=[p + d for p in self.fingers],
-            pods=[p + d for p in self.pods],
+            pods=[p + d for p in self.pods], parts=[p + d for p in self.parts],
         )  # fmt: skip
 
     def fill(self, size: tuple[int, int]) -> tuple[U8, U8]:
         """Coverage of the covering itself and of its straps, uint8 [H, W] each, 255 = covered."""
         cover = silhouette(self.sheet, size, solid=self.kind != "random")
-        for finger in self.fingers:
+        for finger in self.fingers + self.parts:
             cv2.fillPoly(cover, [fixed_point(finger)], 255, cv2.LINE_AA, 4)
         for pod in self.pods:
             hull = cv2.convexHull(pod.reshape(-1, 2).astype(np.float32))[:, 0]
@@ -103,13 +111,14 @@ def _random_cut(rng: np.random.Generator, kind: Kind, low_ride: bool) -> Cut:
     )  # fmt: skip
 
 
-def plan_shape(frame: HeadFrame, name: str, rng: np.random.Generator) -> Shape:
+def plan_shape(frame: HeadFrame, name: str, rng: np.random.Generator, *, unusual: bool = False) -> Shape:
     """Draw the shape of one covering.
 
     Args:
         frame: The head it is fitted to.
         name: Kind, a key of `catalogue.CATALOGUE`.
         rng: Source of chance.
+        unusual: Give it straps of any width, and things that stick to it, whatever its kind.
     """
     kind = CATALOGUE[name]
     variant = kind.variants[int(rng.integers(len(kind.variants)))]
@@ -126,10 +135,17 @@ def plan_shape(frame: HeadFrame, name: str, rng: np.random.Generator) -> Shape:
         flare=_between(rng, (2.2, 5.0)) if variant == "wings" else _between(rng, (0.9, 1.6)),
         slack=float(rng.normal(0, 0.012)), spread=(float(rng.normal(0, 0.03)), float(rng.normal(0, 0.03))),
     )  # fmt: skip
+    if unusual:
+        plan = replace(
+            plan, way=("none", "loops", "bands")[int(rng.choice(3, p=(0.1, 0.35, 0.55)))],
+            width=float(np.exp(rng.uniform(np.log(0.015), np.log(0.11)))),
+            spread=(float(rng.normal(0, 0.05)), float(rng.normal(0, 0.05))),
+        )  # fmt: skip
     return Shape(
         kind=name, variant=variant, sheet=drape(frame, outline), straps=strap_polygons(frame, outline, plan),
         strap_way=way, fingers=[_project(frame, finger) for finger in fingers],
-        pods=_pods(frame, outline, rng) if name == "gas" else [], low_ride=low_ride,
+        pods=_pods(frame, outline, rng) if name == "gas" else [],
+        parts=_parts(frame, outline, rng) if unusual else [], low_ride=low_ride,
     )  # fmt: skip
 
 
@@ -188,6 +204,20 @@ def _random_outline(
     anchors = np.stack([edge[order[0]], edge[order[0]], edge[order[1]], edge[order[1]]])
     anchors[[1, 3], 1] += 0.05
     return Outline(edge=edge, anchors=anchors, dome=cut.dome), fingers
+
+
+def _parts(frame: HeadFrame, outline: Outline, rng: np.random.Generator) -> list[F64]:
+    """Lumps of any outline, most of them at the covering's edge; often none."""
+    parts = []
+    middle = outline.edge.mean(0)
+    for _ in range(int(rng.choice(4, p=(0.3, 0.3, 0.25, 0.15)))):
+        at = middle + (outline.edge[int(rng.integers(len(outline.edge)))] - middle) * rng.uniform(0.3, 1.15)
+        num = int(rng.integers(4, 12))
+        angles = np.linspace(0, 2 * np.pi, num, endpoint=False) + rng.uniform(0, np.pi)
+        around = np.stack([np.cos(angles), np.sin(angles) * rng.uniform(0.5, 1.0)], 1)
+        around *= rng.uniform(0.03, 0.17) * rng.uniform(1 - 0.3 * rng.random(), 1, (num, 1))
+        parts.append(_project(frame, closed_spline(around + at, float(rng.choice([0.0, 0.5])))))
+    return parts
 
 
 def _pods(frame: HeadFrame, outline: Outline, rng: np.random.Generator) -> list[F64]:

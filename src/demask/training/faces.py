@@ -57,6 +57,7 @@ class FacesConfig:
     yaw_deg: float = 22.0  # by a normal angle of this standard deviation,
     pitch_deg: float = 9.0  # up or down by this.
     dress_share: float = 0.0  # Share of heads that get a hat, a hood, glasses.
+    unusual_share: float = 0.0  # Share of coverings with straps and parts that no kind has.
     degrade_share: float = 0.4  # Share of faces blurred or compressed, as photographs from the web are.
     grey_share: float = 0.07
     light: bool = True  # Gain, gamma and a colour cast are varied.
@@ -73,6 +74,7 @@ class FacesConfig:
             "nothing_share",
             "turn_share",
             "dress_share",
+            "unusual_share",
             "degrade_share",
             "grey_share",
             "flip_share",
@@ -133,7 +135,7 @@ class CoveredFaces(Dataset[Item]):
         masked = face
         hole = np.zeros(valid.shape, bool)
         if rng.random() >= config.bare_share:
-            drawn = draw(face, landmarks, rng, patches=self.patches)
+            drawn = draw(face, landmarks, rng, patches=self.patches, unusual_share=config.unusual_share)
             masked, hole = drawn.masked, drawn.hole
         elif rng.random() < 0.5:
             masked = add_distractor(face, landmarks, rng)

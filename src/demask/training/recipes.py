@@ -45,7 +45,7 @@ def hole(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     """The hole segmenter: about 45 minutes on two cores."""
     faces = FacesConfig(
         data=data, textures=backgrounds, bare_share=0.22, nothing_share=0.05, widen_px=(0, 0),
-        shift_px=6.0, scale=0.07, aspect=0.06, turn_share=0.25, dress_share=0.12,
+        shift_px=6.0, scale=0.07, aspect=0.06, turn_share=0.25, dress_share=0.12, unusual_share=0.35,
     )  # fmt: skip
     task = HoleTaskConfig(faces=faces)
     return Recipe(task=task, trainer=TrainerConfig(run=run, steps=5000, decay_from=0.3, validate_every=500))

@@ -21,6 +21,8 @@ from demask.coverings import (
     draw_hole,
     rng_for,
 )
+from demask.coverings.head import head_frame
+from demask.coverings.shape import plan_shape
 from demask.errors import ConfigError, InputError
 
 
@@ -39,6 +41,36 @@ def test_every_kind_keeps_the_contract(kind, face, landmarks):
         assert shown.max() <= 1.0
         assert drawn.recipe["kind"] == kind
         assert json.loads(json.dumps(drawn.recipe)) == drawn.recipe
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_unusual_covering_keeps_the_contract_and_is_of_no_kind(kind, face, landmarks):
+    for k in range(6):
+        usual, unusual = (
+            draw(face, landmarks, rng_for(k, "unusual", kind), kinds=[kind], unusual_share=share)
+            for share in (0.0, 1.0)
+        )
+        assert "unusual" not in usual.recipe
+        assert unusual.recipe["unusual"] is True
+        assert np.array_equal(unusual.hole, unusual.alpha > 0)
+        outside = ~unusual.hole
+        assert (unusual.masked[outside] <= face[outside]).all()  # Nothing but shadow.
+        assert json.loads(json.dumps(unusual.recipe)) == unusual.recipe
+
+
+def test_the_parts_of_an_unusual_covering_belong_to_its_hole(face, landmarks):
+    frame = head_frame(landmarks)
+    num_parts = 0
+    for k in range(20):
+        shape = plan_shape(frame, "surgical", rng_for(k, "parts", "surgical"), unusual=True)
+        cover, _ = shape.fill(face.shape[:2])
+        for part in shape.parts:
+            num_parts += 1
+            x, y = np.rint(part.mean(0)).astype(int)
+            if 0 <= x < face.shape[1] and 0 <= y < face.shape[0]:
+                assert cover[y, x] == 255
+    assert num_parts > 10
+    assert not any(plan_shape(frame, kind, rng_for(1, "parts", kind)).parts for kind in KINDS)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "random"])
