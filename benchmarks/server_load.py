@@ -208,13 +208,12 @@ def _ask_all(
     return time.perf_counter() - started
 
 
-def _memory(samples: Sequence[tuple[int, float]]) -> dict[str, float]:
-    """Resident memory around the 100th answer and around the last one: medians of 50 samples, and the peak."""
-    early = [used for count, used in samples if 75 <= count <= 125] or [used for _, used in samples]
-    late = [used for _, used in samples[-50:]]
+def _memory(samples: Sequence[tuple[int, float]]) -> dict[str, Any]:
+    """Resident memory, median over each hundred answers after the first, and the peak, in MB."""
+    hundreds = range(100, samples[-1][0] + 1, 100)
+    medians = [[used for count, used in samples if start <= count < start + 100] for start in hundreds]
     return {
-        "after_100": round(float(np.median(early)), 1),
-        "at_the_end": round(float(np.median(late)), 1),
+        "by_hundred": [round(float(np.median(used)), 1) for used in medians if len(used) >= 50],
         "peak": round(max(used for _, used in samples), 1),
     }
 
@@ -263,7 +262,8 @@ def _batching() -> dict[str, dict[str, float]]:
 def _table(results: dict[str, Any]) -> str:
     memory, latency = results["memory_mb"], results["latency_ms"]
     rates, share = results["pictures_per_s"], results["server_share_of"]
-    flat = memory["at_the_end"] / memory["after_100"]
+    hundreds = memory["by_hundred"]
+    ends = ", ".join(f"{later / hundreds[0] - 1:+.1%}" for later in hundreds[1:])
     refused = {status: count for status, count in results["statuses"].items() if status not in ("200", "503")}
     lines = [
         "| | measured | goal |",
@@ -274,8 +274,8 @@ def _table(results: dict[str, Any]) -> str:
         f"| pictures/s, plain loop | {rates['loop']}; the server has {100 * share['loop']:.0f} % | 85 % |",
         f"| pictures/s, loop of {results['workers']} threads | {rates['pool']}; the server has "
         f"{100 * share['pool']:.0f} % | |",
-        f"| memory after 100, at the end, peak | {memory['after_100']} MB, {memory['at_the_end']} MB, "
-        f"{memory['peak']} MB ({100 * (flat - 1):+.1f} %) | flat |",
+        f"| memory, answers 101 to 200; each hundred after it; peak | {hundreds[0]} MB; {ends}; "
+        f"{memory['peak']} MB | flat |",
         f"| start to first answer | {results['start_s']} s | 2 s |",
         f"| idle | {results['idle_percent_of_a_core']} % of a core | 0 % |",
     ]

@@ -48,7 +48,7 @@ class TrainerConfig:
     device: str = "auto"  # "auto", "cpu", "cuda" or "cuda:N".
     precision: Literal["bfloat16", "float32"] = "bfloat16"  # Of the arithmetic; the weights stay float32.
     accumulate: int = 1  # Parts a batch is cut into, one after the other, where memory is short.
-    compile: bool = False  # torch.compile: minutes at the start, faster steps on a GPU.
+    compile: bool = False  # torch.compile: a minute at the start, then faster steps.
     threads: int = 0  # torch's threads; 0 leaves its own choice.
     mlflow: str = ""  # Address of an MLflow server or folder that gets the figures as well.
 
