@@ -123,8 +123,8 @@ def main() -> None:
             theirs = _timed(plain.step, arguments.pictures)
             ours = _apart("--one-size", "8")
             compiled = _apart("--one-size", "8", "--compile")["pictures_per_s"]
-            rounds.append({"plain": theirs, **ours, "ratio": ours["pictures_per_s"] / theirs})
-            rounds[-1] |= {"compiled": compiled, "compiled_ratio": compiled / theirs}
+            ratios = {"ratio": ours["pictures_per_s"] / theirs, "compiled_ratio": compiled / theirs}
+            rounds.append({"plain": theirs, **ours, "compiled": compiled, **ratios})
             print(json.dumps(rounds[-1]))
         profile = _profile(recipe)
     by_size = {size: _apart("--one-size", size) for size in arguments.batch_sizes.split(",")}

@@ -143,7 +143,7 @@ def plan_shape(frame: HeadFrame, name: str, rng: np.random.Generator, *, unusual
         )  # fmt: skip
     return Shape(
         kind=name, variant=variant, sheet=drape(frame, outline), straps=strap_polygons(frame, outline, plan),
-        strap_way=way, fingers=[_project(frame, finger) for finger in fingers],
+        strap_way=plan.way, fingers=[_project(frame, finger) for finger in fingers],
         pods=_pods(frame, outline, rng) if name == "gas" else [],
         parts=_parts(frame, outline, rng) if unusual else [], low_ride=low_ride,
     )  # fmt: skip

@@ -64,6 +64,7 @@ def test_the_parts_of_an_unusual_covering_belong_to_its_hole(face, landmarks):
     for k in range(20):
         shape = plan_shape(frame, "surgical", rng_for(k, "parts", "surgical"), unusual=True)
         cover, _ = shape.fill(face.shape[:2])
+        assert (shape.strap_way == "none") == (not shape.straps)
         for part in shape.parts:
             num_parts += 1
             x, y = np.rint(part.mean(0)).astype(int)
