@@ -95,7 +95,7 @@ class FoundHole:
 
     Attributes:
         hole: The pixels to fill, widened: bool [256, 256]; all False where the face is bare.
-        coverage: The same with soft edges, for pasting: float32 [256, 256] in [0, 1].
+        coverage: The same with soft edges, for pasting: float32 [256, 256] in [0, 1], above 0.5 in the hole.
         covered: Whether the face wears a covering over nose or mouth.
         confidence: How sure that is, in [0, 1].
     """
@@ -141,12 +141,13 @@ def judge(coverage: Alpha, valid: Hole, config: HoleConfig | None = None) -> Fou
     confidence = float(coverage[covering & region].mean())
     # Keep the soft rim of the covering, drop that of everything else.
     near = _dilate(covering.astype(np.float32), 3) > 0
-    soft = np.where(near & ~(binary & ~covering), coverage, 0).astype(np.float32)
-    soft[covering] = np.maximum(soft[covering], coverage[covering])
+    # What is pasted ends at 0.5, wherever the threshold lies.
+    centred = np.interp(coverage, (0, config.threshold, 1), (0, 0.5, 1))
+    soft = np.where(near & ~(binary & ~covering), centred, 0).astype(np.float32)
     soft[covering & ~binary] = 1.0  # Filled islands.
     soft = _dilate(soft, config.widen_px)
     soft[~valid] = 0
-    return FoundHole(hole=soft > config.threshold, coverage=soft, covered=True, confidence=confidence)
+    return FoundHole(hole=soft > 0.5, coverage=soft, covered=True, confidence=confidence)
 
 
 def _covering(binary: Hole, config: HoleConfig) -> Hole:

@@ -112,6 +112,16 @@ def test_soft_edges_stay_soft() -> None:
     assert np.array_equal(found.coverage > 0.5, found.hole)
 
 
+def test_what_is_pasted_ends_where_the_hole_does_at_any_threshold() -> None:
+    soft = cv2.GaussianBlur(coverage_of(MASK), (0, 0), 3)
+    holes = [judge(soft, EVERYWHERE, HoleConfig(threshold=at, widen_px=0)) for at in (0.7, 0.5, 0.2)]
+    for found in holes:
+        assert np.array_equal(found.coverage > 0.5, found.hole)
+    areas = [found.hole.sum() for found in holes]
+    assert areas[0] < areas[1] < areas[2]
+    assert np.array_equal(holes[2].hole, soft > 0.2)
+
+
 def test_what_the_photo_does_not_show_counts_for_nothing() -> None:
     valid = EVERYWHERE.copy()
     valid[:, :128] = False
