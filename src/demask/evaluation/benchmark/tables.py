@@ -63,10 +63,13 @@ def about_lines(plan: Plan) -> list[str]:
     ]
     if config.limit is not None:
         lines.append(f"Only the first {config.limit} pictures of each slice were used.")
-    for system, count in config.subset.items():
+    if config.subset:
+        counts = sorted(set(config.subset.values()), reverse=True)
+        systems = {n: ", ".join(name for name, count in config.subset.items() if count == n) for n in counts}
+        ran = "; ".join(f"{names} ran on at most {count} pictures a slice" for count, names in systems.items())
         lines.append(
-            f"{system} ran on a fixed subset of at most {count} pictures a slice, drawn by the seed; its means "
-            "are over those. The paired differences are over the same pictures for both sides."
+            f"Fixed subsets, drawn by the seed: {ran}. Their means are over those. The paired differences are "
+            "over the same pictures for both sides."
         )
     return lines
 
