@@ -64,7 +64,7 @@ def main() -> None:
         threads=arguments.threads,
         finder=_common.make_finder(arguments.finder),
     )
-    yunet = _common.YuNet(longest_px=640, threshold=0.5)
+    yunet = _common.YuNet(longest_px=640, threshold=0.6)
     clear = set(_common.names_in(arguments.clear)[""])
     photos = _common.photos_in(arguments.data)[: arguments.limit]
     shown = _chosen([path.name for path in photos if path.name in clear], arguments.sheet)
@@ -93,6 +93,7 @@ def main() -> None:
     results = {
         "clear": _summary([outcome for outcome in outcomes if outcome.clear]),
         "all": _summary(outcomes),
+        "on_sheet": sorted(shown),
         "per_photo": [_as_json(outcome) for outcome in outcomes],
     }
     settings = {"restorer": arguments.restorer, "finder": arguments.finder}
@@ -109,7 +110,7 @@ def _arguments() -> argparse.Namespace:
         help="names of the photographs that show one clear masked person",
     )
     parser.add_argument("--pages", type=Path, required=True, metavar="FOLDER", help="where contact sheets go")
-    parser.add_argument("--sheet", type=int, default=60, help="photographs on the contact sheet")
+    parser.add_argument("--sheet", type=int, default=100, help="photographs on the contact sheet")
     parser.add_argument("--restorer", default="network", help="network, telea, navier-stokes or an .onnx file")
     parser.add_argument("--finder", choices=("shipped", "yunet"), default="shipped")
     parser.add_argument("--limit", type=int, default=None, help="only the first so many")
