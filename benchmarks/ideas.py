@@ -1,6 +1,7 @@
-"""Ideas for the filled-in face, each measured beside the pipeline as it is, on the validation set.
+r"""Ideas for the filled-in face, each measured beside the pipeline as it is, on the validation set.
 
-demask dataset freeze runs/faces -o runs/frozen_val --split val --textures DATA/backgrounds
+demask dataset freeze runs/faces -o runs/frozen_val --split val --per-slice 80 --portraits 80 \
+    --textures DATA/backgrounds
 python benchmarks/ideas.py --data runs/frozen_val --out docs/measured/ideas.json
 
 `--hole NAME=ONNX` and `--restorer NAME=ONNX` put other networks into the same pipeline, one at a time.
@@ -20,7 +21,9 @@ import _common
 from demask.dataset.frozen_set import PORTRAIT, FrozenPicture, load_frozen, read_info
 from demask.evaluation.bootstrap import mean_interval, paired_difference
 from demask.evaluation.metrics.suite import FIGURES, Suite
+from demask.faces.alignment import crop_to_frame, to_frame
 from demask.faces.hole import HoleConfig, HoleFinder, judge
+from demask.faces.reach import coverage_from_photo
 from demask.photo.paste import PasteConfig, paste_back
 from demask.restorers.registry import fill, get_restorer
 from demask.types import Alpha, Hole, ImageU8, Restorer
@@ -53,15 +56,20 @@ class Idea:
 
     def __call__(self, picture: FrozenPicture) -> tuple[ImageU8, float, float]:
         """The face put back, and how much of the true hole was missed and of the filled one is too much."""
-        true = picture.hole & picture.valid
+        matrix, crop, valid = STILL, picture.masked, picture.valid
+        if picture.slice == PORTRAIT:  # The finder is not asked: its points are no idea of this page.
+            matrix = to_frame(picture.points)
+            crop, valid = crop_to_frame(picture.masked, matrix)
+        coverage = coverage_from_photo(picture.hole, matrix) if picture.slice == PORTRAIT else picture.hole
+        true = (coverage > 0.5) & valid
         hole, coverage = true, true.astype(np.float32)
         if not self.oracle:
-            found = judge(self.find(picture.masked[None])[0], picture.valid, self.hole)
+            found = judge(self.find(crop[None])[0], valid, self.hole)
             hole, coverage = found.hole, found.coverage
         if not hole.any():
             return picture.masked, 1.0, 0.0
-        drawn = fill(self.fill, picture.masked[None], hole[None])[0]
-        pasted = paste_back(picture.masked, drawn, coverage, STILL, valid=picture.valid, config=self.paste)
+        drawn = fill(self.fill, crop[None], hole[None])[0]
+        pasted = paste_back(picture.masked, drawn, coverage, matrix, valid=valid, config=self.paste)
         return pasted.pixels, float((true & ~hole).sum() / true.sum()), float((hole & ~true).sum() / hole.sum())
 
 
@@ -70,7 +78,7 @@ def main() -> None:
     parser = _common.parser(__doc__)
     parser.add_argument("--data", type=Path, default=Path("runs/frozen_val"), help="a frozen validation set")
     parser.add_argument("--limit", type=int, default=100, help="only the first so many pictures of each slice")
-    parser.add_argument("--slices", default="seen,unseen_types", help="comma-separated")
+    parser.add_argument("--slices", default="seen,unseen_types,portrait", help="comma-separated")
     for what in ("hole", "restorer"):
         parser.add_argument(
             f"--{what}", action="append", default=[], metavar="NAME=ONNX", help="may be repeated"
@@ -100,8 +108,6 @@ def main() -> None:
     info, suite = read_info(arguments.data), Suite.open(threads=threads)
     slices = {}
     for name in arguments.slices.split(","):
-        if name == PORTRAIT:
-            raise SystemExit("ideas are measured on aligned crops; choose other slices")
         pictures = islice(load_frozen(arguments.data, slices=[name]), arguments.limit)
         slices[name] = _measure(ideas, pictures, suite, min(arguments.limit, info["slices"][name]))
     results = {"frozen_set": {"sha256": info["sha256"], "split": info["config"].get("split")}, "slices": slices}
@@ -134,6 +140,7 @@ def _ideas(find: HoleFinder, restorer: Restorer) -> dict[str, Idea]:
         "feather of 1 px": pasted(PasteConfig(feather_px=1.0)),
         "tone not matched": pasted(PasteConfig(match_tone=False)),
         "grain not matched": pasted(PasteConfig(match_grain=False)),
+        "coarse grain matched in full": pasted(PasteConfig(coarse_grain=1.0)),
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -28,12 +28,15 @@ class PasteConfig:
     Attributes:
         match_tone: Shift the crop's colours to meet the photo's at the edge of the hole.
         match_grain: Add the grain that the crop lacks.
+        coarse_grain: How much of the lacking coarse grain is added, in [0, 1]; part of what looks like it
+            around a hole is texture of the skin.
         feather_px: Width of the soft edge, in pixels of the 256 px frame, all of it inside the hole.
         seed: Start of the grain; the crop's content is mixed in, so equal inputs give equal bytes.
     """
 
     match_tone: bool = True
     match_grain: bool = True
+    coarse_grain: float = 0.5
     feather_px: float = 2.0
     seed: int = 0
 
@@ -109,7 +112,8 @@ def paste_back(
     x0, y0, x1, y1 = box
     noise = np.zeros((1, 1), np.float32)
     if config.match_grain:
-        strength = _missing_grain(photo, corrected, contour, matrix)
+        lacking = _missing_grain(photo, corrected, contour, matrix)
+        strength = replace(lacking, coarse=config.coarse_grain * lacking.coarse)
         rng = np.random.default_rng([config.seed, zlib.crc32(b"grain"), zlib.crc32(restored.tobytes())])
         noise = grains.draw(strength, (min(y1 - y0, 1024), x1 - x0), rng)
     rows = max(1, _STRIP_PIXELS // (x1 - x0))

@@ -124,6 +124,30 @@ def test_a_smooth_face_gets_the_grain_of_its_photo(sigma: float) -> None:
     assert grain.fine == pytest.approx(sigma, rel=0.25)
 
 
+def test_coarse_grain_is_added_in_the_share_asked_for() -> None:
+    matrix, rng = frame_at(100, 100), np.random.default_rng(0)
+    smooth = skin(500, 500)
+    noise = draw(Grain(fine=0.0, coarse=6.0), (500, 500), rng)
+    photo = np.clip(np.rint(smooth + noise[..., None]), 0, 255).astype(np.uint8)
+    box = (slice(200, 300), slice(178, 278))
+
+    def coarse(share: float) -> float:
+        config = PasteConfig(coarse_grain=share)
+        pasted = paste_back(
+            photo, crop_of(smooth, matrix), lower_face(), matrix, valid=ALL_VALID, config=config
+        )
+        grain = measure(cv2.cvtColor(pasted.pixels[box], cv2.COLOR_RGB2GRAY), np.ones((100, 100), bool))
+        assert grain is not None
+        return grain.coarse
+
+    none, half, full = coarse(0.0), coarse(0.5), coarse(1.0)
+    around = measure(cv2.cvtColor(photo[:90], cv2.COLOR_RGB2GRAY), np.ones((90, 500), bool))
+    assert around is not None
+    assert 0.5 * around.coarse < full < 1.3 * around.coarse
+    assert half == pytest.approx(full / 2, rel=0.3)
+    assert none < half / 2
+
+
 def test_a_clean_photo_gets_no_grain() -> None:
     photo, matrix = skin(500, 500), frame_at(100, 100)
     pasted = paste_back(photo, crop_of(photo, matrix), lower_face(), matrix, valid=ALL_VALID)
