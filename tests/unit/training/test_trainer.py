@@ -85,6 +85,46 @@ def test_a_batch_in_parts_gives_the_same_losses(shards: Path, tmp_path: Path) ->
             assert traces[1][step][term] == pytest.approx(value, rel=1e-4), (step, term)
 
 
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+
+
+@needs_compiler
+def test_a_compiled_run_gives_the_same_losses(shards: Path, tmp_path: Path) -> None:
+    traces = []
+    for compiled in (False, True):
+        run = tmp_path / str(compiled)
+        settings = TrainerConfig(
+            run=run, steps=2, log_every=1, validate_every=9, precision="float32", compile=compiled
+        )
+        Trainer(hole_task(shards), settings).fit()
+        traces.append(losses(run))
+    for step, plain in traces[0].items():
+        assert traces[1][step] == pytest.approx(plain, rel=1e-3), step
+
+
+class BackwardsWhenCompiled(torch.nn.Module):
+    """The same values, but compiled the gradients point the other way: what a broken compiler does."""
+
+    def __init__(self, inner: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        out = self.inner(x)
+        return 2 * out.detach() - out if torch.compiler.is_compiling() else out
+
+
+@needs_compiler
+def test_a_compiler_that_gets_the_gradients_wrong_is_refused(shards: Path, tmp_path: Path) -> None:
+    task = hole_task(shards)
+    task.networks["network"] = BackwardsWhenCompiled(task.network)
+    before = [weight.detach().clone() for weight in task.network.parameters()]
+    settings = TrainerConfig(run=tmp_path, steps=2, precision="float32", compile=True)
+    with pytest.raises(TrainingError, match=r"gradients of 'network' wrong here.*cosine .* is -1\.00"):
+        Trainer(task, settings).fit()
+    assert all(map(torch.equal, before, task.network.parameters()))
+
+
 def test_parts_and_processes_must_divide_the_batch(shards: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be shared evenly"):
         Trainer(hole_task(shards), TrainerConfig(run=tmp_path, accumulate=3)).fit()
