@@ -15,6 +15,7 @@ import csv
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import _common
 
@@ -56,10 +57,8 @@ def main() -> None:
     _common.write_report(arguments.out, results, table=_table(results))
 
 
-def _table(results: dict[str, object]) -> str:
+def _table(results: dict[str, Any]) -> str:
     shares, flaws = results["shares_of_restored"], results["flaws"]
-    assert isinstance(shares, dict)
-    assert isinstance(flaws, dict)
     lines = [
         f"{results['num']} real photographs with one clear masked person, drawn by the seed; "
         f"{results['untouched']} were left as they are, the shares are of the others. Looked at by one of the "

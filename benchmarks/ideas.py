@@ -57,7 +57,7 @@ class Idea:
     def __call__(self, picture: FrozenPicture) -> tuple[ImageU8, float, float]:
         """The face put back, and how much of the true hole was missed and of the filled one is too much."""
         matrix, crop, valid = STILL, picture.masked, picture.valid
-        if picture.slice == PORTRAIT:  # The finder is not asked: its points are no idea of this page.
+        if picture.slice == PORTRAIT:  # Framed by its true points; the finder is measured elsewhere.
             matrix = to_frame(picture.points)
             crop, valid = crop_to_frame(picture.masked, matrix)
         coverage = coverage_from_photo(picture.hole, matrix) if picture.slice == PORTRAIT else picture.hole
