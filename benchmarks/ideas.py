@@ -129,15 +129,20 @@ def _ideas(find: HoleFinder, restorer: Restorer) -> dict[str, Idea]:
         return Idea(find=find, fill=restorer, paste=paste)
 
     return {
-        "hole widened by 1 px": found(HoleConfig(widen_px=1)),
-        "by 2 px": found(HoleConfig(widen_px=2)),
-        "by 5 px": found(HoleConfig(widen_px=5)),
-        "covered above 0.3, widened by 2 px": found(HoleConfig(threshold=0.3, widen_px=2)),
-        "covered above 0.15, widened by 2 px": found(HoleConfig(threshold=0.15, widen_px=2)),
-        "covered above 0.15, widened by 1 px": found(HoleConfig(threshold=0.15, widen_px=1)),
+        "hole not widened": found(HoleConfig(widen_px=0)),
+        "widened by 1 px": found(HoleConfig(widen_px=1)),
+        "widened by 4 px": found(HoleConfig(widen_px=4)),
+        "covered above 0.5": found(HoleConfig(threshold=0.5)),
+        "covered above 0.2": found(HoleConfig(threshold=0.2)),
+        "covered above 0.5, widened by 3 px, feather of 2 px": Idea(
+            find=find,
+            fill=restorer,
+            hole=HoleConfig(threshold=0.5, widen_px=3),
+            paste=PasteConfig(feather_px=2.0),
+        ),
         "coverage averaged with the mirrored crop's": Idea(find=mirrored_find, fill=restorer),
         "face averaged with the mirrored crop's": Idea(find=find, fill=mirrored_fill),
-        "feather of 1 px": pasted(PasteConfig(feather_px=1.0)),
+        "feather of 2 px": pasted(PasteConfig(feather_px=2.0)),
         "tone not matched": pasted(PasteConfig(match_tone=False)),
         "grain not matched": pasted(PasteConfig(match_grain=False)),
         "coarse grain matched in full": pasted(PasteConfig(coarse_grain=1.0)),

@@ -45,7 +45,7 @@ class HoleFinder:
             crops: Aligned crops, uint8 RGB [N, 256, 256, 3]; any N, also 0.
 
         Returns:
-            float32 [N, 256, 256] in [0, 1]; above 0.5 = covered.
+            float32 [N, 256, 256] in [0, 1]; covered above `HoleConfig.threshold`.
 
         Raises:
             InputError: The crops have another shape or type.
@@ -73,12 +73,12 @@ class HoleConfig:
         widen_px: The hole is made this much wider, so that no edge of the covering stays.
     """
 
-    threshold: float = 0.5
+    threshold: float = 0.35
     min_lower_face: float = 0.30
     min_mouth: float = 0.5
     reach_px: int = 6
     max_island_px: int = 300
-    widen_px: int = 3
+    widen_px: int = 2
 
     def __post_init__(self) -> None:
         for name in ("threshold", "min_lower_face", "min_mouth"):

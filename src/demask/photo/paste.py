@@ -37,7 +37,7 @@ class PasteConfig:
     match_tone: bool = True
     match_grain: bool = True
     coarse_grain: float = 0.5
-    feather_px: float = 2.0
+    feather_px: float = 1.0
     seed: int = 0
 
 
