@@ -121,7 +121,10 @@ def _tables(runs: dict[str, Any]) -> str:
         if run["counted_from_step"]:
             parts.append(f"\nThe validation pictures changed at step {run['counted_from_step']}.")
         if slope is not None:
-            parts.append(f"\nOver the last doubling of the pictures: {run['figure']} {slope:+.4f}.")
+            parts.append(
+                f"\nOver the last doubling of the pictures, with the fall of the learning rate in it: "
+                f"{run['figure']} {slope:+.4f}."
+            )
         parts.append("")
     return "Hours are those of the machine below, other work beside it included.\n\n" + "\n".join(parts)
 
