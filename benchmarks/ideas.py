@@ -93,7 +93,8 @@ def main() -> None:
     restorer = get_restorer("network", device="cpu", threads=threads)
     ideas = {BASE: Idea(find=find, fill=restorer)}
     if not arguments.only_networks:
-        ideas |= _ideas(find, restorer)
+        alone = HoleFinder(open_session("hole", device="cpu", threads=threads), mirrored=False)
+        ideas |= _ideas(find, alone, restorer)
     for text in arguments.hole:
         name, file = text.split("=", 1)
         other = HoleFinder(open_session(Path(file), device="cpu", threads=threads))
@@ -114,10 +115,7 @@ def main() -> None:
     _common.write_report(arguments.out, results, table=_tables(slices))
 
 
-def _ideas(find: HoleFinder, restorer: Restorer) -> dict[str, Idea]:
-    def mirrored_find(crops: ImageU8) -> Alpha:
-        return (find(crops) + find(crops[:, :, ::-1])[:, :, ::-1]) / 2
-
+def _ideas(find: HoleFinder, alone: HoleFinder, restorer: Restorer) -> dict[str, Idea]:
     def mirrored_fill(masked: ImageU8, hole: Hole) -> ImageU8:
         pictures = [restorer(masked, hole), restorer(masked[:, ::-1], hole[:, ::-1])[:, ::-1]]
         return np.rint(np.mean(pictures, axis=0)).astype(np.uint8)
@@ -140,7 +138,7 @@ def _ideas(find: HoleFinder, restorer: Restorer) -> dict[str, Idea]:
             hole=HoleConfig(threshold=0.5, widen_px=3),
             paste=PasteConfig(feather_px=2.0),
         ),
-        "coverage averaged with the mirrored crop's": Idea(find=mirrored_find, fill=restorer),
+        "coverage not averaged with the mirrored crop's": Idea(find=alone, fill=restorer),
         "face averaged with the mirrored crop's": Idea(find=find, fill=mirrored_fill),
         "feather of 2 px": pasted(PasteConfig(feather_px=2.0)),
         "tone not matched": pasted(PasteConfig(match_tone=False)),

@@ -162,3 +162,11 @@ def test_the_finder_takes_any_number_of_crops(tiny_weights: Path) -> None:
 def test_another_network_is_refused(tiny_weights: Path) -> None:
     with pytest.raises(WeightsError, match="not a hole finder"):
         HoleFinder(open_session(tiny_weights / "restorer.onnx", device="cpu"))
+
+
+def test_a_mirrored_crop_gets_the_mirrored_coverage() -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (1, 256, 256, 3), np.uint8)
+    crop[:, 100:240, 40:180] = (60, 90, 200)
+    find, alone = HoleFinder.shipped(threads=1), HoleFinder(open_session("hole", threads=1), mirrored=False)
+    assert np.allclose(find(crop[:, :, ::-1]), find(crop)[:, :, ::-1], atol=1e-5)
+    assert not np.allclose(alone(crop[:, :, ::-1]), alone(crop)[:, :, ::-1], atol=1e-3)
