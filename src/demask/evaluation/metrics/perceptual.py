@@ -29,13 +29,13 @@ class Lpips:
 
     The exported graph divides by the length of a feature vector, which is 0 / 0 where all features
     of a pixel are zero (flat, dark pictures). Then both pictures get the same faint seeded grain,
-    half a grey level at first and four at most, until the score is a number.
+    half a grey level at first and sixteen at most, until the score is a number.
 
     Args:
         session: The graph `lpips_sq.onnx`: `ref` and `dist`, float [1, 3, H, W], ImageNet-normalised.
     """
 
-    GRAIN_LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0)
+    GRAIN_LEVELS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
     def __init__(self, session: Session) -> None:
         self._session = session
