@@ -58,7 +58,7 @@ class HoleFinder:
             part = crops[start : start + BATCH]
             found = self._run(part)
             if self._mirrored:
-                found = (found + self._run(part[:, :, ::-1])[:, :, ::-1]) / 2
+                found = np.float32(0.5) * (found + self._run(part[:, :, ::-1])[:, :, ::-1])
             coverage[start : start + BATCH] = found
         return coverage
 
