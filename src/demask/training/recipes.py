@@ -42,7 +42,7 @@ def finder(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
 
 
 def hole(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
-    """The hole segmenter: about 85 minutes on two cores."""
+    """The hole segmenter: about 95 minutes on two cores."""
     faces = FacesConfig(
         data=data, textures=backgrounds, bare_share=0.22, nothing_share=0.05, widen_px=(0, 0),
         shift_px=6.0, scale=0.07, aspect=0.06, turn_share=0.25, dress_share=0.12, unusual_share=0.25,
@@ -52,7 +52,7 @@ def hole(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
 
 
 def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
-    """The restorer: about two and a half hours on two cores."""
+    """The restorer: just under three hours on two cores."""
     body = UNetConfig(widths=(32, 64, 160, 384), mixer_blocks=5, num_heads=6)
     task = RestorerTaskConfig(
         faces=FacesConfig(data=data, textures=backgrounds, turn_share=0.15, dress_share=0.08),
