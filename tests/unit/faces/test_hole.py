@@ -6,7 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from demask.errors import ConfigError, InputError, WeightsError
 from demask.faces.hole import LOWER_FACE, MOUTH, FoundHole, HoleConfig, HoleFinder, judge
@@ -170,3 +172,35 @@ def test_a_mirrored_crop_gets_the_mirrored_coverage() -> None:
     find, alone = HoleFinder.shipped(threads=1), HoleFinder(open_session("hole", threads=1), mirrored=False)
     assert np.allclose(find(crop[:, :, ::-1]), find(crop)[:, :, ::-1], atol=1e-5)
     assert not np.allclose(alone(crop[:, :, ::-1]), alone(crop)[:, :, ::-1], atol=1e-3)
+
+
+def test_a_look_that_sees_no_covering_does_not_halve_the_other(tmp_path: Path) -> None:
+    # Coverage is the blue of a pixel, but only where the crop's upper left corner is blue: in one look of two.
+    nodes = [
+        helper.make_node("Cast", ["crop"], ["levels"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["levels", "scale"], ["shares"]),
+        helper.make_node("Gather", ["shares", "blue"], ["blues"], axis=3),
+        helper.make_node("Slice", ["blues", "zeros", "ones", "rows_columns"], ["corner"]),
+        helper.make_node("Mul", ["blues", "corner"], ["coverage"]),
+    ]
+    constants = {"scale": np.float32(1 / 255), "blue": np.array(2), "zeros": np.array([0, 0])}
+    constants |= {"ones": np.array([1, 1]), "rows_columns": np.array([1, 2])}
+    graph = helper.make_graph(
+        nodes,
+        "half blind",
+        [helper.make_tensor_value_info("crop", TensorProto.UINT8, ["N", 256, 256, 3])],
+        [helper.make_tensor_value_info("coverage", TensorProto.FLOAT, ["N", 256, 256])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    path = tmp_path / "hole.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+    covered = np.zeros((2, 256, 256, 3), np.uint8)
+    covered[:, 110:230, 70:190] = BLUE
+    covered[0, 0, 0] = covered[1, 0, -1] = BLUE
+    bare = np.zeros((1, 256, 256, 3), np.uint8)
+    find = HoleFinder(open_session(path, threads=1))
+    coverage = find(np.concatenate([covered, bare]))
+    assert np.allclose(coverage[0, 110:230, 70:190], 1, atol=0.01)
+    assert np.allclose(coverage[1, 110:230, 70:190], 1, atol=0.01)
+    assert not coverage[2].any()
