@@ -66,6 +66,7 @@ class FacesConfig:
         1,
         7,
     )  # The hole is widened by a number of pixels from this range; (0, 0): exact.
+    missed_share: float = 0.0  # Share of holes that lack parts at the edge, as found holes do.
     workers: int = 2
 
     def __post_init__(self) -> None:
@@ -78,6 +79,7 @@ class FacesConfig:
             "degrade_share",
             "grey_share",
             "flip_share",
+            "missed_share",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)} but is a share between 0 and 1")
@@ -142,6 +144,8 @@ class CoveredFaces(Dataset[Item]):
             face = masked
         if config.widen_px[1]:
             hole = widen(hole, rng, config.widen_px)
+        if config.missed_share and rng.random() < config.missed_share:
+            hole = miss(hole, rng)
         if rng.random() < config.flip_share:
             masked, face, hole, valid = (np.ascontiguousarray(a[:, ::-1]) for a in (masked, face, hole, valid))
         item: Item = {
@@ -210,6 +214,32 @@ def widen(hole: Hole, rng: np.random.Generator, widen_px: tuple[int, int]) -> Ho
         soft = cv2.GaussianBlur(wide.astype(np.float32), (0, 0), 4)
         wide = (soft > 0.45 + 0.15 * waver).astype(np.uint8)
     return wide.astype(bool)
+
+
+def miss(hole: Hole, rng: np.random.Generator) -> Hole:
+    """Imitate what a segmenter misses: straps and other thin parts, or patches at the outline.
+
+    Args:
+        hole: bool [H, W].
+        rng: Where the patches come from.
+
+    Returns:
+        A part of the hole, at least 70 % of its area; the hole itself if it is empty.
+    """
+    kept = hole.astype(np.uint8)
+    if rng.random() < 0.4:
+        radius = int(rng.integers(3, 8))
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        kept = cv2.morphologyEx(kept, cv2.MORPH_OPEN, kernel).astype(np.uint8)
+    outlines, _ = cv2.findContours(kept, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if outlines:
+        outline = max(outlines, key=len)[:, 0]
+        for _ in range(int(rng.integers(1, 4))):
+            x, y = outline[int(rng.integers(len(outline)))]
+            axes = np.exp(rng.uniform(np.log(3), np.log(24), 2))
+            turn = float(rng.uniform(0, 180))
+            cv2.ellipse(kept, ((float(x), float(y)), (2 * axes[0], 2 * axes[1]), turn), 0, -1)
+    return kept.astype(bool) if kept.sum() >= 0.7 * hole.sum() else hole
 
 
 def _turned(

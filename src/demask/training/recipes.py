@@ -54,8 +54,11 @@ def hole(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
 def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     """The restorer: just under three hours on two cores."""
     body = UNetConfig(widths=(32, 64, 160, 384), mixer_blocks=5, num_heads=6)
+    faces = FacesConfig(
+        data=data, textures=backgrounds, turn_share=0.3, yaw_deg=25.0, dress_share=0.08, missed_share=0.25
+    )
     task = RestorerTaskConfig(
-        faces=FacesConfig(data=data, textures=backgrounds, turn_share=0.15, dress_share=0.08),
+        faces=faces,
         model=RestorerConfig(body=body),
         lpips_backbone=_if_here("squeeze_backbone"),
         lpips_linear=_if_here("lpips_squeeze_linear"),

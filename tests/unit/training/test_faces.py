@@ -6,7 +6,7 @@ import pytest
 
 from demask.coverings import rng_for
 from demask.errors import ConfigError, DatasetError
-from demask.training.faces import CoveredFaces, FacesConfig, batches, widen
+from demask.training.faces import CoveredFaces, FacesConfig, batches, miss, widen
 
 
 def test_a_picture_depends_on_its_number_alone(shards: Path) -> None:
@@ -52,6 +52,23 @@ def test_widening_only_adds_unless_the_outline_wavers(width: int) -> None:
         wide = widen(hole, rng_for(0, "widen", str(seed)), (width, width))
         assert wide.sum() > 0.9 * hole.sum()
         assert wide[110:190, 90:170].all()
+
+
+def test_what_is_missed_lies_at_the_outline_and_is_less_than_a_third() -> None:
+    hole = np.zeros((256, 256), bool)
+    hole[110:220, 70:190] = True
+    hole[120:124, 20:70] = True  # A strap.
+    inside = np.zeros_like(hole)
+    inside[145:190, 105:155] = True
+    kept = [miss(hole, rng_for(0, "miss", str(seed))) for seed in range(40)]
+    assert not any((part & ~hole).any() for part in kept)
+    assert all(part.sum() >= 0.7 * hole.sum() for part in kept)
+    assert all(part[inside].all() for part in kept)
+    assert sum((part != hole).any() for part in kept) >= 35
+    without_strap = [part for part in kept if not part[120:124, 24:66].any()]
+    assert 5 <= len(without_strap) <= 30
+    nothing = np.zeros_like(hole)
+    assert not miss(nothing, rng_for(0, "miss", "nothing")).any()
 
 
 def test_wrong_settings_and_empty_splits_are_told(shards: Path) -> None:
