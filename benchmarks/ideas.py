@@ -120,6 +120,9 @@ def _ideas(find: HoleFinder, alone: HoleFinder, restorer: Restorer) -> dict[str,
         pictures = [restorer(masked, hole), restorer(masked[:, ::-1], hole[:, ::-1])[:, ::-1]]
         return np.rint(np.mean(pictures, axis=0)).astype(np.uint8)
 
+    def evenly(crops: ImageU8) -> Alpha:
+        return np.float32(0.5) * (alone(crops) + alone(crops[:, :, ::-1])[:, :, ::-1])
+
     def found(hole: HoleConfig) -> Idea:
         return Idea(find=find, fill=restorer, hole=hole)
 
@@ -139,6 +142,7 @@ def _ideas(find: HoleFinder, alone: HoleFinder, restorer: Restorer) -> dict[str,
             paste=PasteConfig(feather_px=2.0),
         ),
         "coverage not averaged with the mirrored crop's": Idea(find=alone, fill=restorer),
+        "both crops' coverage counts the same": Idea(find=evenly, fill=restorer),
         "face averaged with the mirrored crop's": Idea(find=find, fill=mirrored_fill),
         "feather of 2 px": pasted(PasteConfig(feather_px=2.0)),
         "tone not matched": pasted(PasteConfig(match_tone=False)),
