@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from demask.coverings import draw, rng_for
 from demask.coverings.distractors import add_distractor
+from demask.coverings.head import head_frame
 from demask.coverings.headwear import wear
 from demask.coverings.turning import Turn
 from demask.dataset.record import FaceRecord
@@ -33,6 +34,10 @@ from demask.types import Hole, ImageU8, Landmarks, Matrix
 log = logging.getLogger(__name__)
 
 Item = dict[str, npt.NDArray[Any]]
+
+_PROFILE_DRAWS, _PROFILE_FROM_DEG = 24, 18.0
+_PROFILE_ONWARD_DEG = (8.0, 35.0)
+"""A frontal head turned by 45 degrees keeps its far cheek; one turned by 20 looks right 35 degrees further."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +61,7 @@ class FacesConfig:
     turn_share: float = 0.0  # Share of heads turned further than they are,
     yaw_deg: float = 22.0  # by a normal angle of this standard deviation,
     pitch_deg: float = 9.0  # up or down by this.
+    profile_share: float = 0.0  # Share of heads turned already that are turned further, towards a profile.
     dress_share: float = 0.0  # Share of heads that get a hat, a hood, glasses.
     unusual_share: float = 0.0  # Share of coverings with straps and parts that no kind has.
     degrade_share: float = 0.4  # Share of faces blurred or compressed, as photographs from the web are.
@@ -74,6 +80,7 @@ class FacesConfig:
             "bare_share",
             "nothing_share",
             "turn_share",
+            "profile_share",
             "dress_share",
             "unusual_share",
             "degrade_share",
@@ -117,14 +124,20 @@ class CoveredFaces(Dataset[Item]):
         """Picture `number` of the run; any number >= 0."""
         config = self.config
         rng = rng_for(config.seed, "picture", str(number))
-        index = min(int(np.searchsorted(self.cumulative, rng.random())), len(self.shards) - 1)
+        index = self._any(rng)
         if config.nothing_share and rng.random() < config.nothing_share:
             return _no_face(self.patches, rng)
         record = self.shards[index]
+        onward = None
+        if config.profile_share and rng.random() < config.profile_share:
+            record, onward = self._turned_head(rng)
         rng = rng_for(config.seed, f"picture {number}", record.face_id)
         face, valid, landmarks = record.crop, record.valid, record.landmarks
-        if config.turn_share and rng.random() < config.turn_share:
-            face, valid, landmarks = _turned(record, rng, config)
+        if onward is not None:
+            face, valid, landmarks = _turned(record, onward, rng.normal(0, config.pitch_deg))
+        elif config.turn_share and rng.random() < config.turn_share:
+            yaw = rng.normal(0, config.yaw_deg)
+            face, valid, landmarks = _turned(record, yaw, rng.normal(0, config.pitch_deg))
         if config.dress_share and rng.random() < config.dress_share:
             face = wear(face, landmarks, rng)
         face, valid, landmarks = _jitter(face, valid, landmarks, rng, config)
@@ -157,6 +170,25 @@ class CoveredFaces(Dataset[Item]):
         if config.flip_share == 0:
             item["landmarks"] = landmarks.astype(np.float32)
         return item
+
+    def _any(self, rng: np.random.Generator) -> int:
+        """Which face, sharp sources more often."""
+        return min(int(np.searchsorted(self.cumulative, rng.random())), len(self.shards) - 1)
+
+    def _turned_head(self, rng: np.random.Generator) -> tuple[FaceRecord, float | None]:
+        """A head that is turned already, and by how much to turn it further; None where none came up."""
+        for _ in range(_PROFILE_DRAWS):
+            record = self.shards[self._any(rng)]
+            yaw = _yaw_deg(record.landmarks)
+            if abs(yaw) >= _PROFILE_FROM_DEG:
+                return record, float(np.copysign(rng.uniform(*_PROFILE_ONWARD_DEG), yaw))
+        return record, None
+
+
+def _yaw_deg(landmarks: Landmarks) -> float:
+    """How far a head looks to the right in the picture, as its landmarks in a crop tell."""
+    ahead = head_frame(landmarks).axes[2]
+    return float(np.degrees(np.arctan2(ahead[0], abs(ahead[2]))))
 
 
 def _no_face(patches: Sequence[ImageU8], rng: np.random.Generator) -> Item:
@@ -242,14 +274,11 @@ def miss(hole: Hole, rng: np.random.Generator) -> Hole:
     return kept.astype(bool) if kept.sum() >= 0.7 * hole.sum() else hole
 
 
-def _turned(
-    record: FaceRecord, rng: np.random.Generator, config: FacesConfig
-) -> tuple[ImageU8, Hole, Landmarks]:
+def _turned(record: FaceRecord, yaw_deg: float, pitch_deg: float) -> tuple[ImageU8, Hole, Landmarks]:
     """Crop, valid pixels and landmarks after a turn of the head in its photograph, aligned anew."""
     to_photo = alignment.invert(record.photo_to_crop)
     landmarks = alignment.apply(to_photo, record.landmarks)
-    yaw, pitch = rng.normal(0, config.yaw_deg), rng.normal(0, config.pitch_deg)
-    turn = Turn.of(landmarks, yaw_deg=yaw, pitch_deg=pitch)
+    turn = Turn.of(landmarks, yaw_deg=yaw_deg, pitch_deg=pitch_deg)
     size = (record.photo.shape[1], record.photo.shape[0])
     valid = cv2.warpAffine(record.valid.astype(np.uint8) * 255, to_photo, size, borderValue=255)
     valid = turn.picture(np.asarray(valid, np.uint8), border=cv2.BORDER_CONSTANT)

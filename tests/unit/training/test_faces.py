@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from demask.coverings import rng_for
+from demask.coverings.turning import Turn
+from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
+from demask.training import faces as training_faces
 from demask.training.faces import CoveredFaces, FacesConfig, batches, miss, widen
 
 
@@ -92,6 +95,25 @@ def test_turned_and_dressed_faces_stay_aligned_and_seeded(shards: Path) -> None:
     for number in range(6):
         assert np.array_equal(turned[number]["face"], turned[number]["face"])
         assert turned[number]["valid"].mean() > 0.3
+
+
+def test_turned_heads_are_turned_further_the_same_way(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    landmarks = FaceShards(shards, split="train")[0].landmarks
+    for yaw_deg in (-40, -20, 20, 40):
+        turned = Turn.of(landmarks, yaw_deg=yaw_deg, pitch_deg=0).landmarks(landmarks)
+        assert np.sign(training_faces._yaw_deg(turned)) == np.sign(yaw_deg)
+
+    config = FacesConfig(
+        data=shards, bare_share=1.0, profile_share=1.0, shift_px=0, rotation_deg=0, scale=0, degrade_share=0,
+        grey_share=0, light=False, flip_share=0.0, widen_px=(0, 0),
+    )  # fmt: skip
+    faces = CoveredFaces(config, split="train")
+    before = [training_faces._yaw_deg(faces[number]["landmarks"]) for number in range(8)]
+    assert max(np.abs(before)) < 18, "the drawn heads look at the camera, so none is turned"
+    monkeypatch.setattr(training_faces, "_PROFILE_FROM_DEG", 0.0)
+    after = [training_faces._yaw_deg(faces[number]["landmarks"]) for number in range(8)]
+    assert min(np.abs(after)) > 5
+    assert set(np.sign(after)) == set(np.sign(before))
 
 
 def test_crops_of_nothing_have_no_hole(shards: Path, tmp_path: Path) -> None:
