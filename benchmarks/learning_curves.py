@@ -4,11 +4,12 @@ python benchmarks/learning_curves.py --run restorer=runs/restorer --run hole=run
     --out docs/measured/learning_curves.json
 
 Reads `config.json` and `metrics.jsonl` of each run; also draws the curves to an .svg beside the report. Where
-the settings of a validation changed along a run, `--from NAME=STEP` counts from there.
+the settings of a validation changed along a run, `--from NAME=STEP` counts from there; several by commas.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,18 +37,21 @@ def main() -> None:
     """Read, fit, draw, write."""
     parser = _common.parser(__doc__)
     parser.add_argument("--run", action="append", required=True, metavar="NAME=FOLDER", help="may be repeated")
-    parser.add_argument("--from", dest="since", action="append", default=[], metavar="NAME=STEP")
+    parser.add_argument("--from", dest="since", action="append", default=[], metavar="NAME=STEP,...")
     arguments = parser.parse_args()
-    since = {name: int(step) for name, step in (text.split("=", 1) for text in arguments.since)}
+    changes = {
+        name: [int(step) for step in steps.split(",")]
+        for name, steps in (text.split("=", 1) for text in arguments.since)
+    }
     runs = {}
     for text in arguments.run:
         name, folder = text.split("=", 1)
-        runs[name] = _read(Path(folder), since=since.get(name, 0))
+        runs[name] = _read(Path(folder), changes=changes.get(name, []))
     _draw(runs, arguments.out.with_suffix(".svg"))
     _common.write_report(arguments.out, {"runs": runs}, table=_tables(runs))
 
 
-def _read(folder: Path, *, since: int) -> dict[str, Any]:
+def _read(folder: Path, *, changes: Sequence[int]) -> dict[str, Any]:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config["task"] not in FIGURES:
         raise SystemExit(f"{folder} trains {config['task']!r}; curves are drawn of {', '.join(FIGURES)}")
@@ -66,12 +70,12 @@ def _read(folder: Path, *, since: int) -> dict[str, Any]:
         figures = {key: value for key, value in record.items() if key not in ("step", "time", "group", "score")}
         rows.append({"step": step, "pictures": step * batch, "hours": round(hours, 3), **figures})
     figure = FIGURES[config["task"]][0]
-    kept = [row for row in rows if row["step"] >= since]
+    kept = [row for row in rows if row["step"] >= max(changes, default=0)]
     return {
         "task": config["task"],
         "steps_planned": config["trainer"]["steps"],
         "figure": figure,
-        "counted_from_step": since,
+        "changed_at_steps": sorted(changes),
         "validations": rows,
         "per_doubling": _per_doubling([row["pictures"] for row in kept], [row[figure] for row in kept]),
     }
@@ -94,9 +98,10 @@ def _draw(runs: dict[str, Any], path: Path) -> None:
     )
     for place, (name, run) in zip(axes[0], runs.items(), strict=True):
         rows = run["validations"]
-        before = [row for row in rows if row["step"] < run["counted_from_step"]]
-        after = [row for row in rows if row["step"] >= run["counted_from_step"]]
-        for part, style in ((before, "o:"), (after, "o-")):
+        bounds = [0, *run["changed_at_steps"], run["steps_planned"] + 1]
+        for first, end in itertools.pairwise(bounds):
+            part = [row for row in rows if first <= row["step"] < end]
+            style = "o-" if end == bounds[-1] else "o:"
             seen, values = [row["pictures"] for row in part], [row[run["figure"]] for row in part]
             place.plot(seen, values, style, color="tab:blue", markersize=3)
         place.set_xscale("log", base=2)
@@ -118,8 +123,9 @@ def _tables(runs: dict[str, Any]) -> str:
                 f"| {row['step']} | {row['pictures']:,} | {row['hours']:.2f} | " + " | ".join(cells) + " |"
             )
         slope = run["per_doubling"]
-        if run["counted_from_step"]:
-            parts.append(f"\nThe validation pictures changed at step {run['counted_from_step']}.")
+        if run["changed_at_steps"]:
+            steps = ", ".join(f"{step:,}" for step in run["changed_at_steps"])
+            parts.append(f"\nThe validation pictures changed before step {steps}.")
         if slope is not None:
             parts.append(
                 f"\nOver the last doubling of the pictures, with the fall of the learning rate in it: "
