@@ -52,7 +52,7 @@ def hole(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
 
 
 def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
-    """The restorer: four hours and a quarter on two cores."""
+    """The restorer: about four hours on two cores."""
     body = UNetConfig(widths=(32, 64, 160, 384), mixer_blocks=5, num_heads=6)
     faces = FacesConfig(
         data=data, textures=backgrounds, turn_share=0.3, yaw_deg=25.0, profile_share=0.2, dress_share=0.08,
