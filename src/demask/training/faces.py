@@ -124,7 +124,7 @@ class CoveredFaces(Dataset[Item]):
         """Picture `number` of the run; any number >= 0."""
         config = self.config
         rng = rng_for(config.seed, "picture", str(number))
-        index = self._any(rng)
+        index = self._index(rng)
         if config.nothing_share and rng.random() < config.nothing_share:
             return _no_face(self.patches, rng)
         record = self.shards[index]
@@ -171,14 +171,14 @@ class CoveredFaces(Dataset[Item]):
             item["landmarks"] = landmarks.astype(np.float32)
         return item
 
-    def _any(self, rng: np.random.Generator) -> int:
-        """Which face, sharp sources more often."""
+    def _index(self, rng: np.random.Generator) -> int:
+        """Draw which face of the split is shown, sharp sources more often."""
         return min(int(np.searchsorted(self.cumulative, rng.random())), len(self.shards) - 1)
 
     def _turned_head(self, rng: np.random.Generator) -> tuple[FaceRecord, float | None]:
         """A head that is turned already, and by how much to turn it further; None where none came up."""
         for _ in range(_PROFILE_DRAWS):
-            record = self.shards[self._any(rng)]
+            record = self.shards[self._index(rng)]
             yaw = _yaw_deg(record.landmarks)
             if abs(yaw) >= _PROFILE_FROM_DEG:
                 return record, float(np.copysign(rng.uniform(*_PROFILE_ONWARD_DEG), yaw))
@@ -256,7 +256,7 @@ def miss(hole: Hole, rng: np.random.Generator) -> Hole:
         rng: Where the patches come from.
 
     Returns:
-        A part of the hole, at least 70 % of its area; the hole itself if it is empty.
+        A part of the hole, bool [H, W]; the whole hole where less than 70 % of its area would be left.
     """
     kept = hole.astype(np.uint8)
     if rng.random() < 0.4:
