@@ -76,7 +76,8 @@ class RunningServer:
         self._reader.start()
         assert self._listening.wait(60), self.text
         assert self.url, self.text
-        self.http = httpx.Client(base_url=self.url, timeout=60)
+        # A server with short limits hangs up on a quiet connection: never send into one that it may be closing.
+        self.http = httpx.Client(base_url=self.url, timeout=60, limits=httpx.Limits(keepalive_expiry=0.5))
 
     def _read(self) -> None:
         assert self.process.stderr is not None
