@@ -191,9 +191,9 @@ class Remover:
                 part = looks[start : start + BATCH]
                 crops, valid = _cut(photo, part)
                 coverage = self._hole_finder(crops)
-                for look, soft, inside in zip(part, coverage, valid, strict=True):
+                for look, soft, crop, inside in zip(part, coverage, crops, valid, strict=True):
                     if look.own_hole is None:
-                        look.found = judge(soft, inside, self._config)
+                        look.found = judge(soft, crop, inside, self._config)
                         continue
                     drawn = coverage_from_photo(look.own_hole, look.matrix)
                     hole_of_face = drawn > 0

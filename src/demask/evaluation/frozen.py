@@ -12,6 +12,7 @@ found   our restorer in the hole that was found: what a user gets, the headline
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from demask.evaluation.metrics.pixels import hole_iou
 from demask.evaluation.metrics.suite import Suite
 from demask.evaluation.traits import Skin, Turn, head_turn, skin_tone
 from demask.faces.alignment import FRAME_POINTS
-from demask.faces.hole import HoleConfig
+from demask.faces.hole import HoleConfig, judge
 from demask.photo.composite import composite
 from demask.remover import Remover
 from demask.restorers.classical import telea
@@ -47,8 +48,7 @@ class Row:
         turn: Whether the head is turned, see `traits.head_turn`.
         skin: How light the skin is in the picture, see `traits.skin_tone`.
         restored: Whether the remover took the face for covered and restored it.
-        hole_iou: Overlap of the hole network's answer (coverage above the threshold, not widened)
-            with the true hole; NaN for portraits.
+        hole_iou: Overlap of the hole that was found, not widened, with the true hole; NaN for portraits.
         hole_reached: Share of the true hole that lies in the hole that was filled.
         figures: For each of `SYSTEMS`, the figures of `metrics.suite`.
     """
@@ -119,7 +119,7 @@ class Bench:
         reached = float(answers.used_hole[true_hole].mean()) if true_hole.any() else float("nan")
         overlap = float("nan")
         if picture.slice != PORTRAIT and self._coverage is not None:
-            overlap = hole_iou(self._coverage[0] > self._config.threshold, picture.hole, picture.valid)
+            overlap = found_overlap(self._coverage[0], picture, self._config)
         row = Row(
             slice=picture.slice,
             face_id=picture.face_id,
@@ -159,6 +159,19 @@ class Bench:
         """Keep the coverage that the remover saw, so that it need not be computed twice."""
         self._coverage = self._hole_finder(crops)
         return self._coverage
+
+
+def found_overlap(coverage: Alpha, picture: FrozenPicture, config: HoleConfig) -> float:
+    """Intersection over union of the true hole and the one found, before that is widened.
+
+    Args:
+        coverage: The hole network's answer for the picture, float32 [256, 256] in [0, 1].
+        picture: An aligned crop of a frozen set.
+        config: Thresholds.
+    """
+    exact = dataclasses.replace(config, widen_px=0)
+    found = judge(coverage, picture.masked, picture.valid, exact)
+    return hole_iou(found.hole, picture.hole, picture.valid)
 
 
 def measure(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from demask.errors import ConfigError
 from demask.faces.alignment import FRAME_PX, require_crops
+from demask.faces.colours import by_colour
 from demask.types import Alpha, Hole, ImageU8
 from demask.weights.sessions import Session, open_session, require_contract
 
@@ -81,6 +82,7 @@ class HoleConfig:
         max_island_px: Uncovered islands inside the covering up to this area are filled, and larger ones
             that lie on the lower face: prints, windows.
         widen_px: The hole is made this much wider, so that no edge of the covering stays.
+        colour_weight: How much the photograph's own colours count besides the network; see `by_colour`.
     """
 
     threshold: float = 0.35
@@ -89,6 +91,7 @@ class HoleConfig:
     reach_px: int = 6
     max_island_px: int = 300
     widen_px: int = 2
+    colour_weight: float = 0.6
 
     def __post_init__(self) -> None:
         for name in ("threshold", "min_lower_face", "min_mouth"):
@@ -97,6 +100,8 @@ class HoleConfig:
         for name in ("reach_px", "max_island_px", "widen_px"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        if not 0 <= self.colour_weight <= 1:
+            raise ConfigError(f"colour_weight is {self.colour_weight}; it must lie in [0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -129,26 +134,33 @@ MOUTH: Hole = _polygon((97, 164), (159, 164), (159, 190), (97, 190))
 """The mouth of the canonical frame."""
 
 
-def judge(coverage: Alpha, valid: Hole, config: HoleConfig | None = None) -> FoundHole:
+def judge(coverage: Alpha, crop: ImageU8, valid: Hole, config: HoleConfig | None = None) -> FoundHole:
     """Decide whether a face is covered, and by which part of the coverage.
+
+    The network's coverage alone decides whether; where the covering ends, the crop's colours help to tell.
 
     Args:
         coverage: The hole network's answer for one crop, float32 [256, 256] in [0, 1].
+        crop: That crop, uint8 RGB [256, 256, 3].
         valid: Where the photo was, bool [256, 256]; other pixels count for nothing.
         config: Thresholds.
     """
     config = config or HoleConfig()
     binary = (coverage > config.threshold) & valid
     covering = _covering(binary, config)
-    region, mouth = LOWER_FACE & valid, MOUTH & valid
-    covered = _share(covering, region) >= config.min_lower_face and _share(covering, mouth) >= config.min_mouth
-    if not covered:
+    region = LOWER_FACE & valid
+    if not _is_covered(covering, valid, config):
         bare_confidence = 1.0 - float(coverage[region].mean()) if region.any() else 0.0
         nothing = np.zeros_like(binary)
         return FoundHole(
             hole=nothing, coverage=nothing.astype(np.float32), covered=False, confidence=bare_confidence
         )
     confidence = float(coverage[covering & region].mean())
+    corrected = by_colour(coverage, crop, valid, weight=config.colour_weight)
+    corrected_binary = (corrected > config.threshold) & valid
+    corrected_covering = _covering(corrected_binary, config)
+    if _is_covered(corrected_covering, valid, config):  # Else the colours mislead.
+        coverage, binary, covering = corrected, corrected_binary, corrected_covering
     # Keep the soft rim of the covering, drop that of everything else.
     near = _dilate(covering.astype(np.float32), 3) > 0
     # What is pasted ends at 0.5, wherever the threshold lies.
@@ -158,6 +170,11 @@ def judge(coverage: Alpha, valid: Hole, config: HoleConfig | None = None) -> Fou
     soft = _dilate(soft, config.widen_px)
     soft[~valid] = 0
     return FoundHole(hole=soft > 0.5, coverage=soft, covered=True, confidence=confidence)
+
+
+def _is_covered(covering: Hole, valid: Hole, config: HoleConfig) -> bool:
+    lower_face, mouth = _share(covering, LOWER_FACE & valid), _share(covering, MOUTH & valid)
+    return lower_face >= config.min_lower_face and mouth >= config.min_mouth
 
 
 def _covering(binary: Hole, config: HoleConfig) -> Hole:

@@ -77,7 +77,7 @@ def test_the_truth_scores_far_better_than_telea(
         assert row.figures["found"]["hole_psnr"] > row.figures["telea"]["hole_psnr"] + 3
         assert row.figures["oracle"]["lpips"] < row.figures["telea"]["lpips"] < row.figures["masked"]["lpips"]
         assert row.hole_reached > 0.99
-        assert np.isnan(row.hole_iou) if row.slice == "portrait" else row.hole_iou == 1
+        assert np.isnan(row.hole_iou) if row.slice == "portrait" else row.hole_iou > 0.999
 
 
 @pytest.mark.shared

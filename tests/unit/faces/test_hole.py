@@ -17,6 +17,7 @@ from demask.weights.sessions import open_session
 from tiny_networks import BLUE
 
 EVERYWHERE = np.ones((256, 256), bool)
+GREY = np.full((256, 256, 3), 128, np.uint8)
 
 
 def coverage_of(*boxes: tuple[int, int, int, int]) -> Alpha:
@@ -31,7 +32,7 @@ MASK = (75, 118, 181, 222)
 
 
 def look(*boxes: tuple[int, int, int, int], config: HoleConfig | None = None) -> FoundHole:
-    return judge(coverage_of(*boxes), EVERYWHERE, config)
+    return judge(coverage_of(*boxes), GREY, EVERYWHERE, config)
 
 
 def test_the_regions_lie_where_nose_and_mouth_are() -> None:
@@ -100,7 +101,7 @@ def test_prints_are_filled_but_the_loop_of_a_strap_is_not() -> None:
     coverage[170:195, 105:150] = 0  # A window over the mouth.
     ring = coverage_of((10, 110, 80, 180))
     ring[114:176, 14:76] = 0
-    found = judge(np.maximum(coverage, ring), EVERYWHERE, HoleConfig(widen_px=0))
+    found = judge(np.maximum(coverage, ring), GREY, EVERYWHERE, HoleConfig(widen_px=0))
     assert found.hole[150:160, 120:135].all()
     assert found.hole[170:195, 105:150].all()
     assert not found.hole[120:170, 20:70].any()
@@ -108,7 +109,7 @@ def test_prints_are_filled_but_the_loop_of_a_strap_is_not() -> None:
 
 def test_soft_edges_stay_soft() -> None:
     soft = cv2.GaussianBlur(coverage_of(MASK), (0, 0), 2)
-    found = judge(soft, EVERYWHERE)
+    found = judge(soft, GREY, EVERYWHERE)
     rim = (found.coverage > 0.05) & (found.coverage < 0.95)
     assert rim.sum() > 500
     assert np.array_equal(found.coverage > 0.5, found.hole)
@@ -116,7 +117,7 @@ def test_soft_edges_stay_soft() -> None:
 
 def test_what_is_pasted_ends_where_the_hole_does_at_any_threshold() -> None:
     soft = cv2.GaussianBlur(coverage_of(MASK), (0, 0), 3)
-    holes = [judge(soft, EVERYWHERE, HoleConfig(threshold=at, widen_px=0)) for at in (0.7, 0.5, 0.2)]
+    holes = [judge(soft, GREY, EVERYWHERE, HoleConfig(threshold=at, widen_px=0)) for at in (0.7, 0.5, 0.2)]
     for found in holes:
         assert np.array_equal(found.coverage > 0.5, found.hole)
     areas = [found.hole.sum() for found in holes]
@@ -127,22 +128,24 @@ def test_what_is_pasted_ends_where_the_hole_does_at_any_threshold() -> None:
 def test_what_the_photo_does_not_show_counts_for_nothing() -> None:
     valid = EVERYWHERE.copy()
     valid[:, :128] = False
-    found = judge(coverage_of(MASK), valid)
+    found = judge(coverage_of(MASK), GREY, valid)
     assert found.covered
     assert not found.hole[:, :128].any()
     nothing: Hole = np.zeros((256, 256), bool)
-    assert not judge(coverage_of(MASK), nothing).covered
+    assert not judge(coverage_of(MASK), GREY, nothing).covered
 
 
 def test_confidence_follows_the_coverage() -> None:
-    sure, unsure = judge(coverage_of(MASK), EVERYWHERE), judge(0.6 * coverage_of(MASK), EVERYWHERE)
+    sure, unsure = judge(coverage_of(MASK), GREY, EVERYWHERE), judge(0.6 * coverage_of(MASK), GREY, EVERYWHERE)
     assert sure.confidence > 0.95
     assert unsure.covered
     assert unsure.confidence == pytest.approx(0.6, abs=0.01)
-    assert judge(0.3 * coverage_of(MASK), EVERYWHERE).confidence == pytest.approx(0.7, abs=0.06)
+    assert judge(0.3 * coverage_of(MASK), GREY, EVERYWHERE).confidence == pytest.approx(0.7, abs=0.06)
 
 
-@pytest.mark.parametrize("setting", [{"threshold": 1.0}, {"min_mouth": 0.0}, {"widen_px": -1}])
+@pytest.mark.parametrize(
+    "setting", [{"threshold": 1.0}, {"min_mouth": 0.0}, {"widen_px": -1}, {"colour_weight": 1.5}]
+)
 def test_settings_are_checked(setting: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(setting))):
         HoleConfig(**setting)  # type: ignore[arg-type]

@@ -12,8 +12,8 @@ import numpy as np
 from demask.dataset.frozen_set import PORTRAIT, FrozenPicture
 from demask.errors import InputError
 from demask.evaluation.benchmark.plan import HoleSetting
+from demask.evaluation.frozen import found_overlap
 from demask.evaluation.metrics.landmarks import LandmarkError
-from demask.evaluation.metrics.pixels import hole_iou
 from demask.evaluation.metrics.suite import Suite, opened
 from demask.evaluation.traits import head_turn, skin_tone
 from demask.faces.alignment import FRAME_POINTS, crop_to_frame, scale_of, to_frame
@@ -39,7 +39,7 @@ class Answer:
     Attributes:
         picture: uint8 RGB [H, W, 3].
         restored: Whether a hole was found (or given) and filled.
-        hole_iou: Overlap of the hole network's answer with the true hole; NaN where it was not asked.
+        hole_iou: Overlap of the hole found, not widened, with the true hole; NaN where none was looked for.
         hole_reached: Share of the true hole that was filled.
     """
 
@@ -91,7 +91,7 @@ class Way:
         found = (self._portraits() if portrait else self._aligned)(masked)
         overlap = nan
         if not portrait and self._coverage is not None:
-            overlap = hole_iou(self._coverage[0] > self._config.threshold, hole, picture.valid)
+            overlap = found_overlap(self._coverage[0], picture, self._config)
         used = np.zeros_like(hole) if found.hole is None else found.hole
         return Answer(
             picture=found.photo,

@@ -21,7 +21,7 @@ from demask.weights import registry
 HoleSetting = Literal["oracle", "found", "whole"]
 HOLE_SETTINGS: tuple[HoleSetting, ...] = get_args(HoleSetting)
 
-MEASURE_VERSION = 1
+MEASURE_VERSION = 2
 """Goes up whenever the same answer of a restorer is measured otherwise; older results are then not taken."""
 
 MEASURED_BY = ("finder", "hole", "landmarks", "lpips_squeeze", "mobileface")
