@@ -22,6 +22,7 @@ from demask.coverings.distractors import add_distractor
 from demask.coverings.head import head_frame
 from demask.coverings.headwear import wear
 from demask.coverings.turning import Turn
+from demask.coverings.wall import before_wall
 from demask.dataset.record import FaceRecord
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
@@ -63,6 +64,7 @@ class FacesConfig:
     pitch_deg: float = 9.0  # up or down by this.
     profile_share: float = 0.0  # Share of heads turned already that are turned further, towards a profile.
     dress_share: float = 0.0  # Share of heads that get a hat, a hood, glasses.
+    wall_share: float = 0.0  # Share of heads put before a plain wall, mostly a white one.
     unusual_share: float = 0.0  # Share of coverings with straps and parts that no kind has.
     degrade_share: float = 0.4  # Share of faces blurred or compressed, as photographs from the web are.
     grey_share: float = 0.07
@@ -82,6 +84,7 @@ class FacesConfig:
             "turn_share",
             "profile_share",
             "dress_share",
+            "wall_share",
             "unusual_share",
             "degrade_share",
             "grey_share",
@@ -138,6 +141,8 @@ class CoveredFaces(Dataset[Item]):
         elif config.turn_share and rng.random() < config.turn_share:
             yaw = rng.normal(0, config.yaw_deg)
             face, valid, landmarks = _turned(record, yaw, rng.normal(0, config.pitch_deg))
+        if config.wall_share and rng.random() < config.wall_share:
+            face = before_wall(face, valid, landmarks, rng)
         if config.dress_share and rng.random() < config.dress_share:
             face = wear(face, landmarks, rng)
         face, valid, landmarks = _jitter(face, valid, landmarks, rng, config)

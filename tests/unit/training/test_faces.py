@@ -97,6 +97,23 @@ def test_turned_and_dressed_faces_stay_aligned_and_seeded(shards: Path) -> None:
         assert turned[number]["valid"].mean() > 0.3
 
 
+def test_heads_before_a_wall_keep_their_faces(shards: Path) -> None:
+    config = FacesConfig(
+        data=shards, bare_share=0.0, shift_px=0, rotation_deg=0, scale=0, degrade_share=0, light=False,
+        grey_share=0, flip_share=0.0, widen_px=(0, 0),
+    )  # fmt: skip
+    plain, walled = (
+        CoveredFaces(dataclasses.replace(config, wall_share=share), split="train") for share in (0.0, 1.0)
+    )
+    for number in range(4):
+        before, after = plain[number], walled[number]
+        assert np.array_equal(before["valid"], after["valid"])
+        x, y = before["landmarks"][:, :2].mean(axis=0).astype(int)
+        middle = np.s_[y - 10 : y + 10, x - 10 : x + 10]
+        assert np.abs(after["face"][middle].astype(int) - before["face"][middle]).max() <= 3
+        assert np.array_equal(after["face"], walled[number]["face"])
+
+
 def test_turned_heads_are_turned_further_the_same_way(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     landmarks = FaceShards(shards, split="train")[0].landmarks
     for yaw_deg in (-40, -20, 20, 40):
