@@ -52,7 +52,7 @@ def hole(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
 
 
 def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
-    """The restorer: about four hours on two cores."""
+    """The restorer: almost six hours on two cores."""
     body = UNetConfig(widths=(32, 64, 160, 384), mixer_blocks=5, num_heads=6)
     faces = FacesConfig(
         data=data, textures=backgrounds, turn_share=0.3, yaw_deg=25.0, profile_share=0.2, dress_share=0.08,
@@ -65,7 +65,7 @@ def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
         lpips_linear=_if_here("lpips_squeeze_linear"),
         perceptual_weight=2.0,
     )
-    return Recipe(task=task, trainer=TrainerConfig(run=run, steps=7600, decay_from=0.6, validate_every=400))
+    return Recipe(task=task, trainer=TrainerConfig(run=run, steps=10_800, decay_from=0.6, validate_every=400))
 
 
 def landmarks(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
