@@ -95,6 +95,16 @@ def networks() -> dict[str, str | None]:
     }
 
 
+def settings() -> dict[str, Any]:
+    """How holes are judged and faces pasted, as it is set here."""
+    import dataclasses
+
+    from demask.faces.hole import HoleConfig
+    from demask.photo.paste import PasteConfig
+
+    return {"hole": dataclasses.asdict(HoleConfig()), "paste": dataclasses.asdict(PasteConfig())}
+
+
 def write_report(out: Path, results: dict[str, Any], *, table: str = "") -> None:
     """Write `out` as JSON and, if there is a table, the same name as Markdown; print the table.
 
@@ -106,6 +116,7 @@ def write_report(out: Path, results: dict[str, Any], *, table: str = "") -> None
         "command": shlex.join(["python", script.as_posix(), *arguments]),
         "commit": commit(),
         "networks_sha256": networks(),
+        "settings": settings(),
         "machine": machine(),
         **results,
     }

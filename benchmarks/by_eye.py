@@ -5,13 +5,15 @@ python benchmarks/by_eye.py --out docs/measured/by_eye.json
 
 `--verdicts` is a CSV of `file,verdict,flaws`, filled in by whoever looked at every pair of the sheet. Verdicts:
 `convincing` at arm's length, `flawed` (a visible flaw, still a face), `broken`, `untouched` (nothing restored).
-Flaws are words, separated by `;`. The first line, `# looked at: FINDER HOLE RESTORER`, holds the networks
-that were looked at; verdicts on other networks than those of the report are refused.
+Flaws are words, separated by `;`. The first line, `# looked at: FINDER HOLE RESTORER SETTINGS`, holds digests
+of the networks and of the settings of hole and paste that were looked at; verdicts on others than those of the
+report are refused.
 """
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -32,9 +34,10 @@ def main() -> None:
     arguments = parser.parse_args()
     report = json.loads(arguments.photos.read_text(encoding="utf-8"))
     head, *lines = arguments.verdicts.read_text(encoding="utf-8").splitlines()
-    networks = " ".join(str(sha256) for sha256 in report["networks_sha256"].values())
-    if head != f"# looked at: {networks}":
-        raise SystemExit(f"{arguments.verdicts} says {head!r}, the sheet was made with {networks}; look again")
+    settings = hashlib.sha256(json.dumps(report["settings"], sort_keys=True).encode()).hexdigest()[:16]
+    made_with = " ".join([*map(str, report["networks_sha256"].values()), settings])
+    if head != f"# looked at: {made_with}":
+        raise SystemExit(f"{arguments.verdicts} says {head!r}, the sheet was made with {made_with}; look again")
     rows = {row["file"]: row for row in csv.DictReader(lines)}
     missing, unknown = set(report["on_sheet"]) - set(rows), set(rows) - set(report["on_sheet"])
     if missing or unknown:
@@ -52,7 +55,7 @@ def main() -> None:
         "untouched": len(rows) - len(touched),
         "shares_of_restored": shares,
         "flaws": dict(flaws.most_common()),
-        "looked_at": report["networks_sha256"],
+        "looked_at": {**report["networks_sha256"], "settings": settings},
     }
     _common.write_report(arguments.out, results, table=_table(results))
 

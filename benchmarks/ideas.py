@@ -64,7 +64,7 @@ class Idea:
         true = (coverage > 0.5) & valid
         hole, coverage = true, true.astype(np.float32)
         if not self.oracle:
-            found = judge(self.find(crop[None])[0], valid, self.hole)
+            found = judge(self.find(crop[None])[0], crop, valid, self.hole)
             hole, coverage = found.hole, found.coverage
         if not hole.any():
             return picture.masked, 1.0, 0.0
@@ -141,6 +141,9 @@ def _ideas(find: HoleFinder, alone: HoleFinder, restorer: Restorer) -> dict[str,
             hole=HoleConfig(threshold=0.5, widen_px=3),
             paste=PasteConfig(feather_px=2.0),
         ),
+        "the photograph's colours count for nothing": found(HoleConfig(colour_weight=0)),
+        "the photograph's colours count half as much": found(HoleConfig(colour_weight=0.3)),
+        "the photograph's colours count in full": found(HoleConfig(colour_weight=1)),
         "coverage not averaged with the mirrored crop's": Idea(find=alone, fill=restorer),
         "both crops' coverage counts the same": Idea(find=evenly, fill=restorer),
         "face averaged with the mirrored crop's": Idea(find=find, fill=mirrored_fill),
