@@ -25,6 +25,7 @@ from demask.training.allocator import keep_freed_memory
 from demask.training.average import Average
 from demask.training.losses import weighted_total
 from demask.training.sink import Sink
+from demask.training.start import begin_with
 from demask.training.task import Batch, Share, Task, stop_if_not_finite
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class TrainerConfig:
     """How long, how often, how fast, on what."""
 
     run: Path  # Folder of this run; the same folder resumes.
+    start_from: Path | None = None  # An exported network whose weights a new run begins with.
     steps: int = 4000
     max_minutes: float = math.inf  # Stop (and save) after this long, finished or not.
     warmup_steps: int = 100
@@ -82,7 +84,7 @@ class Trainer:
 
     Raises:
         ConfigError: A device that is not there, or a batch that cannot be shared out evenly.
-        TrainingError: The folder holds another run.
+        TrainingError: The folder holds another run, or `start_from` another network.
     """
 
     def __init__(
@@ -95,12 +97,15 @@ class Trainer:
     ) -> None:
         self.task, self.config = task, config
         self.settings = settings or {}
+        resumes = (config.run / checkpoint_name).exists()
+        if config.start_from and not resumes:
+            begin_with(task.network, config.start_from, export=task.export)
         self.average = Average(task.network, decay=config.ema_decay)
         self.peak_rates = {name: [g["lr"] for g in opt.param_groups] for name, opt in task.optimizers.items()}
         self.num_steps = 0
         self.best_score = -math.inf
         self._trusted: set[str] = set()  # Networks whose compiled gradients were found right.
-        if (config.run / checkpoint_name).exists():
+        if resumes:
             self._resume(config.run / checkpoint_name)
 
     @property

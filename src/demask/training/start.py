@@ -1,0 +1,107 @@
+"""Weights to begin a run with: those of a network that was exported before, such as the shipped ones."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnx.numpy_helper
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from demask.errors import TrainingError
+
+log = logging.getLogger(__name__)
+
+Array = npt.NDArray[np.float32]
+
+_MOST_FRESH = 0.05  # Of a network's weights, what an .onnx file may lack: heads that only training needs.
+
+
+def begin_with(network: nn.Module, path: Path, *, export: Callable[[nn.Module, Path], None]) -> None:
+    """Give a network the weights of a file.
+
+    An .onnx file holds what an exporter made of the weights: some renamed, some transposed. So the network is
+    exported with marked weights, and where the marks come out the file's values are read.
+
+    Args:
+        network: Changed in place. What an .onnx file does not hold, as only training needs it, stays fresh.
+        path: An .onnx or .safetensors file of `demask export`, of the same architecture.
+        export: Writes a network of this kind as .onnx.
+
+    Raises:
+        TrainingError: The file cannot be read, or is of another architecture.
+    """
+    if path.suffix not in (".onnx", ".safetensors"):
+        raise TrainingError(f"{path} is neither .onnx nor .safetensors; name a file of `demask export`")
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else _from_onnx(network, path, export)
+        fresh = network.load_state_dict(state, strict=path.suffix == ".safetensors").missing_keys
+    except (OSError, SafetensorError, ValueError, RuntimeError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise TrainingError(
+            f"cannot begin with {path}: {reason}; it must be an export of a network with the same settings"
+        ) from error
+    log.info("began with the weights of %s; fresh: %s", path, ", ".join(fresh) or "none")
+
+
+def _from_onnx(network: nn.Module, path: Path, export: Callable[[nn.Module, Path], None]) -> dict[str, Tensor]:
+    """The file's weights by the network's own names."""
+    theirs = _initializers(path)
+    marked = _marked(network)
+    with tempfile.TemporaryDirectory() as folder:
+        export(copy.deepcopy(marked), Path(folder) / "marked.onnx")
+        places = _initializers(Path(folder) / "marked.onnx")
+    state = {}
+    for name, mark in marked.named_parameters():
+        values = mark.detach().numpy()
+        for place, found in places.items():
+            if found.size != values.size:
+                continue
+            turned = not np.array_equal(found.ravel(), values.ravel())
+            if turned and not (values.ndim == 2 and np.array_equal(found, values.T)):
+                continue
+            if place not in theirs or theirs[place].shape != found.shape:
+                raise ValueError(f"it holds no {name} of shape {list(values.shape)}")
+            read = theirs[place].T if turned else theirs[place]
+            state[name] = torch.from_numpy(read.reshape(values.shape).copy())
+            break
+    sizes = {name: weight.numel() for name, weight in network.named_parameters()}
+    missing = 1 - sum(sizes[name] for name in state) / sum(sizes.values())
+    if missing > _MOST_FRESH:
+        raise ValueError(
+            f"{missing:.0%} of the weights were merged into others in it (take a .safetensors file)"
+        )
+    return state
+
+
+def _marked(network: nn.Module) -> nn.Module:
+    """A copy in which no two weights are alike, each a float16 already, so that an export keeps it as it is."""
+    marked = copy.deepcopy(network).cpu().float()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in marked.parameters():
+            noise = 0.02 * torch.randn(weight.shape, generator=generator)
+            weight.copy_((weight + noise).half().float())
+    return marked
+
+
+def _initializers(path: Path) -> dict[str, Array]:
+    """Every floating-point constant of an .onnx file, by its name before it was halved."""
+    try:
+        model = onnx.load(str(path))
+    except Exception as error:  # Protobuf raises its own kinds.
+        raise ValueError("it is no ONNX file") from error
+    return {
+        tensor.name.removesuffix(".half"): onnx.numpy_helper.to_array(tensor).astype(np.float32)
+        for tensor in model.graph.initializer
+        if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
+    }

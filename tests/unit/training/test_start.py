@@ -1,0 +1,139 @@
+from pathlib import Path
+
+import onnxruntime
+import pytest
+import torch
+from torch import nn
+
+from demask.errors import TrainingError
+from demask.training import export
+from demask.training.faces import FacesConfig
+from demask.training.finder_export import export_finder
+from demask.training.hole_task import HoleTask, HoleTaskConfig
+from demask.training.models.finder import FinderNetConfig
+from demask.training.models.hole import HoleConfig
+from demask.training.models.restorer import RestorerConfig
+from demask.training.models.unet import UNetConfig
+from demask.training.sharing import save_weights
+from demask.training.start import begin_with
+from demask.training.trainer import Trainer, TrainerConfig
+from demask.weights.registry import find
+
+TINY = UNetConfig(widths=(8, 8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2)
+
+
+def trained(network: nn.Module, *, seed: int) -> nn.Module:
+    """Weights that no initialisation makes, exact in float16."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(0.05 * torch.randn(weight.shape, generator=generator))
+            weight.copy_(weight.half().float())
+    return network
+
+
+def a_restorer(seed: int, body: UNetConfig = TINY) -> nn.Module:
+    return trained(RestorerConfig(body=body).build(), seed=seed)
+
+
+def test_an_onnx_file_gives_back_every_weight_that_it_holds(tmp_path: Path) -> None:
+    old, new = a_restorer(1), a_restorer(2)
+    fresh_head = new.coarse_head.weight.clone()
+    export.restorer(old, tmp_path / "old.onnx")
+    begin_with(new, tmp_path / "old.onnx", export=export.restorer)
+    for name, weight in new.named_parameters():
+        if not name.startswith("coarse_head"):
+            assert torch.equal(weight, dict(old.named_parameters())[name]), name
+    assert torch.equal(new.coarse_head.weight, fresh_head)  # For training only: no export holds it.
+
+
+def test_safetensors_give_back_all(tmp_path: Path) -> None:
+    old, new = a_restorer(1), a_restorer(2)
+    save_weights(old, tmp_path / "old.safetensors", about={})
+    begin_with(new, tmp_path / "old.safetensors", export=export.restorer)
+    assert all(torch.equal(old.state_dict()[name], value) for name, value in new.state_dict().items())
+
+
+def test_the_shipped_segmenter_can_be_trained_on(tmp_path: Path) -> None:
+    network = HoleTaskConfig(faces=FacesConfig(data=tmp_path)).model.build()
+    begin_with(network, find("hole"), export=export.hole)
+    export.hole(network, tmp_path / "again.onnx")
+    crop = torch.randint(0, 256, (1, 256, 256, 3), dtype=torch.uint8).numpy()
+    answers = [
+        onnxruntime.InferenceSession(str(path)).run(None, {"crop": crop})[0]
+        for path in (find("hole"), tmp_path / "again.onnx")
+    ]
+    assert (answers[0] == answers[1]).all()
+
+
+def other_widths(folder: Path) -> Path:
+    wider = UNetConfig(
+        widths=(8, 16, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2
+    )
+    export.restorer(a_restorer(1, wider), folder / "wider.onnx")
+    return folder / "wider.onnx"
+
+
+def other_names(folder: Path) -> Path:
+    save_weights(nn.Linear(2, 2), folder / "linear.safetensors", about={})
+    return folder / "linear.safetensors"
+
+
+def rubbish(folder: Path) -> Path:
+    (folder / "rubbish.onnx").write_bytes(b"no network" * 99)
+    return folder / "rubbish.onnx"
+
+
+def a_checkpoint(folder: Path) -> Path:
+    torch.save({}, folder / "last.pt")
+    return folder / "last.pt"
+
+
+def test_merged_weights_are_told(tmp_path: Path) -> None:
+    # The exporter merges the finder's batch norms into its convolutions.
+    with pytest.raises(TrainingError, match=r"9\d% of the weights were merged .*take a \.safetensors file"):
+        begin_with(FinderNetConfig().build().eval(), find("finder"), export=export_finder)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (other_widths, "it holds no .* of shape"),
+        (other_names, "same settings"),
+        (rubbish, "no ONNX file"),
+        (a_checkpoint, "neither .onnx nor .safetensors"),
+        (lambda folder: folder / "nowhere.onnx", "nowhere.onnx"),
+        (lambda folder: folder / "nowhere.safetensors", "nowhere.safetensors"),
+    ],
+)
+def test_other_files_are_refused_and_change_nothing(tmp_path: Path, make, words: str) -> None:
+    network = a_restorer(2)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(TrainingError, match=words):
+        begin_with(network, make(tmp_path), export=export.restorer)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_a_run_begins_with_them_and_goes_on_without_the_file(shards: Path, tmp_path: Path) -> None:
+    def task() -> HoleTask:
+        faces = FacesConfig(data=shards, widen_px=(0, 0), workers=0)
+        config = HoleTaskConfig(faces=faces, model=HoleConfig(body=TINY), batch_size=2, validation_faces=4)
+        return HoleTask(config)
+
+    old = trained(HoleConfig(body=TINY).build(), seed=1)
+    path = tmp_path / "old.onnx"
+    export.hole(old, path)
+    settings = TrainerConfig(run=tmp_path / "run", steps=1, start_from=path, validate_every=9)
+    trainer = Trainer(task(), settings)
+    assert all(
+        torch.equal(a, b) for a, b in zip(trainer.task.network.parameters(), old.parameters(), strict=True)
+    )
+    assert all(
+        torch.equal(a, b) for a, b in zip(trainer.average.network.parameters(), old.parameters(), strict=True)
+    )
+    trainer.fit()
+    path.unlink()
+    again = Trainer(task(), settings)
+    assert again.num_steps == 1
+    with pytest.raises(TrainingError, match="cannot begin with"):
+        Trainer(task(), TrainerConfig(run=tmp_path / "other", start_from=path))
