@@ -83,7 +83,7 @@ def _read(folder: Path, *, changes: Sequence[int]) -> dict[str, Any]:
 
 def _per_doubling(pictures: Sequence[float], values: Sequence[float]) -> float | None:
     """Change of a figure when the pictures double, from a straight line over the later half of them."""
-    later = [(np.log2(seen), value) for seen, value in zip(pictures, values, strict=True)]
+    later = [(np.log2(seen), value) for seen, value in zip(pictures, values, strict=True) if seen]
     later = [pair for pair in later if pair[0] >= later[-1][0] - 1]
     if len(later) < 3:
         return None
@@ -98,6 +98,9 @@ def _draw(runs: dict[str, Any], path: Path) -> None:
     )
     for place, (name, run) in zip(axes[0], runs.items(), strict=True):
         rows = run["validations"]
+        if rows[0]["step"] == 0:  # The weights that it began with.
+            place.axhline(rows[0][run["figure"]], linestyle=":", color="tab:grey")
+            rows = rows[1:]
         bounds = [0, *run["changed_at_steps"], run["steps_planned"] + 1]
         for first, end in itertools.pairwise(bounds):
             part = [row for row in rows if first <= row["step"] < end]

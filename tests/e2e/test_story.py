@@ -73,6 +73,26 @@ def test_train_resume_export_remove(demask, shards: Path, tiny_weights: Path, tm
     assert done.returncode == 1
     assert b"--overwrite" in done.stderr
 
+    # Train it on in another run, and blend what comes out with what it began with.
+    on = ("--run", "on", "--set", "trainer.start_from=restorer.safetensors", "--set", "learning_rate=1e-2")
+    done = demask("train", "restorer", "--data", shards, *on, *TINY_BODY, *SHORT, *alone)
+    assert done.returncode == 0, done.stderr.decode()
+    blend = ("--blend-with", "restorer.safetensors", "--blend", "0.25", "--card")
+    done = demask("export", "on", "-o", "on.safetensors", *blend)
+    assert done.returncode == 0, done.stderr.decode()
+    new, between = (
+        checkpoint.load(tmp_path / "on" / "last.pt")["average"],
+        load_file(tmp_path / "on.safetensors"),
+    )
+    assert any(not torch.equal(new[name], value) for name, value in state.items())
+    for name, value in between.items():
+        torch.testing.assert_close(value, 0.75 * new[name] + 0.25 * state[name])
+    assert "blended with `restorer.safetensors`, which counts 25%" in (tmp_path / "on.md").read_text()
+    done = demask("export", "on", "-o", "nothing.onnx", "--blend-with", "nowhere.onnx")
+    assert done.returncode == 1
+    assert b"nowhere.onnx" in done.stderr
+    assert not (tmp_path / "nothing.onnx").exists()
+
     # Two steps teach no one what a covering is, so the hole is given; the trained restorer fills it.
     photo = make_photo()
     Image.fromarray(photo).save(tmp_path / "photo.png")

@@ -24,6 +24,17 @@ def export(
     checkpoint: Annotated[
         str, typer.Option("--checkpoint", help="Which of the run's checkpoints: last.pt or best.pt.")
     ] = "last.pt",
+    blend_with: Annotated[
+        Path | None,
+        typer.Option(
+            "--blend-with",
+            metavar="FILE",
+            help="Mix in the weights of another export of this network, such as the one the run began with.",
+        ),
+    ] = None,
+    blend: Annotated[
+        float, typer.Option("--blend", metavar="SHARE", help="How much FILE's weights count, 0 to 1.")
+    ] = 0.5,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
     debug: o.Debug = False,
@@ -56,7 +67,13 @@ def export(
         raise OutputError(f"cannot write {target}: there is no folder {target.parent}; make it first")
     if not (run / checkpoint).is_file():
         raise TrainingError(f"{run} has no checkpoint {checkpoint}; train first, or name another")
-    export_run(recipe, target, checkpoint_name=checkpoint, card=beside)
+    export_run(
+        recipe,
+        target,
+        checkpoint_name=checkpoint,
+        card=beside,
+        blend=(blend_with, blend) if blend_with else None,
+    )
     if target.parent.resolve() == registry.SHIPPED_FOLDER.resolve():
         registry.record_shipped(target)
     if not quiet:

@@ -22,6 +22,7 @@ from demask.training.models.unet import UNetConfig
 from demask.training.pix2pix_task import Pix2pixConfig, Pix2pixTask
 from demask.training.restorer_task import RestorerTask, RestorerTaskConfig
 from demask.training.sharing import model_card, save_weights
+from demask.training.start import blend_with
 from demask.training.task import Task
 from demask.training.trainer import Progress, Trainer, TrainerConfig, seed_of
 from demask.weights import registry
@@ -197,7 +198,12 @@ def rehearsal(recipe: Recipe) -> dict[str, Any]:
 
 
 def export_run(
-    recipe: Recipe, path: Path, *, checkpoint_name: str = "last.pt", card: Path | None = None
+    recipe: Recipe,
+    path: Path,
+    *,
+    checkpoint_name: str = "last.pt",
+    card: Path | None = None,
+    blend: tuple[Path, float] | None = None,
 ) -> None:
     """Export the averaged weights of a run.
 
@@ -206,8 +212,10 @@ def export_run(
         path: An .onnx file, checked against torch, or a .safetensors file.
         checkpoint_name: Which of the run's checkpoints.
         card: Where a model card goes; None writes none.
+        blend: An exported network of the same kind and the share of its weights; see `start.blend_with`.
 
     Raises:
+        ConfigError: The share is none.
         OutputError: A file cannot be written.
         TrainingError: No checkpoint, one of another architecture, or an export that differs from torch.
     """
@@ -216,6 +224,8 @@ def export_run(
         task, recipe.trainer, settings=dataclasses.asdict(recipe.task), checkpoint_name=checkpoint_name
     )
     network = trainer.average.network
+    if blend:
+        blend_with(network, *blend, export=task.export)
     if path.suffix == ".safetensors":
         save_weights(network, path, about={"task": task.name, "steps": str(trainer.num_steps)})
     else:
@@ -223,6 +233,6 @@ def export_run(
     if card:
         text = model_card(
             task.name, recipe, run=recipe.trainer.run, num_steps=trainer.num_steps,
-            parameters=sum(p.numel() for p in network.parameters()),
+            parameters=sum(p.numel() for p in network.parameters()), blend=blend,
         )  # fmt: skip
         card.write_text(text, encoding="utf-8")

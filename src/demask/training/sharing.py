@@ -50,7 +50,15 @@ def save_weights(network: nn.Module, path: Path, *, about: dict[str, str]) -> No
         temporary.unlink(missing_ok=True)
 
 
-def model_card(name: str, recipe: Any, *, run: Path, num_steps: int, parameters: int) -> str:
+def model_card(
+    name: str,
+    recipe: Any,
+    *,
+    run: Path,
+    num_steps: int,
+    parameters: int,
+    blend: tuple[Path, float] | None = None,
+) -> str:
     """Describe a run: what it is, what it may not be used for, data, recipe, figures, limits; Markdown.
 
     Args:
@@ -59,6 +67,7 @@ def model_card(name: str, recipe: Any, *, run: Path, num_steps: int, parameters:
         run: The run's folder, whose `metrics.jsonl` holds the figures.
         num_steps: Steps that the weights have seen.
         parameters: How many numbers the network holds.
+        blend: The file whose weights were mixed in, and their share.
     """
     task, trainer = dataclasses.asdict(recipe.task), dataclasses.asdict(recipe.trainer)
     lines = [f"# Model card: {name}", "", f"A network of {parameters:,} parameters that {_WHAT[name]}.", ""]
@@ -77,6 +86,7 @@ def model_card(name: str, recipe: Any, *, run: Path, num_steps: int, parameters:
         "",
         f"{num_steps:,} of {trainer['steps']:,} steps of {recipe.task.batch_size} pictures, "
         f"{trainer['precision']}, averaged over steps with decay {trainer['ema_decay']:g}.",
+        *_blended(blend),
         "",
         "```json",
         json.dumps({"task": task, "trainer": trainer}, indent=2, default=_plain),
@@ -92,6 +102,13 @@ def model_card(name: str, recipe: Any, *, run: Path, num_steps: int, parameters:
         "and kinds of people rare in the data come out worse. Measure on your own pictures first.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _blended(blend: tuple[Path, float] | None) -> list[str]:
+    if blend is None:
+        return []
+    path, share = blend
+    return [f"Then blended with `{path.name}`, which counts {share:.0%}; the figures below are from before."]
 
 
 def _data(folder: Path) -> list[str]:

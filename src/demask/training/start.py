@@ -1,4 +1,4 @@
-"""Weights to begin a run with: those of a network that was exported before, such as the shipped ones."""
+"""Weights of a network that was exported before, such as the shipped ones: to begin with, or to blend with."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from demask.errors import TrainingError
+from demask.errors import ConfigError, TrainingError
 
 log = logging.getLogger(__name__)
 
@@ -48,9 +48,38 @@ def begin_with(network: nn.Module, path: Path, *, export: Callable[[nn.Module, P
     except (OSError, SafetensorError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
         raise TrainingError(
-            f"cannot begin with {path}: {reason}; it must be an export of a network with the same settings"
+            f"cannot take the weights of {path}: {reason}; "
+            "it must be an export of a network with the same settings"
         ) from error
-    log.info("began with the weights of %s; fresh: %s", path, ", ".join(fresh) or "none")
+    log.info("took the weights of %s; not in it: %s", path, ", ".join(fresh) or "none")
+
+
+def blend_with(
+    network: nn.Module, path: Path, share: float, *, export: Callable[[nn.Module, Path], None]
+) -> None:
+    """Move a network's weights part of the way towards those of a file.
+
+    Weights that were trained on from others and those others lie in one valley of the loss: between them it is
+    often lower than at either end (Wortsman et al. 2021, arXiv:2109.01903, section 3).
+
+    Args:
+        network: Changed in place; what the file does not hold stays as it is.
+        path: As for `begin_with`.
+        share: How much the file's weights count, 0 to 1.
+        export: As for `begin_with`.
+
+    Raises:
+        ConfigError: The share is none.
+        TrainingError: As `begin_with`.
+    """
+    if not 0 <= share <= 1:
+        raise ConfigError(f"the share of the blended weights is {share}; it must lie in [0, 1]")
+    other = copy.deepcopy(network)
+    begin_with(other, path, export=export)
+    with torch.no_grad():
+        for weight, theirs in zip(network.state_dict().values(), other.state_dict().values(), strict=True):
+            if weight.is_floating_point():
+                weight.lerp_(theirs, share)
 
 
 def _from_onnx(network: nn.Module, path: Path, export: Callable[[nn.Module, Path], None]) -> dict[str, Tensor]:

@@ -140,6 +140,9 @@ class Trainer:
         whole = True  # Whether every network is at the same step.
         batches = task.batches(start_step=self.num_steps, num_steps=config.steps, share=self.share)
         try:
+            if config.start_from and self.num_steps == 0:
+                with meter.resting():
+                    self._validate(sink)  # What there was to begin with.
             while self.num_steps < config.steps:
                 # One step: the same weights and the same number give the same result, whatever came before.
                 with meter.waiting():

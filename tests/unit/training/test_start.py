@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import onnxruntime
@@ -5,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from demask.errors import TrainingError
+from demask.errors import ConfigError, TrainingError
 from demask.training import export
 from demask.training.faces import FacesConfig
 from demask.training.finder_export import export_finder
@@ -15,7 +16,7 @@ from demask.training.models.hole import HoleConfig
 from demask.training.models.restorer import RestorerConfig
 from demask.training.models.unet import UNetConfig
 from demask.training.sharing import save_weights
-from demask.training.start import begin_with
+from demask.training.start import begin_with, blend_with
 from demask.training.trainer import Trainer, TrainerConfig
 from demask.weights.registry import find
 
@@ -33,6 +34,7 @@ def trained(network: nn.Module, *, seed: int) -> nn.Module:
 
 
 def a_restorer(seed: int, body: UNetConfig = TINY) -> nn.Module:
+    torch.manual_seed(seed)
     return trained(RestorerConfig(body=body).build(), seed=seed)
 
 
@@ -64,6 +66,18 @@ def test_the_shipped_segmenter_can_be_trained_on(tmp_path: Path) -> None:
         for path in (find("hole"), tmp_path / "again.onnx")
     ]
     assert (answers[0] == answers[1]).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_blending_goes_part_of_the_way(tmp_path: Path, share: float) -> None:
+    mine, theirs = a_restorer(1), a_restorer(2)
+    save_weights(theirs, tmp_path / "theirs.safetensors", about={})
+    blended = a_restorer(1)
+    blend_with(blended, tmp_path / "theirs.safetensors", share, export=export.restorer)
+    for a, b, c in zip(mine.parameters(), theirs.parameters(), blended.parameters(), strict=True):
+        torch.testing.assert_close(c, (1 - share) * a + share * b)
+    with pytest.raises(ConfigError, match=r"in \[0, 1\]"):
+        blend_with(blended, tmp_path / "theirs.safetensors", 1.5, export=export.restorer)
 
 
 def other_widths(folder: Path) -> Path:
@@ -132,8 +146,10 @@ def test_a_run_begins_with_them_and_goes_on_without_the_file(shards: Path, tmp_p
         torch.equal(a, b) for a, b in zip(trainer.average.network.parameters(), old.parameters(), strict=True)
     )
     trainer.fit()
+    judged = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in judged if line["group"] == "val"] == [0, 1]  # The first: as it was given.
     path.unlink()
     again = Trainer(task(), settings)
     assert again.num_steps == 1
-    with pytest.raises(TrainingError, match="cannot begin with"):
+    with pytest.raises(TrainingError, match="cannot take the weights of"):
         Trainer(task(), TrainerConfig(run=tmp_path / "other", start_from=path))
