@@ -125,6 +125,8 @@ def _tables(runs: dict[str, Any]) -> str:
             parts.append(
                 f"| {row['step']} | {row['pictures']:,} | {row['hours']:.2f} | " + " | ".join(cells) + " |"
             )
+        if run["validations"][0]["step"] == 0:
+            parts.append("\nStep 0, the dotted line: the weights that it began with.")
         slope = run["per_doubling"]
         if run["changed_at_steps"]:
             steps = ", ".join(f"{step:,}" for step in run["changed_at_steps"])
