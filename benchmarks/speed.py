@@ -220,7 +220,7 @@ def _faces_in(path: Path) -> int:
 
 def _wheel(folder: Path) -> Path:
     """Build the wheel as a release would."""
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
     subprocess.run([*command, "--wheel-dir", str(folder / "wheel"), str(_common.REPOSITORY)], check=True)
     return next((folder / "wheel").glob("*.whl"))
 
