@@ -127,6 +127,8 @@ def _initializers(path: Path) -> dict[str, Array]:
     """Every floating-point constant of an .onnx file, by its name before it was halved."""
     try:
         model = onnx.load(str(path))
+    except OSError:
+        raise
     except Exception as error:  # Protobuf raises its own kinds.
         raise ValueError("it is no ONNX file") from error
     return {

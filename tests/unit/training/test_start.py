@@ -116,8 +116,8 @@ def test_merged_weights_are_told(tmp_path: Path) -> None:
         (other_names, "same settings"),
         (rubbish, "no ONNX file"),
         (a_checkpoint, "neither .onnx nor .safetensors"),
-        (lambda folder: folder / "nowhere.onnx", "nowhere.onnx"),
-        (lambda folder: folder / "nowhere.safetensors", "nowhere.safetensors"),
+        (lambda folder: folder / "nowhere.onnx", "No such file"),
+        (lambda folder: folder / "nowhere.safetensors", "No such file"),
     ],
 )
 def test_other_files_are_refused_and_change_nothing(tmp_path: Path, make, words: str) -> None:
