@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ _NEXT = (
     "section.trial.open:not([data-position='{position}']), section.page button.main, "
     ".feedback button, .page.end, section:not([hidden])#withdrawn"
 )
+OPENING = threading.Lock()
+"""Held while a page is opened: people load a page again that does not come, scripted ones do not."""
+
 # The colour of each picture of the trial, also of those that are gone from sight.
 _COLOURS = """section => [...section.querySelectorAll("img")].map(image => {
   const canvas = document.createElement("canvas");
@@ -109,7 +113,9 @@ class ScriptedPerson:
     def _open(self, page: Page, link: str = "") -> Page:
         page.on("console", lambda message: self.complaints.append(message.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.goto(link or self.link)
+        with OPENING:
+            page.goto(link or self.link)
+            page.wait_for_selector(f"#agree, {_NEXT.format(position=-1)}")
         return page
 
     def _answer(self, page: Page, trial: ElementHandle) -> int:

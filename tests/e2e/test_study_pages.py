@@ -33,7 +33,7 @@ from served_study import ADMIN_KEY, ServedStudy, without_own_address
 
 pytest.importorskip("playwright")
 from playwright.sync_api import sync_playwright
-from scripted_person import CHROMIUM, CONDITIONS, ScriptedPerson, Seen, launch
+from scripted_person import CHROMIUM, CONDITIONS, OPENING, ScriptedPerson, Seen, launch
 
 if not CHROMIUM.exists():
     pytest.skip("Debian's chromium is not installed", allow_module_level=True)
@@ -180,8 +180,9 @@ def people(folder: Path) -> dict[str, ScriptedPerson]:
                     assert not task.done() or task.exception() is None, task.exception()
                 time.sleep(0.05)
             # Two people are answering at this very moment.
-            served.kill()
-            served.start()
+            with OPENING:
+                served.kill()
+                served.start()
             for task in running:
                 task.result()
             # In a thread: playwright allows one browser per thread, and other tests may hold one in this.
