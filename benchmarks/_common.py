@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+from demask.evaluation.benchmark.plan import hole_and_paste
 from demask.types import Face, ImageU8, Points
 from demask.weights import registry
 
@@ -95,16 +96,6 @@ def networks() -> dict[str, str | None]:
     }
 
 
-def settings() -> dict[str, Any]:
-    """How holes are judged and faces pasted, as it is set here."""
-    import dataclasses
-
-    from demask.faces.hole import HoleConfig
-    from demask.photo.paste import PasteConfig
-
-    return {"hole": dataclasses.asdict(HoleConfig()), "paste": dataclasses.asdict(PasteConfig())}
-
-
 def write_report(out: Path, results: dict[str, Any], *, table: str = "") -> None:
     """Write `out` as JSON and, if there is a table, the same name as Markdown; print the table.
 
@@ -116,7 +107,7 @@ def write_report(out: Path, results: dict[str, Any], *, table: str = "") -> None
         "command": shlex.join(["python", script.as_posix(), *arguments]),
         "commit": commit(),
         "networks_sha256": networks(),
-        "settings": settings(),
+        "settings": hole_and_paste(),
         "machine": machine(),
         **results,
     }

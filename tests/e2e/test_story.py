@@ -91,6 +91,9 @@ def test_train_resume_export_remove(demask, shards: Path, tiny_weights: Path, tm
     done = demask("export", "on", "-o", "nothing.onnx", "--blend-with", "nowhere.onnx")
     assert done.returncode == 1
     assert b"nowhere.onnx" in done.stderr
+    done = demask("export", "on", "-o", "nothing.onnx", "--blend", "0.25")
+    assert done.returncode != 0
+    assert b"--blend-with" in done.stderr
     assert not (tmp_path / "nothing.onnx").exists()
 
     # Two steps teach no one what a covering is, so the hole is given; the trained restorer fills it.

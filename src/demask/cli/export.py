@@ -33,8 +33,9 @@ def export(
         ),
     ] = None,
     blend: Annotated[
-        float, typer.Option("--blend", metavar="SHARE", help="How much FILE's weights count, 0 to 1.")
-    ] = 0.5,
+        float | None,
+        typer.Option("--blend", metavar="SHARE", help="How much FILE's weights count, 0 to 1. Default: 0.5."),
+    ] = None,
     overwrite: o.Overwrite = False,
     quiet: o.Quiet = False,
     debug: o.Debug = False,
@@ -55,6 +56,8 @@ def export(
     except ModuleNotFoundError as error:
         raise UsageError(f"exporting needs {error.name}; run: pip install 'demask[train]'") from error
 
+    if blend is not None and blend_with is None:
+        raise UsageError(f"--blend {blend:g} says how much, but not of what; name a file with --blend-with")
     name, recipe = saved_recipe(run)
     target = output or run / f"{name}.onnx"
     if target.suffix not in (".onnx", ".safetensors"):
@@ -72,7 +75,7 @@ def export(
         target,
         checkpoint_name=checkpoint,
         card=beside,
-        blend=(blend_with, blend) if blend_with else None,
+        blend=(blend_with, 0.5 if blend is None else blend) if blend_with else None,
     )
     if target.parent.resolve() == registry.SHIPPED_FOLDER.resolve():
         registry.record_shipped(target)

@@ -183,10 +183,14 @@ def measuring_settings() -> dict[str, Any]:
     return {
         "measure_version": MEASURE_VERSION,
         "weights": {name: None if path is None else file_sha256(path) for name, path in paths.items()},
-        "hole": asdict(HoleConfig()),
-        "paste": asdict(PasteConfig()),
+        **hole_and_paste(),
         "versions": versions(),
     }
+
+
+def hole_and_paste() -> dict[str, Any]:
+    """How holes are judged and faces pasted, as it is set here."""
+    return {"hole": asdict(HoleConfig()), "paste": asdict(PasteConfig())}
 
 
 def _drawn(indices: Sequence[int], rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> list[int]:
