@@ -23,8 +23,8 @@ from demask.dataset.frozen_set import PORTRAIT, load_frozen, read_info
 from demask.evaluation.bootstrap import mean_interval, paired_difference
 from demask.evaluation.metrics.landmarks import LandmarkError
 from demask.evaluation.metrics.suite import FIGURES, Suite
-from demask.faces.alignment import FRAME_POINTS
 from demask.faces.landmark_network import LandmarkFinder
+from demask.geometry import FRAME_POINTS
 from demask.remover import Remover
 from demask.restorers.registry import get_restorer
 from demask.types import Face, ImageU8

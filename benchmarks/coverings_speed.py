@@ -17,7 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from demask.coverings import KINDS, TRAINING_KINDS, draw, draw_hole, rng_for
+from demask.coverings import KINDS, TRAINING_KINDS, draw, draw_hole
+from demask.rng import rng_for
 
 ROOT = Path(__file__).resolve().parent.parent
 LIMIT_MS = 12.0

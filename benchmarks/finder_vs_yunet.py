@@ -24,11 +24,12 @@ import numpy as np
 
 import _common
 from _sheets import Sheet, around
-from demask.coverings import draw, rng_for
+from demask.coverings import draw
 from demask.coverings.catalogue import KINDS
 from demask.dataset.shards import FaceShards
 from demask.dataset.split import split_of
 from demask.faces.finder import Finder, FinderSettings
+from demask.rng import rng_for
 from demask.training.finder_faces import portrait_of
 from demask.types import Face, ImageU8
 from demask.weights.sessions import open_session

@@ -21,9 +21,9 @@ import _common
 from demask.dataset.frozen_set import PORTRAIT, FrozenPicture, load_frozen, read_info
 from demask.evaluation.bootstrap import mean_interval, paired_difference
 from demask.evaluation.metrics.suite import FIGURES, Suite
-from demask.faces.alignment import crop_to_frame, to_frame
 from demask.faces.hole import HoleConfig, HoleFinder, judge
 from demask.faces.reach import coverage_from_photo
+from demask.geometry import crop_to_frame, to_frame
 from demask.photo.paste import PasteConfig, paste_back
 from demask.restorers.registry import fill, get_restorer
 from demask.types import Alpha, Hole, ImageU8, Restorer

@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 
 import _common
-from demask.coverings import draw, rng_for
+from demask import geometry
+from demask.coverings import draw
 from demask.coverings.turning import Turn
 from demask.dataset.record import FaceRecord
 from demask.dataset.shards import FaceShards
 from demask.evaluation.bootstrap import mean_interval
 from demask.evaluation.traits import head_turn
-from demask.faces import alignment
-from demask.faces.alignment import EYE_DISTANCE_PX
 from demask.faces.landmarks import landmarks_from_points
+from demask.geometry import EYE_DISTANCE_PX
+from demask.rng import rng_for
 from demask.types import ImageU8, Landmarks
 from demask.weights.sessions import open_session
 
@@ -64,18 +65,18 @@ Case = tuple[ImageU8, Landmarks, Any]
 
 def _cases(record: FaceRecord) -> dict[str, Case]:
     """Crop, the teacher's points in it, and the five points it was aligned by."""
-    points = alignment.apply(record.photo_to_crop, record.photo_points)
+    points = geometry.apply(record.photo_to_crop, record.photo_points)
     cases: dict[str, Case] = {f"bare, {head_turn(points)}": (record.crop, record.landmarks, points)}
     rng = rng_for(0, "landmark benchmark", record.face_id)
-    to_photo = alignment.invert(record.photo_to_crop)
-    in_photo = alignment.apply(to_photo, record.landmarks)
+    to_photo = geometry.invert(record.photo_to_crop)
+    in_photo = geometry.apply(to_photo, record.landmarks)
     for yaw in YAWS_DEG:
         turn = Turn.of(in_photo, yaw_deg=yaw * rng.choice([-1, 1]), pitch_deg=0)
         five = turn.moved(record.photo_points).astype(np.float32)
-        matrix = alignment.to_frame(five)
-        crop, _ = alignment.crop_to_frame(turn.picture(record.photo), matrix)
-        wanted = alignment.apply(matrix, turn.landmarks(in_photo))
-        cases[f"turned by {yaw:g} degrees more"] = (crop, wanted, alignment.apply(matrix, five))
+        matrix = geometry.to_frame(five)
+        crop, _ = geometry.crop_to_frame(turn.picture(record.photo), matrix)
+        wanted = geometry.apply(matrix, turn.landmarks(in_photo))
+        cases[f"turned by {yaw:g} degrees more"] = (crop, wanted, geometry.apply(matrix, five))
     cases["covered"] = (draw(record.crop, record.landmarks, rng).masked, record.landmarks, points)
     return cases
 

@@ -19,9 +19,9 @@ import numpy as np
 
 import _common
 from _sheets import Sheet, around, overlaid
-from demask.coverings import rng_for
 from demask.remover import Remover
 from demask.results import Result
+from demask.rng import rng_for
 from demask.types import Face, ImageU8
 
 SAME_FACE = 0.3

@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 import _common
-from demask.coverings import rng_for
+from demask.rng import rng_for
 
 
 def main() -> None:

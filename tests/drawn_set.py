@@ -10,8 +10,8 @@ import numpy as np
 from demask.dataset import sources
 from demask.dataset.build import BuildConfig, build
 from demask.dataset.worker import Label, Labeller
-from demask.faces.alignment import FRAME_POINTS
 from demask.faces.landmarks import landmarks_from_points
+from demask.geometry import FRAME_POINTS
 from demask.types import Face, ImageU8
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from demask.faces.alignment import FRAME_POINTS
+from demask.geometry import FRAME_POINTS
 from demask.types import ImageU8
 
 SKIN = (210, 160, 130)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from demask.errors import InputError, ShapeMismatch
-from demask.faces.alignment import FRAME_PX, apply, crop_to_frame, invert, to_frame
 from demask.faces.finder import Finder
 from demask.faces.hole import BATCH, FoundHole, HoleConfig, HoleFinder, judge
 from demask.faces.reach import coverage_from_photo, hole_in_photo, rect_of, touches
+from demask.geometry import FRAME_PX, apply, crop_to_frame, invert, to_frame
 from demask.photo.kinds import open_kind
 from demask.photo.paste import PasteConfig, Pasted, paste_back
 from demask.restorers.registry import fill, get_restorer

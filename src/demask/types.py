@@ -26,6 +26,15 @@ Landmarks = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 """Affine map of points: float64 [2, 3], `q = M[:, :2] @ p + M[:, 2]`."""
 
+Floats32 = npt.NDArray[np.float32]
+"""Plain numbers, where none of the words above says more: float32, any shape."""
+
+Floats64 = npt.NDArray[np.float64]
+"""The same in double precision, as sums and statistics need it."""
+
+Ints64 = npt.NDArray[np.int64]
+"""Whole numbers: int64, any shape."""
+
 AnyArray = npt.NDArray[Any]
 
 

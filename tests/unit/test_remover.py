@@ -12,7 +12,7 @@ from PIL import Image
 
 import demask
 from demask.errors import InputError, ShapeMismatch, UsageError
-from demask.faces.alignment import FRAME_POINTS
+from demask.geometry import FRAME_POINTS
 from demask.remover import Remover
 from demask.results import choose
 from demask.types import Face, Hole, ImageU8

@@ -54,17 +54,18 @@ def cover(
 
     import numpy as np
 
+    from demask.atomic import write_atomic
     from demask.cli.plan import plan_jobs
     from demask.cli.streams import say
-    from demask.coverings import KINDS, rng_for
+    from demask.coverings import KINDS
     from demask.coverings.on_photo import draw_on_photo
     from demask.errors import InputError, OutputExists, UsageError
-    from demask.photo.atomic import write_atomic
     from demask.photo.decode import read_photo
     from demask.photo.encode import encode_photo
     from demask.photo.hole_picture import hole_png
     from demask.remover import Remover
     from demask.restorers.classical import telea
+    from demask.rng import rng_for
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f"--kind is {kind!r}; it is one of {', '.join(KINDS)}")

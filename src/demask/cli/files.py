@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from demask.atomic import write_atomic
 from demask.cli.plan import STDIO, Job
 from demask.cli.streams import write_stdout
 from demask.errors import OutputError, OutputExists
-from demask.photo.atomic import write_atomic
 from demask.photo.hole_picture import hole_png
 from demask.types import Hole
 

@@ -120,7 +120,7 @@ def score(
     sets = scorer.set_distances()
     network = networks.features.name if networks.features else None
     for target in targets:
-        from demask.photo.atomic import write_atomic
+        from demask.atomic import write_atomic
 
         if target.suffix.lower() == ".csv":
             data = as_csv(rows, scorer.columns)

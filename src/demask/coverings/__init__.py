@@ -9,7 +9,6 @@ from demask.coverings.catalogue import (
     TRAINING_TEXTURES,
 )
 from demask.coverings.draw import Drawn, draw, draw_hole
-from demask.coverings.seeding import rng_for
 
 __all__ = [
     "HELD_OUT_KINDS",
@@ -21,5 +20,4 @@ __all__ = [
     "Drawn",
     "draw",
     "draw_hole",
-    "rng_for",
 ]

@@ -59,7 +59,7 @@ def draw(
     Args:
         face: Photograph, uint8 RGB [H, W, 3]; any size, the 256 px crop is usual.
         landmarks: FaceMesh points in its pixels, float [468, 3].
-        rng: Source of chance, see `seeding.rng_for`.
+        rng: Source of chance, see `demask.rng.rng_for`.
         kinds: Kinds to choose from; by default `TRAINING_KINDS`.
         textures: Prints to choose from; by default `TRAINING_TEXTURES`, where "plain" is as usual as the kind
             makes it. Given without "plain", every covering is printed.

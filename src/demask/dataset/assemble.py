@@ -10,6 +10,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
+from demask.atomic import replacing
 from demask.dataset.record import PARTS, dump_facts
 from demask.dataset.shards import MANIFEST, SKIPPED_MEMBER
 from demask.dataset.split import SPLITS, assign_splits
@@ -81,9 +82,8 @@ def assemble(
             with path.open("rb") as file:
                 shards[path.name] = file_digest(file, "sha256").hexdigest()
     lines = b"".join(dump_facts(row) + b"\n" for row in rows)
-    temporary = out / f".{MANIFEST}.writing"
-    temporary.write_bytes(lines)
-    temporary.replace(out / MANIFEST)
+    with replacing(out / MANIFEST) as temporary:
+        temporary.write_bytes(lines)
     return {
         "num_faces": len(rows),
         "num_photographs": num_photographs,

@@ -17,6 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from demask.atomic import replacing
 from demask.dataset.assemble import assemble
 from demask.dataset.entry import Entry
 from demask.dataset.own_labels import OwnLabellers
@@ -268,7 +269,6 @@ def _report(out: Path, facts: dict[str, Any], *, resumed: int) -> BuildReport:
 
 
 def _write_json(path: Path, facts: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.writing")
     text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
-import shutil
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -20,14 +18,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from demask.coverings import rng_for
+from demask.atomic import replacing
 from demask.coverings.outline import JAW
 from demask.dataset.frozen_pictures import SLICES, store_crop, store_portrait
 from demask.dataset.frozen_set import MANIFEST, SET, load_frozen, read_info, set_sha256
 from demask.dataset.record import FaceRecord
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError, OutputError, OutputExists
-from demask.faces.alignment import FRAME_PX
+from demask.geometry import FRAME_PX
+from demask.rng import rng_for
 from demask.types import ImageU8
 
 __all__ = ["FreezeConfig", "Frozen", "freeze", "load_frozen", "read_info"]
@@ -82,17 +81,14 @@ def freeze(config: FreezeConfig, *, progress: Progress | None = None) -> Frozen:
         raise OutputExists(f"{config.out} exists; a frozen set is never changed, name another folder")
     shards = FaceShards(config.data, split=config.split)
     patches = _prints(config.textures) if config.textures else ()
-    temporary = config.out.with_name(f".{config.out.name}.{secrets.token_hex(4)}.freezing")
     try:
-        temporary.mkdir(parents=True)
-        frozen = _write(config, shards, patches, temporary, progress or (lambda done, total, face_id: None))
-        temporary.rename(config.out)
+        with replacing(config.out) as temporary:
+            temporary.mkdir(parents=True)
+            frozen = _write(config, shards, patches, temporary, progress or (lambda done, total, face_id: None))
     except OSError as error:
         raise OutputError(
             f"cannot write {config.out}: {error.strerror or error}; name another place"
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return frozen
 
 

@@ -17,12 +17,12 @@ from demask.coverings import (
     TRAINING_TEXTURES,
     Drawn,
     draw,
-    rng_for,
 )
 from demask.dataset.frozen_set import PORTRAIT, png_bytes, sha256_of
 from demask.dataset.record import FaceRecord
-from demask.faces.alignment import FRAME_PX, apply, invert
 from demask.faces.hole import LOWER_FACE, MOUTH
+from demask.geometry import FRAME_PX, apply, invert
+from demask.rng import rng_for
 from demask.types import Hole, ImageU8, Landmarks, Matrix, Points
 
 Files = dict[str, tuple[str, ImageU8 | Hole]]

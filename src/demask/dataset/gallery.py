@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import secrets
-import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from demask.coverings.seeding import rng_for
+from demask.atomic import replacing
 from demask.dataset.record import FaceRecord
 from demask.dataset.shards import FaceShards, read_dataset
 from demask.errors import ConfigError, DatasetError, OutputError, OutputExists, UsageError
@@ -37,6 +35,8 @@ from demask.restorers.scene_search import (
     Scales,
     face_vectors,
 )
+from demask.rng import rng_for
+from demask.types import Floats32
 
 log = logging.getLogger(__name__)
 
@@ -99,17 +99,14 @@ def build_gallery(
     faces = FaceShards(config.data, split=config.split)
     if not len(faces):
         raise DatasetError(f"{config.data} holds no face of the split {config.split!r}")
-    temporary = config.out.with_name(f".{config.out.name}.{secrets.token_hex(4)}.making")
     try:
-        temporary.mkdir(parents=True)
-        report = _write(config, faces, temporary, progress or (lambda done, total: None))
-        temporary.rename(config.out)
+        with replacing(config.out) as temporary:
+            temporary.mkdir(parents=True)
+            report = _write(config, faces, temporary, progress or (lambda done, total: None))
     except OSError as error:
         raise OutputError(
             f"cannot write {config.out}: {error.strerror or error}; name another place"
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return report
 
 
@@ -232,8 +229,9 @@ def write_index(
     few = _sample(len(values), min(sample, _SCALE_SAMPLE), seed)
     projection = Projection.measured(values[few], _shares(share[few]), scales)
 
-    def projected(rows: Any) -> npt.NDArray[np.float32]:
-        return projection.of_faces(face_vectors(values[rows], _shares(share[rows]), scales))
+    def projected(rows: Any) -> Floats32:
+        found: Floats32 = projection.of_faces(face_vectors(values[rows], _shares(share[rows]), scales))
+        return found
 
     chosen = _sample(len(values), sample, seed)
     lists = num_lists(len(values), len(chosen))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from demask.errors import WeightsError
-from demask.faces.alignment import FRAME_PX, crop_to_frame
+from demask.geometry import FRAME_PX, crop_to_frame
 from demask.types import AnyArray, Face, ImageU8, Landmarks, Matrix
 from demask.weights import registry
 from demask.weights.sessions import open_session
@@ -116,7 +116,7 @@ class Teachers:
 
         Args:
             photo: uint8 RGB [H, W, 3].
-            matrix: Photo to frame, as from `demask.faces.alignment.to_frame`.
+            matrix: Photo to frame, as from `demask.geometry.to_frame`.
 
         Returns:
             The points in pixels of the 256 px frame, z scaled alike, float32 [468, 3], and how sure

@@ -17,8 +17,8 @@ import numpy as np
 from demask.dataset.record import landmark_gap_px
 from demask.dataset.shards import FaceShards
 from demask.errors import DatasetError
-from demask.faces.alignment import apply
 from demask.faces.landmarks import point_residuals
+from demask.geometry import apply
 from demask.types import AnyArray
 
 # FaceMesh puts a full profile's points into the air. Where eyes, nose or mouth are this far from YuNet's,

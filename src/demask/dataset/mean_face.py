@@ -20,9 +20,9 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from demask.atomic import write_atomic
 from demask.dataset.shards import FaceShards, read_dataset
 from demask.errors import DatasetError, DemaskError
-from demask.photo.atomic import write_atomic
 from demask.types import AnyArray, ImageU8
 
 SIDE_PX = 64

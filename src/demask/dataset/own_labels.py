@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from demask.dataset.labels import prominence
 from demask.dataset.worker import Label, Labeller
-from demask.faces.alignment import crop_to_frame, to_frame
 from demask.faces.finder import Finder
 from demask.faces.landmark_network import LandmarkFinder
+from demask.geometry import crop_to_frame, to_frame
 from demask.types import ImageU8
 from demask.weights import registry
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from demask.dataset.split import Split
 from demask.errors import DatasetError
-from demask.faces.alignment import FRAME_PX, apply
+from demask.geometry import FRAME_PX, apply
 from demask.types import AnyArray, Hole, ImageU8, Landmarks, Matrix, Points
 
 PARTS = ("crop.jpg", "photo.jpg", "valid.png", "json")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from demask.faces.alignment import crop_to_frame
+from demask.geometry import crop_to_frame
 from demask.types import Hole, ImageU8, Matrix
 
 # A rotated chip's corners are black up to JPEG noise; dark hair and studio backdrops are lighter.

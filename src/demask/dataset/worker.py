@@ -18,7 +18,7 @@ from demask.dataset.record import FaceRecord, draw_weight_of, encode_record, lan
 from demask.dataset.split import perceptual_hash
 from demask.dataset.valid import valid_region
 from demask.errors import InputError
-from demask.faces.alignment import apply, scale_of, to_frame
+from demask.geometry import apply, compose, invert, scale_of, to_frame
 from demask.photo.decode import read_photo
 from demask.types import Face, ImageU8, Landmarks, Matrix
 
@@ -170,7 +170,7 @@ def make_record(entry: Entry, photo: ImageU8, label: Label, *, photo_px: int) ->
         photo=kept,
         photo_box=(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
         photo_points=apply(to_kept, label.face.points),
-        photo_to_crop=_compose_inverse(matrix, to_kept),
+        photo_to_crop=compose(matrix, invert(to_kept)),
         labels=entry.labels,
         sharpness=sharpness,
         scale=scale,
@@ -188,9 +188,3 @@ def _shrunk(photo: ImageU8, longest_px: int) -> tuple[ImageU8, Matrix]:
     x, y = size[0] / width, size[1] / height
     kept = cv2.resize(photo, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     return kept, np.array([[x, 0, 0.5 * x - 0.5], [0, y, 0.5 * y - 0.5]])
-
-
-def _compose_inverse(matrix: Matrix, to_kept: Matrix) -> Matrix:
-    """`matrix` after the inverse of `to_kept`: from the kept photo to the frame."""
-    linear = matrix[:, :2] @ np.linalg.inv(to_kept[:, :2])
-    return np.column_stack([linear, matrix[:, 2] - linear @ to_kept[:, 2]])

@@ -11,11 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from demask.coverings.seeding import rng_for
-
-Floats = npt.NDArray[np.float64]
+from demask.rng import rng_for
+from demask.types import Floats64
 
 NUM_DRAWS = 2000
 CONFIDENCE = 0.95
@@ -49,7 +47,7 @@ class Interval:
         return rounded | {"num": self.num}
 
 
-def mean_interval(values: Sequence[float] | Floats, *, seed: int = 0) -> Interval:
+def mean_interval(values: Sequence[float] | Floats64, *, seed: int = 0) -> Interval:
     """Mean over pictures and its 95 % interval.
 
     Args:
@@ -60,7 +58,7 @@ def mean_interval(values: Sequence[float] | Floats, *, seed: int = 0) -> Interva
 
 
 def paired_difference(
-    ours: Sequence[float] | Floats, theirs: Sequence[float] | Floats, *, seed: int = 0
+    ours: Sequence[float] | Floats64, theirs: Sequence[float] | Floats64, *, seed: int = 0
 ) -> Interval:
     """Mean of `ours - theirs` over the same pictures and its 95 % interval.
 
@@ -71,7 +69,7 @@ def paired_difference(
 
 
 def paired_ratio(
-    ours: Sequence[float] | Floats, theirs: Sequence[float] | Floats, *, seed: int = 0
+    ours: Sequence[float] | Floats64, theirs: Sequence[float] | Floats64, *, seed: int = 0
 ) -> Interval:
     """Mean of `ours` over mean of `theirs` on the same pictures and its 95 % interval.
 
@@ -79,21 +77,21 @@ def paired_ratio(
         ValueError: The two are not of one length.
     """
 
-    def ratio(columns: list[Floats]) -> Floats:
+    def ratio(columns: list[Floats64]) -> Floats64:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(columns[0].mean(axis=-1) / columns[1].mean(axis=-1), np.float64)
 
     return _interval(_pair(ours, theirs), ratio, seed)
 
 
-def _pair(ours: Sequence[float] | Floats, theirs: Sequence[float] | Floats) -> list[Floats]:
+def _pair(ours: Sequence[float] | Floats64, theirs: Sequence[float] | Floats64) -> list[Floats64]:
     first, second = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     if first.shape != second.shape:
         raise ValueError(f"pairs need two lists of one length, got {first.size} and {second.size}")
     return [first, second]
 
 
-def _interval(columns: list[Floats], statistic: Callable[[list[Floats]], Floats], seed: int) -> Interval:
+def _interval(columns: list[Floats64], statistic: Callable[[list[Floats64]], Floats64], seed: int) -> Interval:
     """Bootstrap a statistic of columns [num], which it must reduce over the last axis."""
     known = np.all([np.isfinite(column) for column in columns], axis=0)
     columns = [column[known] for column in columns]

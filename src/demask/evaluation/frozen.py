@@ -23,8 +23,8 @@ from demask.dataset.frozen_set import PORTRAIT, FrozenPicture
 from demask.evaluation.metrics.pixels import hole_iou
 from demask.evaluation.metrics.suite import Suite
 from demask.evaluation.traits import Skin, Turn, head_turn, skin_tone
-from demask.faces.alignment import FRAME_POINTS
 from demask.faces.hole import HoleConfig, judge
+from demask.geometry import FRAME_POINTS
 from demask.photo.composite import composite
 from demask.remover import Remover
 from demask.restorers.classical import telea

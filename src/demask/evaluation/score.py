@@ -12,7 +12,7 @@ import numpy as np
 from demask.errors import DemaskError, InputError, ShapeMismatch
 from demask.evaluation.metrics.catalogue import CHANGED_OUTSIDE, METRICS, columns
 from demask.evaluation.metrics.distributions import SetDistance, fid, kid
-from demask.evaluation.metrics.features import Features, as_crop
+from demask.evaluation.metrics.features import as_crop
 from demask.evaluation.metrics.multiscale import MIN_SIDE_PX as MS_SSIM_PX
 from demask.evaluation.metrics.multiscale import ms_ssim
 from demask.evaluation.metrics.networks import Networks
@@ -20,7 +20,7 @@ from demask.evaluation.metrics.perceptual import MIN_SIDE_PX
 from demask.evaluation.metrics.pixels import mse, psnr, ssim
 from demask.evaluation.pairs import Pair
 from demask.photo.decode import read_photo
-from demask.types import Hole, ImageU8, Points
+from demask.types import Floats32, Hole, ImageU8, Points
 
 Figures = dict[str, float]
 _Formulas = dict[str, Callable[[], float]]
@@ -73,7 +73,7 @@ class Scorer:
         self.columns = columns(self.metrics, holes=holes, masked=masked)
         self.networks = networks
         self._max_megapixels = max_megapixels
-        self._features: dict[str, list[Features]] = {RESTORED: [], MASKED: [], TRUTH: []}
+        self._features: dict[str, list[Floats32]] = {RESTORED: [], MASKED: [], TRUTH: []}
 
     def __call__(self, pair: Pair) -> Row:
         """Measure one pair; whatever is wrong with it becomes the row's error."""

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from demask.errors import InputError
-from demask.faces.alignment import crop_to_frame, to_frame
+from demask.geometry import crop_to_frame, to_frame
 from demask.types import Hole, ImageU8, Points
 
 Turn = Literal["frontal", "turned"]

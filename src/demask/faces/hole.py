@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.errors import ConfigError
-from demask.faces.alignment import FRAME_PX, require_crops
 from demask.faces.colours import by_colour
+from demask.geometry import FRAME_PX, require_crops
 from demask.types import Alpha, Hole, ImageU8
 from demask.weights.sessions import Session, open_session, require_contract
 

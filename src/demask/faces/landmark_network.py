@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from demask.faces.alignment import require_crops
+from demask.geometry import require_crops
 from demask.types import ImageU8, Landmarks
 from demask.weights.sessions import Session, open_session, require_contract
 

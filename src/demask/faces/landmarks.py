@@ -14,7 +14,7 @@ from importlib.resources import files
 import numpy as np
 
 from demask.errors import InputError
-from demask.faces.alignment import FRAME_POINTS, apply, invert, to_frame
+from demask.geometry import FRAME_POINTS, apply, invert, to_frame
 from demask.types import AnyArray, Landmarks, Points
 
 NUM_LANDMARKS = 468

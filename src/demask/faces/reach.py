@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from demask.faces.alignment import FRAME_PX, apply, crop_to_frame, invert
+from demask.geometry import FRAME_PX, box_around, corners_under, crop_to_frame, from_window, warp_back
 from demask.types import Alpha, Hole, Matrix, Points
 
 
@@ -25,8 +25,7 @@ def rect_of(hole: Hole, matrix: Matrix) -> Points:
     """
     ys, xs = np.nonzero(hole)
     x0, x1, y0, y1 = xs.min() - 1, xs.max() + 1, ys.min() - 1, ys.max() + 1
-    corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)], dtype=np.float32)
-    return apply(invert(matrix), corners)
+    return corners_under(matrix, x0, y0, x1, y1).astype(np.float32)
 
 
 def hole_in_photo(hole: Hole, matrix: Matrix, shape: tuple[int, ...]) -> Hole:
@@ -44,17 +43,12 @@ def hole_in_photo(hole: Hole, matrix: Matrix, shape: tuple[int, ...]) -> Hole:
     there = np.zeros((height, width), bool)
     if not hole.any():
         return there
-    rect = rect_of(hole, matrix)
-    x0, y0 = np.clip(np.floor(rect.min(0)).astype(int) - 1, 0, [width, height])
-    x1, y1 = np.clip(np.ceil(rect.max(0)).astype(int) + 2, 0, [width, height])
-    if x1 <= x0 or y1 <= y0:
+    box = box_around(rect_of(hole, matrix), there.shape, margin_px=1)
+    if box is None:
         return there
-    local = matrix.copy()
-    local[:, 2] += local[:, :2] @ np.array([x0, y0], dtype=np.float64)
-    # The matrix maps photo to frame, which is what WARP_INVERSE_MAP asks for.
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    size = (int(x1 - x0), int(y1 - y0))
-    there[y0:y1, x0:x1] = cv2.warpAffine(hole.astype(np.float32), local, size, flags=flags) > 0.5
+    x0, y0, x1, y1 = box
+    covered = warp_back(hole.astype(np.float32), matrix, box, how=cv2.INTER_LINEAR, border=cv2.BORDER_CONSTANT)
+    there[y0:y1, x0:x1] = covered > 0.5
     return there
 
 
@@ -68,15 +62,11 @@ def coverage_from_photo(hole: Hole, matrix: Matrix) -> Alpha:
     Returns:
         float32 [256, 256] in [0, 1]: the share of each frame pixel that is hole.
     """
-    height, width = hole.shape
-    frame = np.array([(0, 0), (FRAME_PX, 0), (FRAME_PX, FRAME_PX), (0, FRAME_PX)], np.float32)
-    under = apply(invert(matrix), frame)
-    x0, y0 = np.clip(np.floor(under.min(0)).astype(int) - 8, 0, [width, height])
-    x1, y1 = np.clip(np.ceil(under.max(0)).astype(int) + 9, 0, [width, height])
-    window = hole[y0:y1, x0:x1].astype(np.uint8) * 255
-    if window.size == 0:
+    under = corners_under(matrix, 0, 0, FRAME_PX, FRAME_PX).astype(np.float32)
+    box = box_around(under, hole.shape, margin_px=8)
+    if box is None:
         return np.zeros((FRAME_PX, FRAME_PX), np.float32)
-    local = matrix.copy()
-    local[:, 2] += local[:, :2] @ np.array([x0, y0], dtype=np.float64)
-    crop, _ = crop_to_frame(np.repeat(window[..., None], 3, axis=2), local)
+    x0, y0, x1, y1 = box
+    window = hole[y0:y1, x0:x1].astype(np.uint8) * 255
+    crop, _ = crop_to_frame(np.repeat(window[..., None], 3, axis=2), from_window(matrix, x0, y0))
     return (crop[..., 0] / np.float32(255)).astype(np.float32)

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from demask.types import AnyArray, Hole
-
-Float = npt.NDArray[np.float32]
+from demask.types import AnyArray, Floats32, Hole
 
 # Immerkaer, Fast Noise Variance Estimation (CVIU 64(2), 1996), eq. 1: blind to planes and straight edges.
 _KERNEL = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -70,7 +67,7 @@ def missing(around: Grain, pasted: Grain) -> Grain:
     return Grain(fine=min(fine**0.5, _MAX_SIGMA), coarse=min((coarse / _COARSE_SEEN_COARSE) ** 0.5, _MAX_SIGMA))
 
 
-def draw(grain: Grain, shape: tuple[int, int], rng: np.random.Generator) -> Float:
+def draw(grain: Grain, shape: tuple[int, int], rng: np.random.Generator) -> Floats32:
     """Draw normal grain of a strength, float32 `shape`; large pictures repeat a tile of 1024 px."""
     height, width = min(shape[0], _TILE_PX), min(shape[1], _TILE_PX)
     tile = np.zeros((height, width), np.float32)

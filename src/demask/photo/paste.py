@@ -7,14 +7,23 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from demask.errors import InputError, ShapeMismatch
+from demask.geometry import (
+    box_around,
+    corners_under,
+    from_shrunk,
+    from_window,
+    invert,
+    is_invertible,
+    scale_of,
+    scaled,
+    shrink,
+    warp_back,
+)
 from demask.photo import grain as grains
 from demask.photo import tone
-from demask.types import AnyArray, Hole, ImageU8, Matrix
-
-Float = npt.NDArray[np.float32]
+from demask.types import AnyArray, Floats32, Hole, ImageU8, Matrix
 
 _GRID = 128  # Side of the small frame in which tone is matched.
 _STRIP_PIXELS = 1 << 20  # Large faces are blended in strips of about this many pixels.
@@ -57,7 +66,7 @@ class Pasted:
 def paste_back(
     photo: ImageU8,
     restored: ImageU8,
-    coverage: Float,
+    coverage: Floats32,
     matrix: Matrix,
     *,
     valid: Hole,
@@ -93,7 +102,7 @@ def paste_back(
         into = Pasted(pixels=photo.copy(), hole=np.zeros(photo.shape[:2], bool))
     elif into.pixels.shape != photo.shape or into.hole.shape != photo.shape[:2]:
         raise ShapeMismatch(image=photo.shape, hole=into.pixels.shape)
-    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < 1e-12:
+    if not is_invertible(matrix):
         raise InputError("the map from photo to frame cannot be inverted; fit it to five points that lie apart")
 
     contour = _contour(coverage, valid, config.feather_px)
@@ -104,7 +113,7 @@ def paste_back(
     if config.match_tone:
         corrected = _match_tone(photo, corrected, contour, valid, matrix)
     # A face smaller than the frame: blur what the photo's pixels could not show.
-    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+    scale = scale_of(matrix)
     if scale > 1:
         sigma = 0.5 * np.sqrt(scale**2 - 1)
         corrected, contour = _blurred(corrected, sigma), _blurred(contour, sigma)
@@ -133,7 +142,7 @@ def paste_back(
     return into
 
 
-def _contour(coverage: Float, valid: Hole, feather_px: float) -> Float:
+def _contour(coverage: Floats32, valid: Hole, feather_px: float) -> Floats32:
     """Sharpen and then soften the coverage: a ramp that crosses 0.5 at its edge, `feather_px` wide inside.
 
     However soft the coverage is, the ramp is as wide as we choose; the blur rounds off the stairs of a
@@ -147,7 +156,7 @@ def _contour(coverage: Float, valid: Hole, feather_px: float) -> Float:
     return _blurred(steep, max(feather_px / 1.64, 0.4))
 
 
-def _blurred(array: Float, sigma: float) -> Float:
+def _blurred(array: Floats32, sigma: float) -> Floats32:
     return np.asarray(cv2.GaussianBlur(array, (0, 0), sigma), np.float32)
 
 
@@ -156,34 +165,19 @@ def _window(hole: Hole, matrix: Matrix, shape: tuple[int, ...]) -> tuple[int, in
     rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
     if not len(rows):
         return None
-    left, right = columns[0] - 1.0, columns[-1] + 1.0
-    top, bottom = rows[0] - 1.0, rows[-1] + 1.0
-    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-    under = corners @ np.linalg.inv(matrix[:, :2]).T - np.linalg.inv(matrix[:, :2]) @ matrix[:, 2]
-    x0, y0 = np.maximum(np.floor(under.min(0)).astype(int) - 1, 0).tolist()
-    x1, y1 = np.minimum(np.ceil(under.max(0)).astype(int) + 2, [shape[1], shape[0]]).tolist()
-    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+    under = corners_under(matrix, columns[0] - 1.0, rows[0] - 1.0, columns[-1] + 1.0, rows[-1] + 1.0)
+    return box_around(under, shape, margin_px=1)
 
 
-def _warp(frame: Float, matrix: Matrix, box: tuple[int, int, int, int], how: int, border: int) -> Float:
-    """What the frame shows in a box of the photo."""
-    x0, y0, x1, y1 = box
-    local = matrix.copy()
-    local[:, 2] += local[:, :2] @ np.array([x0, y0], np.float64)
-    flags = how | cv2.WARP_INVERSE_MAP
-    return np.asarray(
-        cv2.warpAffine(frame, local, (x1 - x0, y1 - y0), flags=flags, borderMode=border), np.float32
-    )
+def _warp(frame: Floats32, matrix: Matrix, box: tuple[int, int, int, int], how: int, border: int) -> Floats32:
+    return np.asarray(warp_back(frame, matrix, box, how=how, border=border), np.float32)
 
 
-def _match_tone(photo: ImageU8, restored: Float, contour: Float, valid: Hole, matrix: Matrix) -> Float:
+def _match_tone(photo: ImageU8, restored: Floats32, contour: Floats32, valid: Hole, matrix: Matrix) -> Floats32:
     size = restored.shape[0]
-    ratio = _GRID / size
-    to_grid = matrix * ratio
-    to_grid[:, 2] += 0.5 * ratio - 0.5  # Pixel centres are at whole numbers.
-    crop = _grid_crop(photo, to_grid)
+    crop = _grid_crop(photo, scaled(matrix, _GRID / size))
 
-    def small(array: AnyArray) -> Float:
+    def small(array: AnyArray) -> Floats32:
         shrunk = cv2.resize(array.astype(np.float32), (_GRID, _GRID), interpolation=cv2.INTER_AREA)
         return np.asarray(shrunk, np.float32)
 
@@ -194,7 +188,7 @@ def _match_tone(photo: ImageU8, restored: Float, contour: Float, valid: Hole, ma
     return tone.monochrome(crop, shifted, known)
 
 
-def _grid_crop(photo: ImageU8, to_grid: Matrix) -> Float:
+def _grid_crop(photo: ImageU8, to_grid: Matrix) -> Floats32:
     """The aligned crop at the grid's size, averaged so that nothing aliases."""
     whole = np.ones((_GRID, _GRID), bool)
     box = _window(whole, to_grid, photo.shape)
@@ -202,22 +196,18 @@ def _grid_crop(photo: ImageU8, to_grid: Matrix) -> Float:
         return np.zeros((_GRID, _GRID, 3), np.float32)
     x0, y0, x1, y1 = box
     window: AnyArray = photo[y0:y1, x0:x1]
-    local = to_grid.copy()
-    local[:, 2] += local[:, :2] @ np.array([x0, y0], np.float64)
-    factor = int(1 / np.sqrt(abs(np.linalg.det(to_grid[:, :2]))))
+    local = from_window(to_grid, x0, y0)
+    factor = int(1 / scale_of(to_grid))
     if factor >= 2:
-        width, height = max(window.shape[1] // factor, 1), max(window.shape[0] // factor, 1)
-        ratio = np.array([window.shape[1] / width, window.shape[0] / height])
-        window = cv2.resize(window, (width, height), interpolation=cv2.INTER_AREA)
-        local[:, 2] += local[:, :2] @ (0.5 * ratio - 0.5)
-        local[:, :2] *= ratio
+        window, ratio = shrink(window, factor)
+        local = from_shrunk(local, ratio)
     crop = cv2.warpAffine(
         window, local, (_GRID, _GRID), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(crop, np.float32)
 
 
-def _missing_grain(photo: ImageU8, face: Float, contour: Float, matrix: Matrix) -> grains.Grain:
+def _missing_grain(photo: ImageU8, face: Floats32, contour: Floats32, matrix: Matrix) -> grains.Grain:
     """Measure the grain on both sides of the edge, in small tiles along it, at the photo's resolution."""
     nothing = grains.Grain(fine=0.0, coarse=0.0)
     lines, _ = cv2.findContours((contour > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -225,10 +215,10 @@ def _missing_grain(photo: ImageU8, face: Float, contour: Float, matrix: Matrix) 
         return nothing
     line = max(lines, key=len)[:, 0].astype(np.float64)
     chosen = line[np.linspace(0, len(line), _NUM_TILES, endpoint=False).astype(int)]
-    inverse = np.linalg.inv(matrix[:, :2])
-    half = int(np.clip(20 / np.sqrt(abs(np.linalg.det(matrix[:, :2]))), 12, 48))
+    half = int(np.clip(20 / scale_of(matrix), 12, 48))
     around, pasted = [], []
-    for x, y in (chosen - matrix[:, 2]) @ inverse.T:
+    inverse = invert(matrix)
+    for x, y in chosen @ inverse[:, :2].T + inverse[:, 2]:
         x0, y0 = max(int(x) - half, 0), max(int(y) - half, 0)
         x1, y1 = min(int(x) + half, photo.shape[1]), min(int(y) + half, photo.shape[0])
         if min(x1 - x0, y1 - y0) < 12:

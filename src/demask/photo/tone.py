@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from demask.types import AnyArray, Hole
-
-Float = npt.NDArray[np.float32]
+from demask.types import AnyArray, Floats32, Hole
 
 _RING = 5.0  # Width of the band outside the hole that is compared, in pixels of the grid.
 _BAND = 2.0  # Width of the four bands beside the edge that a step is told from, likewise.
@@ -27,7 +24,7 @@ _STEP_NOISE = 1.5  # Steps below this are the face's own shading.
 _CALM = 6.0  # A slope beside the edge up to about this is skin.
 
 
-def tone_field(photo: Float, restored: Float, hole: Hole, known: Hole) -> Float:
+def tone_field(photo: Floats32, restored: Floats32, hole: Hole, known: Hole) -> Floats32:
     """Estimate the shift that takes the restored crop's tone to the photo's.
 
     Two things are measured. Where both are known, in a band just outside the hole, their plain
@@ -55,7 +52,7 @@ def tone_field(photo: Float, restored: Float, hole: Hole, known: Hole) -> Float:
     return np.clip(field, -_MAX_SHIFT, _MAX_SHIFT).astype(np.float32)
 
 
-def monochrome(photo: Float, restored: Float, known: Hole) -> Float:
+def monochrome(photo: Floats32, restored: Floats32, known: Hole) -> Floats32:
     """Give the restored crop the one tint of a grey or toned photo; colour photos leave it as it is.
 
     A photo counts as monochrome where its chroma is a function of its brightness: a parabola fits it.
@@ -86,13 +83,15 @@ def monochrome(photo: Float, restored: Float, known: Hole) -> Float:
     return toned.reshape(restored.shape).astype(np.float32)
 
 
-def _split(pixels: Float) -> tuple[Float, Float]:
+def _split(pixels: Floats32) -> tuple[Floats32, Floats32]:
     """Brightness [...] and the chroma (R - G, B - G) [..., 2]."""
     brightness = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
     return brightness, pixels[..., [0, 2]] - pixels[..., [1]]
 
 
-def _spread(difference: Float, where: Hole, trust: Float, *, tolerance: float, least_trust: float) -> Float:
+def _spread(
+    difference: Floats32, where: Hole, trust: Floats32, *, tolerance: float, least_trust: float
+) -> Floats32:
     """Carry a difference known at `where` to the whole grid.
 
     Args:
@@ -132,8 +131,8 @@ def _spread(difference: Float, where: Hole, trust: Float, *, tolerance: float, l
 
 
 def _step(
-    photo: Float, restored: Float, known: Hole, outside: AnyArray, inside: AnyArray
-) -> tuple[Float, Hole, Float]:
+    photo: Floats32, restored: Floats32, known: Hole, outside: AnyArray, inside: AnyArray
+) -> tuple[Floats32, Hole, Floats32]:
     """The jump across the edge that shading does not explain, where it can be told, and how surely."""
     bands = [
         (photo, known & (outside > _BAND) & (outside <= 2 * _BAND)),
@@ -153,7 +152,7 @@ def _step(
     return step.astype(np.float32), edge, trust.astype(np.float32)
 
 
-def _local_mean(picture: Float, band: Hole) -> tuple[Float, Float]:
+def _local_mean(picture: Floats32, band: Hole) -> tuple[Floats32, Floats32]:
     """Mean of the band's pixels nearby, and how much of the band is near."""
     weight = band.astype(np.float32)
     stacked = np.dstack([picture * weight[..., None], weight]).astype(np.float32)

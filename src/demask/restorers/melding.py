@@ -14,18 +14,15 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from demask.errors import ConfigError, InputError, ShapeMismatch, UsageError
 from demask.restorers.about import About, Parameter
 from demask.restorers.cielab import to_lab, to_rgb
-from demask.types import Hole, ImageU8
+from demask.types import Floats64, Hole, ImageU8
 
 if TYPE_CHECKING:
     from demask.restorers.patch_kernels import Space
     from demask.restorers.patch_match import MatchField
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +114,7 @@ class Melding:
         restored[hole] = to_rgb(self._filled(lab, hole)[hole])
         return restored
 
-    def _filled(self, picture: Floats, hole: Hole) -> Floats:
+    def _filled(self, picture: Floats64, hole: Hole) -> Floats64:
         """From the smallest picture to the full one; `picture` is CIE Lab, float64 [H, W, 3]."""
         rng = np.random.default_rng((self.config.seed, *b"melding"))
         space, coarser = self._space(), None
@@ -139,7 +136,7 @@ class Melding:
             coarser = field, wanted
         return wanted
 
-    def _settle(self, field: MatchField, wanted: Floats, hole: Hole, iterations: int) -> None:
+    def _settle(self, field: MatchField, wanted: Floats64, hole: Hole, iterations: int) -> None:
         """Search and vote by turns; `wanted` changes in place, in the hole."""
         solve = self._poisson.ScreenedPoisson(hole, gradient_weight=self.config.gradient_weight)
         for _ in range(iterations):
@@ -152,7 +149,7 @@ class Melding:
         config = self.config
         return max(config.least_iterations, config.first_iterations - level * config.fewer_iterations)
 
-    def _pyramid(self, picture: Floats, hole: Hole) -> Iterator[tuple[Floats, Hole]]:
+    def _pyramid(self, picture: Floats64, hole: Hole) -> Iterator[tuple[Floats64, Hole]]:
         """Smaller pictures and their holes, smallest first; those that cannot be filled are left out."""
         height, width = hole.shape
         shorter = min(height, width)
@@ -186,7 +183,7 @@ class Melding:
         )
 
 
-def _shrunk(picture: Floats, hole: Hole, size: tuple[int, int]) -> tuple[Floats, Hole]:
+def _shrunk(picture: Floats64, hole: Hole, size: tuple[int, int]) -> tuple[Floats64, Hole]:
     """Mean of the known pixels under each pixel; a hole where they are fewer than half."""
     if size == hole.shape:
         return picture, hole

@@ -12,11 +12,10 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
-import numpy.typing as npt
+
+from demask.types import Floats64, Ints64
 
 F = TypeVar("F", bound=Callable[..., Any])
-Floats = npt.NDArray[np.float64]
-Numbers = npt.NDArray[np.int64]
 
 # Columns of a move: middle of the source (row, column), turn, scale, aspect, mirror (1 or -1).
 Y, X, TURN, SCALE, ASPECT, MIRROR = range(6)
@@ -58,7 +57,7 @@ class Space(NamedTuple):
 
 
 @_compiled
-def _matrix(move: Floats) -> tuple[float, float, float, float]:
+def _matrix(move: Floats64) -> tuple[float, float, float, float]:
     """From (row, column) in the patch to that in the source: mirror, stretch, turn."""
     down = move[SCALE] / math.sqrt(move[ASPECT])
     right = move[SCALE] * math.sqrt(move[ASPECT]) * move[MIRROR]
@@ -67,7 +66,7 @@ def _matrix(move: Floats) -> tuple[float, float, float, float]:
 
 
 @_compiled
-def _is_known(holes_before: Numbers, move: Floats, side: int) -> bool:
+def _is_known(holes_before: Ints64, move: Floats64, side: int) -> bool:
     """Whether every pixel that the source is interpolated from is a known one of the picture."""
     yy, yx, xy, xx = _matrix(move)
     reach = (side - 1) / 2
@@ -89,7 +88,7 @@ def _is_known(holes_before: Numbers, move: Floats, side: int) -> bool:
 
 
 @_compiled
-def _holes_in(holes_before: Numbers, top: int, left: int, bottom: int, right: int) -> int:
+def _holes_in(holes_before: Ints64, top: int, left: int, bottom: int, right: int) -> int:
     """Unknown pixels in a rectangle, its last row and column included."""
     return int(
         holes_before[bottom + 1, right + 1]
@@ -100,7 +99,7 @@ def _holes_in(holes_before: Numbers, top: int, left: int, bottom: int, right: in
 
 
 @_compiled
-def _sample(picture: Floats, move: Floats, patch: Floats) -> None:
+def _sample(picture: Floats64, move: Floats64, patch: Floats64) -> None:
     """Read a transformed source into `patch`, float64 [3, n, n], between pixels bilinearly."""
     side = patch.shape[1]
     reach = (side - 1) / 2
@@ -129,7 +128,7 @@ def _sample(picture: Floats, move: Floats, patch: Floats) -> None:
 
 
 @_compiled
-def _cut(picture: Floats, top: int, left: int, patch: Floats, sums: Floats) -> None:
+def _cut(picture: Floats64, top: int, left: int, patch: Floats64, sums: Floats64) -> None:
     """Copy a target into `patch`, float64 [3, n, n], and its sums and sums of squares into `sums` [3, 2]."""
     side = patch.shape[1]
     sums[:] = 0.0
@@ -143,7 +142,7 @@ def _cut(picture: Floats, top: int, left: int, patch: Floats, sums: Floats) -> N
 
 
 @_compiled
-def _fit(target: Floats, sums: Floats, patch: Floats, space: Space, light: Floats) -> float:
+def _fit(target: Floats64, sums: Floats64, patch: Floats64, space: Space, light: Floats64) -> float:
     """Distance of a source from its target after the best gain and bias, which go to `light` [3, 2].
 
     The gain brings the deviation, the bias the mean of each channel to that of the target, both within
@@ -195,12 +194,12 @@ def _fit(target: Floats, sums: Floats, patch: Floats, space: Space, light: Float
 @_compiled
 def _draw(
     rng: np.random.Generator,
-    sources: Numbers,
+    sources: Ints64,
     space: Space,
-    around: Floats,
+    around: Floats64,
     radius: int,
     share: float,
-    move: Floats,
+    move: Floats64,
 ) -> None:
     """Draw a move: anywhere and anyhow if `share` is 1, else near `around` by that share of each range."""
     if share >= 1.0:
@@ -227,11 +226,11 @@ def _draw(
 
 @_compiled
 def scatter(
-    holes_before: Numbers,
-    sources: Numbers,
+    holes_before: Ints64,
+    sources: Ints64,
     space: Space,
     rng: np.random.Generator,
-    moves: Floats,
+    moves: Floats64,
 ) -> None:
     """Any known source for every target; upright at that place where the turned one meets the hole."""
     upright = np.ones(6)
@@ -244,13 +243,13 @@ def scatter(
 
 @_compiled
 def take_over(
-    coarse_moves: Floats,
-    coarse_number: Numbers,
-    holes_before: Numbers,
-    targets: Numbers,
+    coarse_moves: Floats64,
+    coarse_number: Ints64,
+    holes_before: Ints64,
+    targets: Ints64,
     scale: tuple[float, float],
     space: Space,
-    moves: Floats,
+    moves: Floats64,
 ) -> None:
     """Continue the moves of a smaller picture in a larger one, where they lead to known pixels."""
     reach = (space.patch_px - 1) / 2
@@ -283,7 +282,7 @@ def take_over(
 
 @_compiled
 def measure(
-    picture: Floats, wanted: Floats, targets: Numbers, space: Space, moves: Floats, costs: Floats
+    picture: Floats64, wanted: Floats64, targets: Ints64, space: Space, moves: Floats64, costs: Floats64
 ) -> None:
     """Compare every target, as it looks in `wanted`, with its source in `picture`."""
     side = space.patch_px
@@ -297,17 +296,17 @@ def measure(
 
 @_compiled
 def sweep(
-    picture: Floats,
-    wanted: Floats,
-    holes_before: Numbers,
-    sources: Numbers,
-    targets: Numbers,
-    number: Numbers,
+    picture: Floats64,
+    wanted: Floats64,
+    holes_before: Ints64,
+    sources: Ints64,
+    targets: Ints64,
+    number: Ints64,
     space: Space,
     rng: np.random.Generator,
     backwards: bool,
-    moves: Floats,
-    costs: Floats,
+    moves: Floats64,
+    costs: Floats64,
 ) -> None:
     """Try sources on every target, in reading order or backwards; the better one stays."""
     side = space.patch_px
@@ -351,8 +350,8 @@ def sweep(
 
 @_compiled
 def vote(
-    picture: Floats, wanted: Floats, targets: Numbers, space: Space, moves: Floats
-) -> tuple[Floats, Floats, Floats]:
+    picture: Floats64, wanted: Floats64, targets: Ints64, space: Space, moves: Floats64
+) -> tuple[Floats64, Floats64, Floats64]:
     """Means of colours [H, W, 3] and of differences of L [H - 1, W], [H, W - 1] over all that overlap."""
     side = space.patch_px
     height, width = picture.shape[0], picture.shape[1]

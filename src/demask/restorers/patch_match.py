@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from demask.restorers import patch_kernels as kernels
-from demask.restorers.patch_kernels import Floats, Numbers, Space
-from demask.types import Hole
+from demask.restorers.patch_kernels import Space
+from demask.types import Floats64, Hole, Ints64
 
 
 class Votes(NamedTuple):
@@ -25,9 +25,9 @@ class Votes(NamedTuple):
         right: Mean of `L[y, x + 1] - L[y, x]`, float64 [H, W - 1].
     """
 
-    colour: Floats
-    down: Floats
-    right: Floats
+    colour: Floats64
+    down: Floats64
+    right: Floats64
 
 
 class MatchField:
@@ -45,16 +45,16 @@ class MatchField:
         costs: Distance of each as of the last `search` or `measure`, float64 [N].
     """
 
-    def __init__(self, picture: Floats, hole: Hole, space: Space, rng: np.random.Generator) -> None:
+    def __init__(self, picture: Floats64, hole: Hole, space: Space, rng: np.random.Generator) -> None:
         self._picture, self._space, self._rng = np.ascontiguousarray(picture), space, rng
         self._holes_before = np.pad(hole.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
         met = holes_met(hole, space.patch_px)
-        self.targets: Numbers = np.argwhere(met > 0)
-        self._sources: Numbers = np.argwhere(met == 0)
+        self.targets: Ints64 = np.argwhere(met > 0)
+        self._sources: Ints64 = np.argwhere(met == 0)
         self._number = np.full(met.shape, -1)
         self._number[met > 0] = np.arange(len(self.targets))
-        self.costs: Floats = np.full(len(self.targets), np.inf)
-        self.moves: Floats = np.zeros((len(self.targets), 6))
+        self.costs: Floats64 = np.full(len(self.targets), np.inf)
+        self.moves: Floats64 = np.zeros((len(self.targets), 6))
         kernels.scatter(self._holes_before, self._sources, space, rng, self.moves)
 
     def start_from(self, coarser: MatchField, scale: tuple[float, float]) -> None:
@@ -68,11 +68,11 @@ class MatchField:
             coarser.moves, coarser._number, self._holes_before, self.targets, scale, self._space, self.moves
         )
 
-    def measure(self, wanted: Floats) -> None:
+    def measure(self, wanted: Floats64) -> None:
         """Compare all targets, as they look in `wanted` (CIE Lab, float64 [H, W, 3]), with their sources."""
         kernels.measure(self._picture, wanted, self.targets, self._space, self.moves, self.costs)
 
-    def search(self, wanted: Floats, *, sweeps: int) -> None:
+    def search(self, wanted: Floats64, *, sweeps: int) -> None:
         """Look for better sources: from neighbours, then at random, ever nearer (Barnes 2010).
 
         Args:
@@ -95,15 +95,15 @@ class MatchField:
                 self.costs,
             )
 
-    def vote(self, wanted: Floats) -> Votes:
+    def vote(self, wanted: Floats64) -> Votes:
         """Mean of all sources, transformed and laid over their targets; `wanted` sets gain and bias."""
         return Votes(*kernels.vote(self._picture, wanted, self.targets, self._space, self.moves))
 
 
-def holes_met(hole: Hole, side: int) -> Numbers:
+def holes_met(hole: Hole, side: int) -> Ints64:
     """Unknown pixels in each patch by its upper left pixel, int64 [H - side + 1, W - side + 1]."""
     if min(hole.shape) < side:
         return np.zeros((0, 0), np.int64)
     sums = np.pad(hole.astype(np.int64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    met: Numbers = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
+    met: Ints64 = sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]
     return met

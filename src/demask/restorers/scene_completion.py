@@ -199,7 +199,7 @@ def _seen(masked: ImageU8, hole: Hole) -> Hole:
     if masked.shape != (SIDE_PX, SIDE_PX, 3) or masked.dtype != np.uint8:
         raise InputError(
             f"got a crop {masked.shape} {masked.dtype}; scene completion compares aligned faces and needs "
-            f"uint8 [{SIDE_PX}, {SIDE_PX}, 3], as demask.faces.alignment.crop_to_frame cuts them"
+            f"uint8 [{SIDE_PX}, {SIDE_PX}, 3], as demask.geometry.crop_to_frame cuts them"
         )
     known = ~hole
     if not known.any():

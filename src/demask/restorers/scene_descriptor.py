@@ -14,12 +14,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from demask.restorers.cielab import to_lab
-from demask.types import Hole, ImageU8
-
-Floats = npt.NDArray[np.float32]
+from demask.types import Floats32, Hole, ImageU8
 
 GRID = 4
 ORIENTATIONS = 6
@@ -49,8 +46,8 @@ class Description:
         share: How much of each cell is known, float32 [16] in [0, 1].
     """
 
-    values: Floats
-    share: Floats
+    values: Floats32
+    share: Floats32
 
 
 def describe_known(picture: ImageU8, known: Hole) -> Description:
@@ -72,7 +69,7 @@ def describe_known(picture: ImageU8, known: Hole) -> Description:
     return Description(values=np.concatenate(cells).T, share=_cell_means(share[None], np.ones_like(share))[0])
 
 
-def fill_smoothly(values: Floats, share: Floats) -> Floats:
+def fill_smoothly(values: Floats32, share: Floats32) -> Floats32:
     """Replace what is not known by averages of what is, from ever wider surroundings (pull-push).
 
     Args:
@@ -91,11 +88,11 @@ def fill_smoothly(values: Floats, share: Floats) -> Floats:
     return np.asarray(values * share[..., None] + wide * (1 - share[..., None]), np.float32)
 
 
-def _resized(plane: Floats) -> Floats:
+def _resized(plane: Floats32) -> Floats32:
     return np.asarray(cv2.resize(plane, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _levelled(picture: ImageU8) -> Floats:
+def _levelled(picture: ImageU8) -> Floats32:
     """Logarithm of the brightness without its slow changes, over the contrast around each pixel."""
     grey = np.log1p(picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32))
     sigma = SIDE_PX * np.sqrt(np.log(2)) / (2 * np.pi * _CONTRAST_CYCLES)
@@ -104,7 +101,7 @@ def _levelled(picture: ImageU8) -> Floats:
     return np.asarray(detail / (_LEAST_CONTRAST + contrast), np.float32)
 
 
-def _energies(plane: Floats) -> Iterator[Floats]:
+def _energies(plane: Floats32) -> Iterator[Floats32]:
     """Modulus of each filter's response, float32 [12, side, side] and smaller ones, fine to coarse.
 
     Coarse filters pass no high frequencies, so their responses are worked out on a coarser grid.
@@ -119,7 +116,7 @@ def _energies(plane: Floats) -> Iterator[Floats]:
 
 
 @functools.cache
-def _filters() -> tuple[tuple[int, Floats], ...]:
+def _filters() -> tuple[tuple[int, Floats32], ...]:
     """Transfer functions of the one-sided log-Gabor filters: how much coarser, and float32 [N, side, side]."""
     made = []
     for coarser, scales in _COARSER.items():
@@ -140,14 +137,14 @@ def _filters() -> tuple[tuple[int, Floats], ...]:
     return tuple(made)
 
 
-def _cell_means(planes: Floats, share: Floats) -> Floats:
+def _cell_means(planes: Floats32, share: Floats32) -> Floats32:
     """Means over the known part of each cell, or all of a cell where none is: [N, side, side] to [N, 16]."""
     side = planes.shape[-1] // GRID
     weights = share
     if len(share) != planes.shape[-1]:
         weights = np.asarray(cv2.resize(share, planes.shape[:0:-1], interpolation=cv2.INTER_AREA), np.float32)
 
-    def sums(values: Floats) -> Floats:
+    def sums(values: Floats32) -> Floats32:
         cells = values.reshape(-1, GRID, side, GRID, side).sum(axis=(2, 4))
         return np.asarray(cells.reshape(-1, NUM_CELLS), np.float32)
 

@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.errors import DatasetError, UsageError
-from demask.restorers.scene_descriptor import CELL_VALUES, NUM_CELLS, NUM_ENERGIES, Description, Floats
+from demask.restorers.scene_descriptor import CELL_VALUES, NUM_CELLS, NUM_ENERGIES, Description
+from demask.types import Floats32
 
 GIST_WEIGHT = 2.0
 """GIST counts about twice as much as colour, sec. 3."""
@@ -47,12 +48,12 @@ class Scales:
         spread: Mean squared distance of two random faces in each cell, float32 [16]; sums to 3.
     """
 
-    factors: Floats
-    mean: Floats
-    spread: Floats
+    factors: Floats32
+    mean: Floats32
+    spread: Floats32
 
     @classmethod
-    def measured(cls, values: Floats, share: Floats) -> Scales:
+    def measured(cls, values: Floats32, share: Floats32) -> Scales:
         """Take the scales from descriptors float [N, 16, 33] and known shares float [N, 16] in [0, 1]."""
         weights = share.astype(np.float64)[..., None]
         total = np.maximum(weights.sum(axis=0), 1e-9)
@@ -80,7 +81,7 @@ class Scales:
         return cls(**arrays)
 
 
-def face_vectors(values: npt.NDArray[np.floating], share: Floats, scales: Scales) -> Floats:
+def face_vectors(values: npt.NDArray[np.floating], share: Floats32, scales: Scales) -> Floats32:
     """The face's side of the inner product, float32 [N, 560].
 
     Args:
@@ -93,7 +94,7 @@ def face_vectors(values: npt.NDArray[np.floating], share: Floats, scales: Scales
     return np.concatenate([v * x, v, lengths], axis=2).reshape(len(x), -1)
 
 
-def query_vector(query: Description, scales: Scales) -> Floats:
+def query_vector(query: Description, scales: Scales) -> Floats32:
     """The query's side, float32 [560]: the inner product is minus the distance, not yet normalised."""
     q, w = query.values * scales.factors - scales.mean, query.share[:, None]
     lengths = (q**2).sum(axis=1, keepdims=True)
@@ -114,12 +115,12 @@ class Projection:
         offset: float32 [64].
     """
 
-    faces: Floats
-    queries: Floats
-    offset: Floats
+    faces: Floats32
+    queries: Floats32
+    offset: Floats32
 
     @classmethod
-    def measured(cls, values: npt.NDArray[np.floating], share: Floats, scales: Scales) -> Projection:
+    def measured(cls, values: npt.NDArray[np.floating], share: Floats32, scales: Scales) -> Projection:
         """Choose the directions from a sample of descriptors [N, 16, 33] and valid shares [N, 16]."""
         x = values.astype(np.float32) * scales.factors - scales.mean
         expected = np.sqrt((x**2).mean(axis=0))
@@ -135,16 +136,16 @@ class Projection:
             offset=(vectors.mean(axis=0) @ kept).astype(np.float32),
         )
 
-    def of_faces(self, vectors: Floats) -> Floats:
+    def of_faces(self, vectors: Floats32) -> Floats32:
         """Project `face_vectors`: [N, 560] to [N, 64]."""
         return np.ascontiguousarray(vectors @ self.faces - self.offset, np.float32)
 
-    def as_array(self) -> Floats:
+    def as_array(self) -> Floats32:
         """One array to store."""
         return np.concatenate([self.faces, self.queries, self.offset[None]])
 
     @classmethod
-    def from_array(cls, stored: Floats) -> Projection:
+    def from_array(cls, stored: Floats32) -> Projection:
         """Read back what `as_array` gave; ValueError if it is something else."""
         if stored.shape != (2 * INDEX_VALUES + 1, INDEX_DIMENSIONS):
             raise ValueError(f"a projection of shape {stored.shape}")
@@ -190,7 +191,7 @@ class SceneSearch:
 
     def nearest(
         self, query: Description, num: int, *, without: npt.NDArray[np.int64] | None = None
-    ) -> tuple[npt.NDArray[np.int64], Floats]:
+    ) -> tuple[npt.NDArray[np.int64], Floats32]:
         """Find the most similar faces, nearest first; equals in the order of the gallery.
 
         Args:
@@ -225,7 +226,7 @@ class SceneSearch:
         # The lists that were looked through may hold fewer faces than are wanted.
         return None if len(numbers) < min(num, len(self._values)) else numbers
 
-    def _distances(self, query: Description, numbers: npt.NDArray[np.int64] | None) -> Floats:
+    def _distances(self, query: Description, numbers: npt.NDArray[np.int64] | None) -> Floats32:
         """Weighted distance of each face; what either lacks counts as far as two random faces are apart."""
         scales = self._scales
         num = len(self._values) if numbers is None else len(numbers)

@@ -7,13 +7,11 @@ Gradient Domain Problems", ECCV 2008.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 from scipy.sparse.linalg import splu
 
-from demask.types import Hole
+from demask.types import Floats64, Hole
 
-Plane = npt.NDArray[np.float64]
 """One channel, float64 [H, W]."""
 
 
@@ -51,7 +49,9 @@ class ScreenedPoisson:
             matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
         ).solve
 
-    def __call__(self, values: Plane, down: Plane | float = 0.0, right: Plane | float = 0.0) -> Plane:
+    def __call__(
+        self, values: Floats64, down: Floats64 | float = 0.0, right: Floats64 | float = 0.0
+    ) -> Floats64:
         """Solve for one channel.
 
         Args:

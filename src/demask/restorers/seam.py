@@ -13,12 +13,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from demask.errors import UsageError
-from demask.types import Hole, ImageU8
-
-Costs = npt.NDArray[np.float64]
+from demask.types import Floats64, Hole, ImageU8
 
 _RIGHT = np.array([[0, 0, 0], [0, 0, 1], [0, 0, 0]])
 _DOWN = np.array([[0, 0, 0], [0, 0, 0], [0, 1, 0]])
@@ -38,9 +35,9 @@ class SeamCosts:
 
     hole: Hole
     free: Hole
-    pixel: Costs
-    right: Costs
-    down: Costs
+    pixel: Floats64
+    right: Floats64
+    down: Floats64
 
     def of(self, region: Hole) -> float:
         """Cost of taking `region`, bool [H, W], from the patch; infinite where that is not allowed."""

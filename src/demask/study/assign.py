@@ -17,8 +17,8 @@ from itertools import permutations
 
 import numpy as np
 
-from demask.coverings.seeding import rng_for
 from demask.errors import ConfigError
+from demask.rng import rng_for
 from demask.study.blocks import TRUTH, Block, ExpressionBlock, RealOrRestoredBlock
 from demask.study.plan import Plan
 from demask.study.pools import Item, deal_items

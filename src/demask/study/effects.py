@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import norm
 
 from demask.errors import ConfigError, InputError
 from demask.study.blocks import MASKED, TRUTH, RatingBlock
 from demask.study.plan import Plan
 from demask.study.plan_file import build
-
-Floats = npt.NDArray[np.float64]
+from demask.types import Floats64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +74,7 @@ class Effects:
         parts = (self.sd_person, self.sd_face, self.sd_picture, self.sd_noise)
         return float(np.sqrt(sum(part**2 for part in parts)))
 
-    def rating_shares(self, block: RatingBlock, condition: str) -> Floats:
+    def rating_shares(self, block: RatingBlock, condition: str) -> Floats64:
         """Exact probability of each rating from the lowest to the highest."""
         num = block.points - block.lowest
         edges = (np.arange(num) + 0.5) / num

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from demask.coverings.seeding import rng_for
+from demask.rng import rng_for
+from demask.types import Floats64
 
-Floats = npt.NDArray[np.float64]
 Names = Sequence[str] | npt.NDArray[np.str_]
 
 CONFIDENCE = 0.95
@@ -75,7 +75,7 @@ def wilson(share: float, num: float, *, quantile: float = 1.959963984540054) -> 
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def two_way_variance(influence: Floats, people: Names, faces: Names) -> float:
+def two_way_variance(influence: Floats64, people: Names, faces: Names) -> float:
     """Variance of an estimate from the influence values [num] of its judgements."""
     one = _cluster_variance(influence, np.unique(np.asarray(people), return_inverse=True)[1])
     two = _cluster_variance(influence, np.unique(np.asarray(faces), return_inverse=True)[1])
@@ -85,20 +85,20 @@ def two_way_variance(influence: Floats, people: Names, faces: Names) -> float:
     return variance if variance > _LEAST_OF_INDEPENDENT * both else max(one, two)
 
 
-def _cluster_variance(influence: Floats, cluster: npt.NDArray[np.intp]) -> float:
+def _cluster_variance(influence: Floats64, cluster: npt.NDArray[np.intp]) -> float:
     sums = np.bincount(cluster, weights=influence)
     if len(sums) < 2:
         return 0.0
     return float((sums**2).sum() * len(sums) / (len(sums) - 1))
 
 
-def from_influence(value: float, influence: Floats, people: Names, faces: Names) -> Estimate:
+def from_influence(value: float, influence: Floats64, people: Names, faces: Names) -> Estimate:
     """Interval of any statistic: value +- t times the two-way standard error, min(G) - 1 degrees of freedom."""
     half = quantile_of(people, faces) * math.sqrt(two_way_variance(influence, people, faces))
     return _estimate(value, value - half, value + half, people, faces)
 
 
-def mean_estimate(values: Floats, people: Names, faces: Names) -> Estimate:
+def mean_estimate(values: Floats64, people: Names, faces: Names) -> Estimate:
     """Mean of judgements [num]."""
     if not len(values):
         return nothing()
@@ -106,7 +106,7 @@ def mean_estimate(values: Floats, people: Names, faces: Names) -> Estimate:
     return from_influence(value, (values - value) / len(values), people, faces)
 
 
-def share_estimate(hits: Floats, people: Names, faces: Names) -> Estimate:
+def share_estimate(hits: Floats64, people: Names, faces: Names) -> Estimate:
     """Share of hits (0 or 1, [num]): Wilson's interval on the effective number of judgements.
 
     The effective number is share (1 - share) / two-way variance, as in surveys (Korn and Graubard,
@@ -148,7 +148,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def bootstrap_mean(
-    values: Floats, people: Names, faces: Names, *, seed: int = 0, draws: int = 2000
+    values: Floats64, people: Names, faces: Names, *, seed: int = 0, draws: int = 2000
 ) -> tuple[float, float]:
     """Percentile interval of a mean, people and faces drawn again independently of each other.
 

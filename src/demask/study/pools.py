@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from demask.coverings.seeding import rng_for
 from demask.errors import ConfigError
+from demask.rng import rng_for
 from demask.study.blocks import Block, ExpressionBlock, SamePersonBlock
 from demask.study.plan import Plan
 from demask.study.trials import FaceLabel

@@ -7,8 +7,8 @@ from html import escape
 from importlib import resources
 from pathlib import Path
 
+from demask.atomic import write_atomic
 from demask.errors import OutputError
-from demask.photo.atomic import write_atomic
 from demask.study import export
 from demask.study.analysis import BlockResults, Results, analyse
 from demask.study.blocks import RatingBlock

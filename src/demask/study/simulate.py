@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import ndtr
 
-from demask.coverings.seeding import rng_for
+from demask.rng import rng_for
 from demask.study.blocks import Block, ExpressionBlock, RatingBlock, RealOrRestoredBlock
 from demask.study.effects import Effects
 from demask.study.plan import Plan

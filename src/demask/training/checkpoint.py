@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from demask.atomic import replacing
 from demask.errors import TrainingError
 
 State = dict[str, Any]
@@ -20,15 +20,12 @@ def save(path: Path, state: State) -> None:
     Raises:
         TrainingError: The disk is full or the folder cannot be written; the former file is unharmed.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        torch.save(state, temporary)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            torch.save(state, temporary)
     except (OSError, RuntimeError) as error:
         # torch reports a full disk as a RuntimeError of its own writer.
         raise TrainingError(f"could not save {path}: {error}; the last good checkpoint is unharmed") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def load(path: Path) -> State:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
+from demask.atomic import replacing
 from demask.errors import TrainingError
 from demask.training.models.ranges import channels_first, to_model_range, to_pixels
 
@@ -157,8 +157,7 @@ def write_onnx(
     dynamic = dynamic or {name: {0: "batch"} for name in inputs}
     axes = {axis: torch.export.Dim(axis) for of_input in dynamic.values() for axis in of_input.values()}
     shapes = {name: {at: axes[axis] for at, axis in of_input.items()} for name, of_input in dynamic.items()}
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        temporary = Path(folder) / "network.onnx"
+    with replacing(path) as temporary:
         with _quiet_exporter():
             torch.onnx.export(
                 graph,
@@ -181,7 +180,6 @@ def write_onnx(
                 f"the exported graph differs from torch by {difference:g} (allowed: {tolerance:g}); "
                 "nothing was written"
             )
-        temporary.replace(path)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,8 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from demask.coverings import draw, rng_for
+from demask import geometry
+from demask.coverings import draw
 from demask.coverings.distractors import add_distractor
 from demask.coverings.head import head_frame
 from demask.coverings.headwear import wear
@@ -26,8 +27,8 @@ from demask.coverings.wall import before_wall
 from demask.dataset.record import FaceRecord
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
-from demask.faces import alignment
-from demask.faces.alignment import FRAME_PX
+from demask.geometry import FRAME_PX
+from demask.rng import rng_for
 from demask.training.finder_decoys import draw_decoy
 from demask.training.workers import start_worker
 from demask.types import Hole, ImageU8, Landmarks, Matrix
@@ -281,16 +282,16 @@ def miss(hole: Hole, rng: np.random.Generator) -> Hole:
 
 def _turned(record: FaceRecord, yaw_deg: float, pitch_deg: float) -> tuple[ImageU8, Hole, Landmarks]:
     """Crop, valid pixels and landmarks after a turn of the head in its photograph, aligned anew."""
-    to_photo = alignment.invert(record.photo_to_crop)
-    landmarks = alignment.apply(to_photo, record.landmarks)
+    to_photo = geometry.invert(record.photo_to_crop)
+    landmarks = geometry.apply(to_photo, record.landmarks)
     turn = Turn.of(landmarks, yaw_deg=yaw_deg, pitch_deg=pitch_deg)
     size = (record.photo.shape[1], record.photo.shape[0])
     valid = cv2.warpAffine(record.valid.astype(np.uint8) * 255, to_photo, size, borderValue=255)
     valid = turn.picture(np.asarray(valid, np.uint8), border=cv2.BORDER_CONSTANT)
-    matrix = alignment.to_frame(turn.moved(record.photo_points).astype(np.float32))
-    crop, inside = alignment.crop_to_frame(turn.picture(record.photo), matrix)
+    matrix = geometry.to_frame(turn.moved(record.photo_points).astype(np.float32))
+    crop, inside = geometry.crop_to_frame(turn.picture(record.photo), matrix)
     still = cv2.warpAffine(valid, matrix, (FRAME_PX, FRAME_PX), flags=cv2.INTER_AREA) >= 250
-    return crop, inside & still, alignment.apply(matrix, turn.landmarks(landmarks))
+    return crop, inside & still, geometry.apply(matrix, turn.landmarks(landmarks))
 
 
 def _jitter(
@@ -313,7 +314,7 @@ def _jitter(
     size = (crop.shape[1], crop.shape[0])
     moved = cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     valid_moved = cv2.warpAffine(valid.astype(np.uint8) * 255, matrix, size, flags=cv2.INTER_LINEAR) >= 254
-    return np.asarray(moved, np.uint8), valid_moved, alignment.apply(matrix, landmarks)
+    return np.asarray(moved, np.uint8), valid_moved, geometry.apply(matrix, landmarks)
 
 
 def _vary_light(face: ImageU8, rng: np.random.Generator, *, grey_share: float) -> ImageU8:

@@ -10,6 +10,7 @@ import onnxruntime
 import torch
 from torch.export import Dim
 
+from demask.atomic import replacing
 from demask.errors import TrainingError
 from demask.training.export import bare
 from demask.training.models.finder import FinderGraph, FinderNet
@@ -34,7 +35,6 @@ def export_finder(network: FinderNet, path: Path, *, tolerance: float = 0.02) ->
     """
     graph = FinderGraph(network).cpu().eval()
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.writing")
     example = torch.zeros(1, 320, 256, 3, dtype=torch.uint8)
     high, wide = Dim("rows", min=2, max=512), Dim("columns", min=2, max=512)
     with warnings.catch_warnings():
@@ -50,15 +50,12 @@ def export_finder(network: FinderNet, path: Path, *, tolerance: float = 0.02) ->
         )
     assert program is not None
     model = bare(program.model_proto)
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
         size = temporary.stat().st_size
         if size > MAX_BYTES:
             raise TrainingError(f"the finder takes {size} bytes but may take {MAX_BYTES}; make it narrower")
         _compare(graph, temporary, tolerance)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @torch.no_grad()

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from demask.coverings import draw, rng_for
+from demask import geometry
+from demask.coverings import draw
 from demask.coverings.headwear import wear
 from demask.coverings.turning import Turn
 from demask.dataset.record import FaceRecord
 from demask.errors import ConfigError, DatasetError
-from demask.faces import alignment
+from demask.rng import rng_for
 from demask.types import AnyArray, ImageU8, Landmarks, Points
 
 MAX_PHOTO_PX = 256
@@ -58,7 +59,7 @@ class View(NamedTuple):
 
 def portrait_of(record: FaceRecord, *, weight: float = 1.0, max_px: int = MAX_PHOTO_PX) -> Portrait:
     """Take a face of the data set, its photo scaled down to at most `max_px`."""
-    landmarks = alignment.apply(alignment.invert(record.photo_to_crop), record.landmarks)
+    landmarks = geometry.apply(geometry.invert(record.photo_to_crop), record.landmarks)
     height, width = record.photo.shape[:2]
     scale = min(1.0, max_px / max(height, width))
     photo, ratio = record.photo, np.ones(2)

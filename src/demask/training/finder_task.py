@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from demask.coverings import rng_for
 from demask.errors import ConfigError
+from demask.rng import rng_for
 from demask.training.finder_data import backgrounds_of, portraits_of
 from demask.training.finder_export import export_finder
 from demask.training.finder_faces import FaceBank

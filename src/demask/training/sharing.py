@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from demask.atomic import replacing
 from demask.dataset.shards import FaceShards
 from demask.errors import DatasetError, OutputError
 
@@ -40,14 +41,11 @@ def save_weights(network: nn.Module, path: Path, *, about: dict[str, str]) -> No
         name: value.detach().to("cpu", torch.float32 if value.is_floating_point() else value.dtype).contiguous()
         for name, value in network.state_dict().items()
     }
-    temporary = path.with_name(f".{path.name}.part")
     try:
-        save_file(tensors, temporary, metadata=about)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, metadata=about)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def model_card(

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import onnx.numpy_helper
 import torch
@@ -18,10 +17,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from demask.errors import ConfigError, TrainingError
+from demask.types import Floats32
 
 log = logging.getLogger(__name__)
 
-Array = npt.NDArray[np.float32]
 
 _MOST_FRESH = 0.05  # Of a network's weights, what an .onnx file may lack: heads that only training needs.
 
@@ -123,7 +122,7 @@ def _marked(network: nn.Module) -> nn.Module:
     return marked
 
 
-def _initializers(path: Path) -> dict[str, Array]:
+def _initializers(path: Path) -> dict[str, Floats32]:
     """Every floating-point constant of an .onnx file, by its name before it was halved."""
     try:
         model = onnx.load(str(path))

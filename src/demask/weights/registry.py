@@ -15,6 +15,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from demask.atomic import replacing
 from demask.errors import WeightsError
 
 SHIPPED_FOLDER = Path(__file__).parent
@@ -270,9 +271,8 @@ def record_shipped(path: Path) -> None:
     stat = path.stat()
     sums = {**_shipped_sums(), path.name: _sha256(path, stat.st_size, stat.st_mtime_ns)}
     text = "".join(f"{digest}  {file}\n" for file, digest in sorted(sums.items()))
-    temporary = SHIPPED_SUMS.with_name(".SHA256SUMS.part")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(SHIPPED_SUMS)
+    with replacing(SHIPPED_SUMS) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 @functools.lru_cache(maxsize=64)

@@ -7,11 +7,12 @@ import colorsys
 import numpy as np
 import pytest
 
-from demask.coverings import noise, rng_for
+from demask.coverings import noise
 from demask.coverings.colours import HELD_OUT_HUES_DEG, PALETTES, VIVID, is_held_out, pick_colour
 from demask.coverings.head import head_frame
 from demask.coverings.outline import closed_spline
 from demask.coverings.shading import read_scene
+from demask.rng import rng_for
 
 
 def test_rng_for_is_the_digest_of_its_names():

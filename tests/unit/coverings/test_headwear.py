@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from demask.coverings import rng_for
 from demask.coverings.head import head_frame
 from demask.coverings.headwear import _EYEWEAR, _HEADWEAR, _Dresser, wear
-from demask.faces.alignment import FRAME_POINTS
 from demask.faces.landmarks import landmarks_from_points
+from demask.geometry import FRAME_POINTS
+from demask.rng import rng_for
 
 LANDMARKS = landmarks_from_points(FRAME_POINTS)
 FACE = np.full((256, 256, 3), (200, 150, 120), np.uint8)

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from demask.coverings import rng_for
 from demask.coverings.on_photo import MAX_DRAWN_PX, draw_on_photo
 from demask.errors import ConfigError
-from demask.faces.alignment import FRAME_POINTS
+from demask.geometry import FRAME_POINTS
+from demask.rng import rng_for
 from demask.types import Face, ImageU8
 
 

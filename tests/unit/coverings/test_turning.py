@@ -4,8 +4,8 @@ import pytest
 
 from demask.coverings.head import head_frame
 from demask.coverings.turning import MAX_YAW_DEG, Turn
-from demask.faces.alignment import FRAME_POINTS
 from demask.faces.landmarks import landmarks_from_points
+from demask.geometry import FRAME_POINTS
 
 LANDMARKS = landmarks_from_points(FRAME_POINTS)
 NOSE, LEFT_EYE, RIGHT_EYE = 1, 33, 263

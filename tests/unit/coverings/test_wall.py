@@ -6,11 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from demask.coverings import rng_for
 from demask.coverings.wall import before_wall
 from demask.errors import InputError
-from demask.faces.alignment import FRAME_POINTS
 from demask.faces.landmarks import landmarks_from_points
+from demask.geometry import FRAME_POINTS
+from demask.rng import rng_for
 from demask.types import Hole, ImageU8
 
 LANDMARKS = landmarks_from_points(FRAME_POINTS)

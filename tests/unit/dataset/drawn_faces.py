@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from demask.dataset.worker import Label, Labeller
-from demask.faces.alignment import FRAME_POINTS
+from demask.geometry import FRAME_POINTS
 from demask.types import Face, ImageU8
 
 

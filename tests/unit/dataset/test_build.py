@@ -17,7 +17,7 @@ from demask.dataset import sources
 from demask.dataset.build import BuildConfig, BuildReport, build
 from demask.dataset.shards import FaceShards, damaged_files, read_dataset, read_manifest
 from demask.errors import ConfigError, DatasetError, OutputError
-from demask.faces.alignment import FRAME_POINTS, apply
+from demask.geometry import FRAME_POINTS, apply
 
 
 @pytest.fixture

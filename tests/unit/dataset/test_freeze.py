@@ -15,9 +15,9 @@ from demask.dataset.frozen_set import MANIFEST, SET, load_frozen
 from demask.dataset.record import FaceRecord, encode_record
 from demask.dataset.tars import ShardWriter
 from demask.errors import ConfigError, DatasetError, OutputExists
-from demask.faces.alignment import FRAME_POINTS, apply, invert
 from demask.faces.hole import MOUTH
 from demask.faces.landmarks import landmarks_from_points
+from demask.geometry import FRAME_POINTS, apply, invert
 
 TO_CROP = np.array([[1.25, 0.0, -32.0], [0.0, 1.25, -30.0]])
 

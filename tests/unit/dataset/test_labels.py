@@ -9,8 +9,8 @@ import pytest
 from demask.dataset.labels import TeacherPaths, Teachers
 from demask.dataset.worker import TeacherLabellers
 from demask.errors import WeightsError
-from demask.faces.alignment import apply, to_frame
 from demask.faces.landmarks import landmarks_from_points
+from demask.geometry import apply, to_frame
 
 # Read off the enlarged picture: pupils, nose tip, mouth corners; the chin's lowest point.
 BY_HAND = np.array([(203, 101), (246, 103), (222, 126), (202, 140), (246, 140)], np.float32)

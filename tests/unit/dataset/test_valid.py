@@ -5,7 +5,7 @@ import pytest
 from drawn_faces import draw_photo
 
 from demask.dataset.valid import black_corners, valid_region
-from demask.faces.alignment import FRAME_POINTS, to_frame
+from demask.geometry import FRAME_POINTS, to_frame
 
 
 def with_corner(level: int = 0) -> np.ndarray:

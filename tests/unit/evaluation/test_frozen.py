@@ -7,14 +7,15 @@ import json
 import numpy as np
 import pytest
 
-from demask.coverings import draw, rng_for
+from demask.coverings import draw
 from demask.dataset.frozen_set import FrozenPicture
 from demask.evaluation.frozen import SYSTEMS, Answers, Bench, Row, measure
 from demask.evaluation.metrics.suite import FIGURES, Suite
 from demask.evaluation.tables import markdown, summarise
-from demask.faces.alignment import FRAME_POINTS
 from demask.faces.landmarks import landmarks_from_points
+from demask.geometry import FRAME_POINTS
 from demask.restorers.classical import navier_stokes
+from demask.rng import rng_for
 from demask.types import Face, ImageU8
 
 

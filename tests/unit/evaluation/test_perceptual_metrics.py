@@ -9,7 +9,7 @@ import pytest
 from demask.errors import InputError, WeightsError
 from demask.evaluation.metrics.perceptual import Lpips
 from demask.evaluation.metrics.suite import FIGURES, Suite
-from demask.faces.alignment import FRAME_POINTS
+from demask.geometry import FRAME_POINTS
 
 
 class NanWithoutGrain:

@@ -289,7 +289,7 @@ def test_checksums_are_those_of_the_files(
 
 @pytest.mark.shared
 def test_the_real_networks(metric_weights: Path, drawn_face: np.ndarray, tmp_path: Path) -> None:
-    from demask.faces.alignment import FRAME_POINTS
+    from demask.geometry import FRAME_POINTS
 
     networks = open_networks(["lpips", "identity", "landmarks", "fid"], device="cpu", threads=1)
     if networks.missing:

@@ -5,7 +5,7 @@ import pytest
 
 from demask.errors import InputError
 from demask.evaluation.traits import head_turn, skin_tone
-from demask.faces.alignment import FRAME_POINTS
+from demask.geometry import FRAME_POINTS
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 import demask.faces
 from demask.errors import InputError
-from demask.faces.alignment import FRAME_POINTS, apply
 from demask.faces.landmarks import MODEL_FILE, landmarks_from_points
+from demask.geometry import FRAME_POINTS, apply
 
 CHIN, LEFT_JAW, RIGHT_JAW, NOSE_TIP = 152, 234, 454, 4
 

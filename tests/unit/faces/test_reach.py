@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from demask.faces.alignment import FRAME_POINTS, to_frame
 from demask.faces.reach import coverage_from_photo, hole_in_photo, rect_of, touches
+from demask.geometry import FRAME_POINTS, to_frame
 from demask.types import Hole, Matrix
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demask.coverings import rng_for
 from demask.coverings.turning import Turn
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
+from demask.rng import rng_for
 from demask.training import faces as training_faces
 from demask.training.faces import CoveredFaces, FacesConfig, batches, miss, widen
 

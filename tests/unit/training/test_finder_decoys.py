@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demask.coverings import rng_for
 from demask.dataset.shards import FaceShards
+from demask.rng import rng_for
 from demask.training.finder_decoys import beside_the_face, draw_decoy, worn_by_nobody
 from demask.training.finder_faces import portrait_of
 

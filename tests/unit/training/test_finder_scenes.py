@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from demask.coverings import rng_for
 from demask.errors import ConfigError, DatasetError
 from demask.faces.landmarks import landmarks_from_points
+from demask.rng import rng_for
 from demask.training.finder_faces import FaceBank, Portrait
 from demask.training.finder_light import degrade, vary_light
 from demask.training.finder_people import LabelledPicture

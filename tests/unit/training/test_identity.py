@@ -8,7 +8,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from demask.errors import WeightsError
-from demask.faces.alignment import ARCFACE_POINTS, ARCFACE_PX, FRAME_POINTS, crop_to_frame, similarity
+from demask.geometry import ARCFACE_POINTS, ARCFACE_PX, FRAME_POINTS, crop_to_frame, similarity
 from demask.training.losses.identity import arcface_chips, identity_distance
 from demask.training.onnx_network import FrozenOnnx
 

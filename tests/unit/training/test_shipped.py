@@ -6,9 +6,9 @@ import torch
 
 from demask.errors import InputError
 from demask.evaluation.metrics.landmarks import LandmarkError
-from demask.faces.alignment import crop_to_frame, to_frame
 from demask.faces.finder import Finder
 from demask.faces.landmark_network import LandmarkFinder
+from demask.geometry import crop_to_frame, to_frame
 from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.shipped import shipped_landmarks
 from demask.types import ImageU8

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from demask.errors import ConfigError, WeightsError
-from demask.faces.alignment import EYE_DISTANCE_PX
 from demask.faces.landmarks import NUM_LANDMARKS, mean_shape
+from demask.geometry import EYE_DISTANCE_PX
 from demask.restorers.network import TranslatorRestorer
 from demask.restorers.registry import get_restorer
 from demask.training import export, shipped

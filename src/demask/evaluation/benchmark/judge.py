@@ -16,11 +16,11 @@ from demask.evaluation.frozen import found_overlap
 from demask.evaluation.metrics.landmarks import LandmarkError
 from demask.evaluation.metrics.suite import Suite, opened
 from demask.evaluation.traits import head_turn, skin_tone
-from demask.faces.alignment import FRAME_POINTS, crop_to_frame, scale_of, to_frame
 from demask.faces.finder import Finder
 from demask.faces.hole import HoleConfig, HoleFinder
 from demask.faces.landmark_network import LandmarkFinder
 from demask.faces.reach import coverage_from_photo
+from demask.geometry import FRAME_POINTS, crop_to_frame, scale_of, to_frame
 from demask.photo.composite import composite
 from demask.remover import Remover
 from demask.types import Alpha, Face, Hole, ImageU8, Points, Restorer

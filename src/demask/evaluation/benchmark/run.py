@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demask.atomic import write_atomic
 from demask.errors import OutputError, OutputExists
 from demask.evaluation.benchmark.folder import refuse_where_git_looks
 from demask.evaluation.benchmark.page import render
@@ -20,7 +21,6 @@ from demask.evaluation.benchmark.summary import Summary, summarise
 from demask.evaluation.benchmark.systems import System, open_system
 from demask.evaluation.benchmark.tables import markdown, results_csv
 from demask.evaluation.benchmark.worker import Opener, Task
-from demask.photo.atomic import write_atomic
 
 Record = dict[str, Any]
 Progress = Callable[[int, int], None]

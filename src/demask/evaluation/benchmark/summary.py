@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from demask.dataset.frozen_set import PORTRAIT
 from demask.evaluation.benchmark.judge import FIGURES
@@ -17,7 +16,6 @@ from demask.evaluation.metrics.catalogue import metric_of
 
 Record = dict[str, Any]
 Summary = dict[str, Any]
-Floats = npt.NDArray[np.float64]
 
 BASE_SLICE = "seen"
 GROUP_FIGURES = ("hole_psnr", "hole_lpips", "identity")

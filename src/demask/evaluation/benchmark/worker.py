@@ -18,13 +18,13 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from demask.atomic import write_atomic
 from demask.dataset.frozen_set import read_manifest, read_picture
 from demask.errors import DemaskError
 from demask.evaluation.benchmark import memory
 from demask.evaluation.benchmark.judge import Metrics, Way, traits_of
 from demask.evaluation.benchmark.plan import Job
-from demask.faces.alignment import FRAME_PX
-from demask.photo.atomic import write_atomic
+from demask.geometry import FRAME_PX
 from demask.types import Hole, ImageU8, Restorer
 
 Opener = Callable[[str], Restorer]

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.errors import InputError
+from demask.types import Floats64
 
-Floats = npt.NDArray[np.float64]
 Features = npt.NDArray[np.float32] | npt.NDArray[np.float64]
 """One row per picture, float [N, D]."""
 
@@ -50,7 +50,7 @@ class SetDistance:
         return min(self.num) < 2 * self.num_dims
 
 
-def frechet_distance(mean_a: Floats, cov_a: Floats, mean_b: Floats, cov_b: Floats) -> float:
+def frechet_distance(mean_a: Floats64, cov_a: Floats64, mean_b: Floats64, cov_b: Floats64) -> float:
     """Squared Frechet distance of two Gaussians: |mean_a - mean_b|^2 + tr(A + B - 2 (A B)^(1/2)).
 
     The trace of the root is the sum of the singular values of A^(1/2) B^(1/2): no root of a
@@ -109,7 +109,7 @@ def kid(first: Features, second: Features) -> SetDistance:
     return SetDistance(value=value, num=(len(a), len(b)), num_left_out=num_left_out, num_dims=a.shape[1])
 
 
-def _usable(first: Features, second: Features) -> tuple[Floats, Floats, int]:
+def _usable(first: Features, second: Features) -> tuple[Floats64, Floats64, int]:
     """Both as float64 without the rows that hold something not finite, and how many those were."""
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
         raise InputError(
@@ -120,25 +120,25 @@ def _usable(first: Features, second: Features) -> tuple[Floats, Floats, int]:
     return a, b, len(first) + len(second) - len(a) - len(b)
 
 
-def _root(covariance: Floats) -> Floats:
+def _root(covariance: Floats64) -> Floats64:
     """Symmetric square root; eigenvalues that rounding made negative count as 0."""
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
-    root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    root: Floats64 = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     return root
 
 
-def _kernel(a: Floats, b: Floats) -> Floats:
-    kernel: Floats = (a @ b.T / a.shape[1] + 1) ** 3
+def _kernel(a: Floats64, b: Floats64) -> Floats64:
+    kernel: Floats64 = (a @ b.T / a.shape[1] + 1) ** 3
     return kernel
 
 
-def _kernel_sum(a: Floats, b: Floats) -> float:
+def _kernel_sum(a: Floats64, b: Floats64) -> float:
     return sum(
         float(_kernel(a[start : start + _KERNEL_ROWS], b).sum()) for start in range(0, len(a), _KERNEL_ROWS)
     )
 
 
-def _mean_of_pairs(a: Floats) -> float:
+def _mean_of_pairs(a: Floats64) -> float:
     """Mean kernel over pairs of two different pictures."""
     with_itself = float((((a**2).sum(1) / a.shape[1] + 1) ** 3).sum())
     return (_kernel_sum(a, a) - with_itself) / (len(a) * (len(a) - 1))

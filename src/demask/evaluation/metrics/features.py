@@ -8,15 +8,12 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from demask.errors import InputError, WeightsError
 from demask.evaluation.metrics.perceptual import imagenet_normalised
-from demask.types import ImageU8
+from demask.types import Floats32, ImageU8
 from demask.weights import registry
 from demask.weights.sessions import Session, open_session
-
-Features = npt.NDArray[np.float32]
 
 FEATURE_PX = 256
 """Side of the square that a picture is brought to before a feature network sees it."""
@@ -31,7 +28,7 @@ class FeatureNetwork(Protocol):
 
     name: str
 
-    def __call__(self, crops: ImageU8) -> Features:
+    def __call__(self, crops: ImageU8) -> Floats32:
         """Map crops, uint8 RGB [N, H, W, 3], to features, float32 [N, D]."""
         ...
 
@@ -65,10 +62,10 @@ class SqueezeFeatures:
             path.write_bytes(graph + _extra_outputs(self._TAPS))
             self._session = open_session(path, device=device, threads=threads)
 
-    def __call__(self, crops: ImageU8) -> Features:
+    def __call__(self, crops: ImageU8) -> Floats32:
         """Map crops, uint8 RGB [N, H, W, 3], H and W at least 32, to float32 [N, 512]."""
         _require_crops(crops)
-        vectors: list[Features] = []
+        vectors: list[Floats32] = []
         for start in range(0, len(crops), 2):
             # The graph takes exactly two pictures; a last one without a partner goes in twice.
             first, second = crops[start], crops[min(start + 1, len(crops) - 1)]
@@ -102,7 +99,7 @@ class OnnxFeatures:
             )
         self._output: str = outputs[0].name
 
-    def __call__(self, crops: ImageU8) -> Features:
+    def __call__(self, crops: ImageU8) -> Floats32:
         """Map crops, uint8 RGB [N, H, W, 3], to float32 [N, D]."""
         _require_crops(crops)
         features = np.asarray(self._session.run([self._output], {"crops": crops})[0], np.float32)

@@ -6,8 +6,8 @@ import numpy as np
 
 from demask.dataset.labels import Teachers
 from demask.errors import InputError
-from demask.faces.alignment import EYE_DISTANCE_PX, to_frame
 from demask.faces.landmark_network import LandmarkFinder
+from demask.geometry import EYE_DISTANCE_PX, to_frame
 from demask.types import ImageU8, Points
 
 

@@ -15,12 +15,11 @@ import numpy.typing as npt
 from demask.errors import InputError
 from demask.evaluation.metrics.pixels import (
     WINDOW_PX,
-    Plane,
     require_comparable,
     similarity_terms,
     whole_windows,
 )
-from demask.types import Hole, ImageU8
+from demask.types import Floats64, Hole, ImageU8
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Weight of each scale, finest first (sec. 3.2 of the paper)."""
@@ -86,11 +85,11 @@ def _centres(wanted: Hole) -> Hole:
     return whole if whole.any() else wanted
 
 
-def _halved(plane: Plane) -> Plane:
+def _halved(plane: Floats64) -> Floats64:
     """Average over 2 x 2 pixels; an odd last row or column is repeated, as in the authors' own code."""
     height, width = plane.shape
     if height % 2 or width % 2:
         bordered = cv2.copyMakeBorder(plane, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         plane = np.asarray(bordered, np.float64)
-    halved: Plane = (plane[::2, ::2] + plane[1::2, ::2] + plane[::2, 1::2] + plane[1::2, 1::2]) / 4
+    halved: Floats64 = (plane[::2, ::2] + plane[1::2, ::2] + plane[::2, 1::2] + plane[1::2, 1::2]) / 4
     return halved

@@ -8,14 +8,11 @@ aligned as in ArcFace (arXiv:1801.07698, sec. 3.1).
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from demask.errors import InputError, WeightsError
-from demask.faces.alignment import ARCFACE_POINTS, ARCFACE_PX, crop_to_frame, similarity
-from demask.types import ImageU8, Points
+from demask.geometry import ARCFACE_POINTS, ARCFACE_PX, crop_to_frame, similarity
+from demask.types import Floats32, ImageU8, Points
 from demask.weights.sessions import Session
-
-Floats = npt.NDArray[np.float32]
 
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32).reshape(1, 3, 1, 1)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32).reshape(1, 3, 1, 1)
@@ -76,7 +73,7 @@ class Identity:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def embed(self, picture: ImageU8, points: Points) -> Floats:
+    def embed(self, picture: ImageU8, points: Points) -> Floats32:
         """Unit embedding, float32 [D], of the face at five points.
 
         Args:
@@ -98,7 +95,7 @@ class Identity:
         return float(self.embed(picture, points) @ self.embed(truth, points))
 
 
-def imagenet_normalised(picture: ImageU8, grain: Floats | None = None) -> Floats:
+def imagenet_normalised(picture: ImageU8, grain: Floats32 | None = None) -> Floats32:
     """RGB uint8 [H, W, 3] to ImageNet-normalised float32 [1, 3, H, W].
 
     Args:

@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.errors import InputError
-from demask.types import Hole, ImageU8
+from demask.types import Floats64, Hole, ImageU8
 
-Plane = npt.NDArray[np.float64]
 """One channel of a picture or a map of its pixels, float64 [H, W]."""
 
 PSNR_CAP_DB = 100.0
@@ -57,7 +56,7 @@ def psnr(picture: ImageU8, truth: ImageU8, region: Hole | None = None) -> float:
     return float(np.minimum(PSNR_CAP_DB, 10 * np.log10(DATA_RANGE**2 / error)))
 
 
-def ssim_map(picture: ImageU8, truth: ImageU8) -> Plane:
+def ssim_map(picture: ImageU8, truth: ImageU8) -> Floats64:
     """SSIM at every pixel, mean of the three channels.
 
     Wang et al. 2004 (IEEE TIP 13(4), eq. 13), 11 px Gaussian window with sigma 1.5, K1 = 0.01,
@@ -71,7 +70,7 @@ def ssim_map(picture: ImageU8, truth: ImageU8) -> Plane:
         float64 [H, W] in [-1, 1].
     """
     require_comparable(picture, truth, None)
-    total: Plane = np.zeros(picture.shape[:2])
+    total: Floats64 = np.zeros(picture.shape[:2])
     # One channel at a time: on a photo of 12 megapixels every plane of float64 is 100 MB.
     for channel in range(3):
         luminance, structure = similarity_terms(picture[:, :, channel], truth[:, :, channel])
@@ -81,7 +80,9 @@ def ssim_map(picture: ImageU8, truth: ImageU8) -> Plane:
     return total
 
 
-def similarity_terms(x: Plane | npt.NDArray[np.uint8], y: Plane | npt.NDArray[np.uint8]) -> tuple[Plane, Plane]:
+def similarity_terms(
+    x: Floats64 | npt.NDArray[np.uint8], y: Floats64 | npt.NDArray[np.uint8]
+) -> tuple[Floats64, Floats64]:
     """The two factors of SSIM at every pixel of one channel: luminance, and contrast times structure.
 
     Wang et al. 2004, eq. 6 and 9-10 with C3 = C2 / 2, which joins contrast and structure to one
@@ -155,7 +156,7 @@ def hole_iou(found: Hole, truth: Hole, valid: Hole | None = None) -> float:
     return float((found & truth).sum() / union) if union else 1.0
 
 
-def _blur(plane: Plane) -> Plane:
+def _blur(plane: Floats64) -> Floats64:
     blurred = cv2.GaussianBlur(
         plane, (WINDOW_PX, WINDOW_PX), sigmaX=SIGMA_PX, sigmaY=SIGMA_PX, borderType=cv2.BORDER_REFLECT
     )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from demask.faces.alignment import ARCFACE_POINTS, ARCFACE_PX, FRAME_POINTS, FRAME_PX, invert, similarity
+from demask.geometry import ARCFACE_POINTS, ARCFACE_PX, FRAME_POINTS, FRAME_PX, invert, similarity
 
 
 def identity_distance(network: nn.Module, restored: Tensor, face: Tensor) -> Tensor:

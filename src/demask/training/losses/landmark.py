@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from demask.faces.alignment import EYE_DISTANCE_PX
+from demask.geometry import EYE_DISTANCE_PX
 
 
 def point_distance(points: Tensor, wanted: Tensor) -> Tensor:

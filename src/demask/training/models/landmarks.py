@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from demask.faces.alignment import FRAME_PX
 from demask.faces.landmarks import NUM_LANDMARKS, mean_shape
+from demask.geometry import FRAME_PX
 
 _STEP_PX = 10.0  # An output of 1 moves a point this far: keeps weights and gradients of order 1.
 

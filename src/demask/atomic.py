@@ -1,13 +1,52 @@
-"""Write a file whole or not at all."""
+"""Write a file or a folder whole or not at all: under a temporary name beside it, then renamed.
+
+Temporary names begin with a dot and end in `.part`; `part_name` is the only place that makes them.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import secrets
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from demask.errors import OutputError, OutputExists
+
+_LONGEST_NAME_BYTES = 255
+"""What common file systems allow."""
+
+
+def part_name(target: Path) -> Path:
+    """A fresh temporary name in the folder of `target`, never longer than file systems allow."""
+    ending = f".{secrets.token_hex(6)}.part"
+    room = _LONGEST_NAME_BYTES - len(ending) - 1
+    kept = target.name.encode(errors="surrogateescape")[:room].decode(errors="ignore")
+    return target.with_name(f".{kept}{ending}")
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """Give a temporary path; what was written there when the block ends takes the name `target`.
+
+    For what a library writes itself, and for folders. A folder takes the name only where nothing is, a
+    file replaces what was there. If the block raises, all that it wrote is deleted. Errors of the disk are
+    the caller's to name: nothing is wrapped here.
+
+    Raises:
+        OSError: The disk is full, the folder is missing, or the name cannot be taken.
+    """
+    temporary = part_name(target)
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
@@ -31,7 +70,7 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
     if not overwrite and os.path.lexists(path):
         raise _exists(path)
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
+    temporary = part_name(target)
     try:
         _write_synced(temporary, data, mode_of=target)
         if overwrite:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from demask.atomic import replacing, write_atomic
 from demask.errors import OutputError, OutputExists
-from demask.photo.atomic import write_atomic
 
 
 def names(folder: Path) -> list[str]:
@@ -124,3 +124,45 @@ def test_a_very_long_name_works(tmp_path: Path) -> None:
     name = "n" * 251 + ".jpg"
     write_atomic(tmp_path / name, b"x", overwrite=False)
     assert names(tmp_path) == [name]
+
+
+def test_replacing_takes_the_name_only_when_the_block_ends_well(tmp_path: Path) -> None:
+    target = tmp_path / "weights.bin"
+    target.write_bytes(b"old")
+
+    def break_off() -> None:
+        with replacing(target) as temporary:
+            temporary.write_bytes(b"half")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        break_off()
+    assert target.read_bytes() == b"old"
+    with replacing(target) as temporary:
+        temporary.write_bytes(b"new")
+        assert target.read_bytes() == b"old"
+    assert target.read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.bin"]
+
+
+def test_replacing_makes_folders_too_and_leaves_nothing_of_a_broken_one(tmp_path: Path) -> None:
+    def break_off() -> None:
+        with replacing(tmp_path / "set") as temporary:
+            temporary.mkdir()
+            (temporary / "a").write_bytes(b"1")
+            raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        break_off()
+    assert not any(tmp_path.iterdir())
+    with replacing(tmp_path / "set") as temporary:
+        temporary.mkdir()
+        (temporary / "a").write_bytes(b"1")
+    assert (tmp_path / "set" / "a").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("stem", ["面" * 80, "a" * 250, "é" * 120])
+def test_long_names_in_any_script_can_be_written(tmp_path: Path, stem: str) -> None:
+    path = tmp_path / f"{stem}.jpg"
+    write_atomic(path, b"x", overwrite=False)
+    assert path.read_bytes() == b"x"
