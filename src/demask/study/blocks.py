@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from demask.errors import ConfigError
 
@@ -23,6 +25,7 @@ class Block:
     """What all kinds of blocks share.
 
     Attributes:
+        kind: Which class this is, in a plan file.
         name: Unique in the plan; lower case, as in `likability`.
         conditions: Which systems (and `truth`, `masked` where the kind shows them); empty = all systems.
         faces: Faces each person sees in this block; None = all that the block has.
@@ -46,7 +49,7 @@ class Block:
     same_pictures_as: str = ""
     prompt: Texts = field(default_factory=dict)
 
-    kind = ""
+    kind: str = ""
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -85,7 +88,7 @@ class RatingBlock(Block):
     hidden_reference: bool = False
     show_masked: bool = False
 
-    kind = "rating"
+    kind: Literal["rating"] = "rating"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,7 +124,7 @@ class RealOrRestoredBlock(Block):
     practice: int = 10
     exposure_ms: int = 1000
 
-    kind = "real_or_restored"
+    kind: Literal["real_or_restored"] = "real_or_restored"
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -139,7 +142,7 @@ class PairBlock(Block):
 
     show_masked: bool = False
 
-    kind = "pair"
+    kind: Literal["pair"] = "pair"
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -157,7 +160,7 @@ class ExpressionBlock(Block):
 
     expressions: tuple[str, ...] = EXPRESSIONS
 
-    kind = "expression"
+    kind: Literal["expression"] = "expression"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -190,7 +193,7 @@ class SamePersonBlock(Block):
 
     reference: Literal["same_photo", "other_photo"] = "same_photo"
 
-    kind = "same_person"
+    kind: Literal["same_person"] = "same_person"
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -198,6 +201,8 @@ class SamePersonBlock(Block):
         return ("same", "different")
 
 
-BLOCK_KINDS: dict[str, type[Block]] = {
-    kind.kind: kind for kind in (RatingBlock, RealOrRestoredBlock, PairBlock, ExpressionBlock, SamePersonBlock)
-}
+AnyBlock = Annotated[
+    RatingBlock | RealOrRestoredBlock | PairBlock | ExpressionBlock | SamePersonBlock,
+    Field(discriminator="kind"),
+]
+"""A block of one of the kinds, told apart by `kind`."""

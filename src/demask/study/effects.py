@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import norm
 
+from demask import settings
 from demask.errors import ConfigError, InputError
 from demask.study.blocks import MASKED, TRUTH, RatingBlock
 from demask.study.plan import Plan
-from demask.study.plan_file import build
 from demask.types import Floats64
 
 
@@ -116,8 +116,7 @@ def read_effects(path: Path, plan: Plan) -> Effects:
         raise InputError(f"cannot read the effects {path}: {error.strerror}; name a TOML file") from error
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{path} is not TOML: {error}") from error
-    given = build(Effects, table, "")
-    assert isinstance(given, Effects)
+    given = settings.read(Effects, table, whole="the effects")
     usual = default_effects(plan)
     values = {}
     for name in table:

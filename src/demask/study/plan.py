@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from demask.errors import ConfigError
-from demask.study.blocks import MASKED, NAME, TRUTH, Block, Texts
+from demask.study.blocks import MASKED, NAME, TRUTH, AnyBlock, Block, Texts
 from demask.study.texts import LANGUAGES
 
 
@@ -82,7 +82,7 @@ class Plan:
 
     title: str
     systems: tuple[str, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[AnyBlock, ...]
     consent: Texts
     seed: int = 0
     people: int = 20

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from demask.errors import ConfigError
-from demask.training.config import override
+from demask.settings import override
 from demask.training.faces import FacesConfig
 from demask.training.finder_task import FinderConfig, FinderTask
 from demask.training.hole_task import HoleTask, HoleTaskConfig
@@ -157,7 +157,9 @@ def resolve(
     recipe = RECIPES[name](data, run, backgrounds)
     for_trainer = [s.removeprefix("trainer.") for s in settings if s.startswith("trainer.")]
     for_task = [s for s in settings if not s.startswith("trainer.")]
-    return Recipe(task=override(recipe.task, for_task), trainer=override(recipe.trainer, for_trainer))
+    return Recipe(
+        task=override(recipe.task, for_task), trainer=override(recipe.trainer, for_trainer, where="trainer.")
+    )
 
 
 def run_training(

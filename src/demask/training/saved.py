@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import types
-import typing
 from pathlib import Path
 from typing import Any
 
-from demask.errors import TrainingError
+from demask import settings
+from demask.errors import ConfigError, TrainingError
 from demask.training.finder_task import FinderConfig
 from demask.training.hole_task import HoleTaskConfig
 from demask.training.landmarks_task import LandmarksTaskConfig
@@ -40,37 +38,16 @@ def saved_recipe(run: Path) -> tuple[str, Recipe]:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         name = saved["task"]
-        task = _read(TASKS[name], saved["settings"])
-        trainer = _read(TrainerConfig, {**saved["trainer"], "run": str(run)})
+        task = settings.read(TASKS[name], saved["settings"])
+        trainer = settings.read(TrainerConfig, {**saved["trainer"], "run": str(run)})
     except OSError as error:
         raise TrainingError(
             f"{run} is no training run: {path.name} cannot be read ({error.strerror}); "
             "name the folder given to `demask train`"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, ConfigError) as error:
         raise TrainingError(
             f"{path} cannot be used ({type(error).__name__}: {error}); "
             "export with the version of demask that trained"
         ) from error
     return name, Recipe(task=task, trainer=trainer)
-
-
-def _read(wanted: Any, value: Any) -> Any:
-    """Turn what JSON kept back into the type it had: dataclasses, tuples, paths."""
-    options = typing.get_args(wanted) if isinstance(wanted, types.UnionType) else (wanted,)
-    if value is None and type(None) in options:
-        return None
-    (kind,) = [option for option in options if option is not type(None)] if len(options) == 2 else options[:1]
-    if dataclasses.is_dataclass(kind):
-        hints = typing.get_type_hints(kind)
-        fields = {name: _read(hints[name], entry) for name, entry in value.items()}
-        return typing.cast(Any, kind)(**fields)
-    if kind is Path:
-        return Path(value)
-    if kind is float:
-        return float(value)
-    if typing.get_origin(kind) is tuple:
-        items = typing.get_args(kind)
-        each = items[:1] * len(value) if items[-1] is Ellipsis else items
-        return tuple(_read(item, entry) for item, entry in zip(each, value, strict=True))
-    return value

@@ -54,7 +54,7 @@ def test_a_slider_goes_from_0_to_100() -> None:
         (('scale = "quality"', 'scale = "qualty"'), "did you mean 'quality'?"),
         (('kind = "pair"', 'kind = "pear"'), "did you mean 'pair'?"),
         (("points = 7", "points = 6"), "choose 5, 7, 10 or 100"),
-        (("points = 7", "points = true"), r"blocks\[0\].points is True but must be int"),
+        (("points = 7", "points = true"), r"blocks\[0\].points is True; it must be a whole number"),
         (("people = 12", "people = 0"), "people is 0"),
         (("people = 12", 'languages = ["fr"]'), "our pages speak en, de"),
         (("max_failed_checks = 1", "max_failed = 1"), "did you mean 'max_failed_checks'?"),
@@ -101,5 +101,8 @@ def test_a_pair_needs_two() -> None:
 def test_neither_missing_nor_broken_files_pass(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read"):
         read_plan(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes('title = "\xe9"'.encode("latin-1"))
+    with pytest.raises(InputError, match="not UTF-8"):
+        read_plan(tmp_path / "latin.toml")
     with pytest.raises(InputError, match="not TOML"):
         parse_plan("title = ")

@@ -11,7 +11,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from demask.errors import ConfigError, TrainingError, WeightsError
 from demask.training import checkpoint
-from demask.training.config import override
 from demask.training.faces import FacesConfig
 from demask.training.hole_task import HoleTask, HoleTaskConfig
 from demask.training.models.hole import HoleConfig
@@ -250,22 +249,3 @@ def test_windows_lie_about_the_hole_and_inside() -> None:
     assert (corners >= 0).all()
     assert (corners <= 128).all()
     assert cut(hole, corners, 128).sum((1, 2, 3)).min() > 0
-
-
-def test_settings_are_typed_and_checked() -> None:
-    config = TrainerConfig(run=Path("x"))
-    assert override(config, ["steps=7", "ema_decay=0.5", "run=y"]).steps == 7
-    with pytest.raises(ConfigError, match="did you mean 'steps'"):
-        override(config, ["step=7"])
-    with pytest.raises(ConfigError, match="must be"):
-        override(config, ["steps=many"])
-    with pytest.raises(ConfigError, match="name=value"):
-        override(config, ["steps"])
-    assert override(config, ["precision=float32"]).precision == "float32"
-    with pytest.raises(ConfigError, match="did you mean 'bfloat16'"):
-        override(config, ["precision=bfloat"])
-    nested = override(
-        HoleTaskConfig(faces=FacesConfig(data=Path("x"))), ["faces.seed=3", "model.body.widths=(8, 8)"]
-    )
-    assert nested.faces.seed == 3
-    assert nested.model.body.widths == (8, 8)
