@@ -11,9 +11,9 @@ import logging
 from pathlib import Path
 from typing import Any
 from xml.dom import minidom
-from xml.parsers import expat
 
 from demask.errors import InputError, OutputError, UsageError
+from demask.photo.xmp_packet import parse_packet
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -40,16 +40,14 @@ def labelled(xmp: bytes | None, *, label: bool = True) -> bytes:
     parts the output does not have, are removed.
 
     Args:
-        xmp: The input's packet, or None. One that cannot be parsed, or that declares entities, is
-            dropped with a warning and a fresh one takes its place.
+        xmp: The input's packet, or None. One that cannot be parsed or goes beyond the bounds of
+            `xmp_packet` is dropped with a warning and a fresh one takes its place.
         label: Set `Iptc4xmpExt:DigitalSourceType`.
 
     Returns:
         A packet in UTF-8.
     """
-    document, rdf = _parsed(xmp) if xmp else _parsed(_FRESH)
-    for element in list(document.getElementsByTagName("*")):
-        _clean(element, drop_label=label)
+    document, rdf = _cleaned(xmp or _FRESH, drop_label=label)
     if label:
         description = document.createElementNS(_RDF, _qualified(rdf, "Description"))
         description.setAttributeNS(_RDF, _qualified(rdf, "about"), _about(document))
@@ -57,7 +55,7 @@ def labelled(xmp: bytes | None, *, label: bool = True) -> bytes:
         description.setAttributeNS(IPTC_EXT, "Iptc4xmpExt:DigitalSourceType", DIGITAL_SOURCE_TYPE)
         rdf.appendChild(description)
     root = document.documentElement
-    assert root is not None  # A document that was parsed has one.
+    assert root is not None  # `rdf` is in it.
     body = root.toxml()
     return (f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{body}<?xpacket end="w"?>').encode()
 
@@ -67,41 +65,33 @@ def digital_source_type(xmp: bytes | None) -> str | None:
     if not xmp:
         return None
     try:
-        document = _document(xmp)
-    except (expat.ExpatError, ValueError, RecursionError):
+        document = parse_packet(xmp)
+    except ValueError:
         return None
     for element in document.getElementsByTagName("*"):
         if element.hasAttributeNS(IPTC_EXT, "DigitalSourceType"):
             return str(element.getAttributeNS(IPTC_EXT, "DigitalSourceType"))
         if (element.namespaceURI, element.localName) == (IPTC_EXT, "DigitalSourceType"):
             value = element.getAttributeNS(_RDF, "resource")
-            return str(
-                value or "".join(node.data for node in element.childNodes if node.nodeType == node.TEXT_NODE)
-            )
+            text = "".join(node.data for node in element.childNodes if node.nodeType == node.TEXT_NODE)
+            return value or text or None
     return None
 
 
-def _document(xmp: bytes) -> minidom.Document:
-    """Parse, but never a packet with a document type: XMP has none, entity bombs do."""
-    xmp = xmp.strip(b"\x00 \t\r\n")
-
-    def refuse(*_: object) -> None:
-        raise ValueError("an XMP packet must not declare a document type")
-
-    checker = expat.ParserCreate()
-    checker.StartDoctypeDeclHandler = refuse
-    checker.Parse(xmp, True)
-    return minidom.parseString(xmp)
-
-
-def _parsed(xmp: bytes) -> tuple[minidom.Document, minidom.Element]:
-    """The document and its rdf:RDF element; a fresh one where the packet cannot be used."""
+def _cleaned(xmp: bytes, *, drop_label: bool) -> tuple[minidom.Document, minidom.Element]:
+    """The document without what no longer holds, and its rdf:RDF; fresh where it cannot be used."""
     try:
-        document = _document(xmp)
-        return document, document.getElementsByTagNameNS(_RDF, "RDF")[0]
-    except (expat.ExpatError, ValueError, IndexError, RecursionError) as error:
+        document = parse_packet(xmp)
+        for element in list(document.getElementsByTagName("*")):
+            _clean(element, drop_label=drop_label)
+        # After cleaning: what held the description may itself have been stale, up to the root.
+        descriptions = document.getElementsByTagNameNS(_RDF, "RDF")
+        if not descriptions:
+            raise ValueError("it holds no rdf:RDF that is still true")
+        return document, descriptions[0]
+    except ValueError as error:
         _logger.warning("the picture's XMP packet is broken (%s) and is replaced", error)
-        return _parsed(_FRESH)
+        return _cleaned(_FRESH, drop_label=drop_label)
 
 
 def _clean(element: minidom.Element, *, drop_label: bool) -> None:
@@ -116,10 +106,12 @@ def _clean(element: minidom.Element, *, drop_label: bool) -> None:
     if is_stale(element.namespaceURI, element.localName) and element.parentNode is not None:
         element.parentNode.removeChild(element)
         return
-    if (element.namespaceURI, element.localName) == (_TIFF, "Orientation") and element.firstChild:
-        element.firstChild.nodeValue = "1"
+    if (element.namespaceURI, element.localName) == (_TIFF, "Orientation"):
+        while element.firstChild:
+            element.removeChild(element.firstChild)
+        element.appendChild(minidom.Document().createTextNode("1"))
     attributes: Any = element.attributes
-    for attribute in [attributes.item(index) for index in range(attributes.length)]:
+    for attribute in list(attributes.values()):
         if is_stale(attribute.namespaceURI, attribute.localName):
             element.removeAttributeNode(attribute)
         elif (attribute.namespaceURI, attribute.localName) == (_TIFF, "Orientation"):
