@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import importlib.util
 import io
 import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -234,3 +236,39 @@ def test_signing_needs_its_package(demask, tmp_path: Path) -> None:
     done = demask("remove", "photo.png", "--c2pa", "cert.pem", "key.pem")
     assert (done.returncode, b"demask[c2pa]" in done.stderr) == (2, True)
     assert not (tmp_path / "photo-demasked.png").exists()
+
+
+def test_the_same_bytes_alone_in_a_folder_and_from_python(demask, tmp_path: Path) -> None:
+    """With the shipped networks: alone, beside others, one thread or three, command line or Python."""
+    shipped = Path(str(importlib.resources.files("demask.weights")))
+    example = Path(__file__).parents[2] / "examples" / "astronaut-covered.jpg"
+    (tmp_path / "photos").mkdir()
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        shutil.copyfile(example, tmp_path / "photos" / name)
+    own = {"DEMASK_WEIGHTS": str(shipped)}
+    for arguments in (
+        ("photos/a.jpg", "-o", "alone.jpg"),
+        ("photos/a.jpg", "-o", "threads.jpg", "--threads", "3"),
+        ("photos", "-o", "folder/"),
+        ("photos", "-o", "jobs/", "--jobs", "3", "--threads", "2"),
+    ):
+        done = demask("remove", *arguments, **own)
+        assert done.returncode == 0, done.stderr
+    expected = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import demask, sys; sys.stdout.buffer.write(demask.remove(sys.argv[1]).photo)",
+            example,
+        ],
+        capture_output=True,
+        check=True,
+        env={**os.environ, **own},
+    ).stdout
+    assert expected != example.read_bytes()
+    for made in (
+        "alone.jpg",
+        "threads.jpg",
+        *(f"{to}/{name}.jpg" for to in ("folder", "jobs") for name in "abc"),
+    ):
+        assert (tmp_path / made).read_bytes() == expected, made

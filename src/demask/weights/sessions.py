@@ -1,6 +1,10 @@
 """The one place that makes onnxruntime sessions.
 
 A session serves all threads at once: `InferenceSession.run` keeps no state between calls.
+
+All sessions rewrite their graphs to the same degree, the fullest. Rewritten less, a network rounds in another
+way, and in yet another with other numbers of threads or of crops in a run; rewritten fully, the shipped ones
+give the same bytes with any.
 """
 
 from __future__ import annotations
@@ -54,8 +58,7 @@ def open_session(
         weights: A name of the registry (a `str` such as `"hole"`), or a `Path` to an .onnx file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         threads: Threads that one operator may use; None leaves it to the runtime (all cores).
-        quick: Leave out the costliest graph optimisations: the session is ready sooner and every run
-            is a little slower. For a process that handles one photo and ends.
+        quick: Does nothing, and goes when its last caller has gone.
 
     Raises:
         WeightsError: The file is missing, damaged, or not a network that the runtime can load.
@@ -75,8 +78,7 @@ def open_session(
         options.intra_op_num_threads = threads
     # Three networks take turns: the threads of one must not spin while another computes.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    levels = onnxruntime.GraphOptimizationLevel
-    options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED if quick else levels.ORT_ENABLE_ALL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     try:
         session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=providers)
     except Exception as error:  # The runtime raises a dozen classes of its own, with no common base.

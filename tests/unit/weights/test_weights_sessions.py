@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime
 import pytest
@@ -14,14 +15,37 @@ from demask.weights.sessions import open_session, providers_for, require_contrac
 HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 
 
-@pytest.mark.parametrize("quick", [False, True])
-def test_a_session_runs(tiny_weights: Path, quick: bool) -> None:
-    session = open_session(tiny_weights / "hole.onnx", device="cpu", threads=1, quick=quick)
+def test_a_session_runs(tiny_weights: Path) -> None:
+    session = open_session(tiny_weights / "hole.onnx", device="cpu", threads=1)
     crop = np.zeros((2, 256, 256, 3), np.uint8)
     crop[1, 100:150, 100:150] = (0, 0, 255)
     (coverage,) = session.run(["coverage"], {"crop": crop})
     assert coverage.shape == (2, 256, 256)
     assert coverage.sum(axis=(1, 2)).tolist() == [0, 2500]
+
+
+def test_threads_and_company_change_no_bit() -> None:
+    """A photo alone and one of many, one thread and many, several faces at once: the same bytes."""
+    rng = np.random.default_rng(15)
+    smooth = [cv2.resize(rng.integers(0, 256, (16, 16, 3), np.uint8), (256, 256)) for _ in range(3)]
+    crops = np.stack(smooth)
+    holes = np.zeros((3, 256, 256), np.uint8)
+    holes[:, 120:230, 60:200] = 1
+    feeds = {
+        "finder": {"photo": crops[:1]},
+        "hole": {"crop": crops},
+        "restorer": {"masked": np.where(holes[..., None] > 0, np.uint8(0), crops), "hole": holes},
+    }
+    for name, feed in feeds.items():
+        alone = {key: value[:1] for key, value in feed.items()}
+        expected = open_session(name, device="cpu", threads=1).run(None, alone)
+        for threads in (1, 2, 3, 4):
+            session = open_session(name, device="cpu", threads=threads)
+            for got, wanted in zip(session.run(None, alone), expected, strict=True):
+                assert np.array_equal(got, wanted), f"{name} with {threads} threads"
+            if name != "finder":
+                together = session.run(None, feed)[0]
+                assert np.array_equal(together[:1], expected[0]), f"{name}, three crops, {threads} threads"
 
 
 def test_a_name_is_looked_up(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
