@@ -30,7 +30,7 @@ from demask.dataset.shards import FaceShards
 from demask.dataset.split import split_of
 from demask.faces.finder import Finder, FinderSettings
 from demask.rng import rng_for
-from demask.training.finder_faces import portrait_of
+from demask.training.data.portraits import portrait_of
 from demask.types import Face, ImageU8
 from demask.weights.sessions import open_session
 

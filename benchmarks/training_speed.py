@@ -31,11 +31,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import _common
 from demask.evaluation.bootstrap import mean_interval
-from demask.training.faces import CoveredFaces
+from demask.training.data.covered_faces import CoveredFaces
+from demask.training.engine.trainer import Trainer
 from demask.training.models.patchgan import PatchGanConfig
 from demask.training.models.unet256 import Unet256Config
 from demask.training.recipes import make_task, resolve
-from demask.training.trainer import Trainer
 
 GOAL = 3.0
 

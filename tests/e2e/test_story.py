@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from demask.training import checkpoint
+from demask.training.engine import checkpoint
 from tiny_networks import make_photo
 
 TINY_BODY = (

@@ -63,8 +63,8 @@ def train(
     from demask.errors import UsageError
 
     try:
+        from demask.training.engine.trainer import Progress
         from demask.training.recipes import rehearsal, resolve, run_training
-        from demask.training.trainer import Progress
     except ModuleNotFoundError as error:
         raise UsageError(f"training needs {error.name}; run: pip install 'demask[train]'") from error
 

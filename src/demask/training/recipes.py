@@ -13,18 +13,19 @@ import torch
 
 from demask.errors import ConfigError
 from demask.settings import override
-from demask.training.faces import FacesConfig
-from demask.training.finder_task import FinderConfig, FinderTask
-from demask.training.hole_task import HoleTask, HoleTaskConfig
-from demask.training.landmarks_task import LandmarksTask, LandmarksTaskConfig
-from demask.training.models.restorer import RestorerConfig
+from demask.training.data.covered_faces import FacesConfig
+from demask.training.engine.start import blend_with
+from demask.training.engine.task import Task
+from demask.training.engine.trainer import Progress, Trainer, TrainerConfig, seed_of
+from demask.training.export.model_card import model_card
+from demask.training.export.weights_file import save_weights
+from demask.training.models.restorer_net import RestorerConfig
 from demask.training.models.unet import UNetConfig
-from demask.training.pix2pix_task import Pix2pixConfig, Pix2pixTask
-from demask.training.restorer_task import RestorerTask, RestorerTaskConfig
-from demask.training.sharing import model_card, save_weights
-from demask.training.start import blend_with
-from demask.training.task import Task
-from demask.training.trainer import Progress, Trainer, TrainerConfig, seed_of
+from demask.training.tasks.finder_task import FinderConfig, FinderTask
+from demask.training.tasks.hole_task import HoleTask, HoleTaskConfig
+from demask.training.tasks.landmarks_task import LandmarksTask, LandmarksTaskConfig
+from demask.training.tasks.pix2pix_task import Pix2pixConfig, Pix2pixTask
+from demask.training.tasks.restorer_task import RestorerTask, RestorerTaskConfig
 from demask.weights import registry
 
 

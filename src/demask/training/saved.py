@@ -8,13 +8,13 @@ from typing import Any
 
 from demask import settings
 from demask.errors import ConfigError, TrainingError
-from demask.training.finder_task import FinderConfig
-from demask.training.hole_task import HoleTaskConfig
-from demask.training.landmarks_task import LandmarksTaskConfig
-from demask.training.pix2pix_task import Pix2pixConfig
+from demask.training.engine.trainer import TrainerConfig
 from demask.training.recipes import Recipe
-from demask.training.restorer_task import RestorerTaskConfig
-from demask.training.trainer import TrainerConfig
+from demask.training.tasks.finder_task import FinderConfig
+from demask.training.tasks.hole_task import HoleTaskConfig
+from demask.training.tasks.landmarks_task import LandmarksTaskConfig
+from demask.training.tasks.pix2pix_task import Pix2pixConfig
+from demask.training.tasks.restorer_task import RestorerTaskConfig
 
 TASKS: dict[str, type[Any]] = {
     "finder": FinderConfig,

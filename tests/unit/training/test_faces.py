@@ -8,8 +8,8 @@ from demask.coverings.turning import Turn
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
 from demask.rng import rng_for
-from demask.training import faces as training_faces
-from demask.training.faces import CoveredFaces, FacesConfig, batches, miss, widen
+from demask.training.data import covered_faces as training_faces
+from demask.training.data.covered_faces import CoveredFaces, FacesConfig, batches, miss, widen
 
 
 def test_a_picture_depends_on_its_number_alone(shards: Path) -> None:

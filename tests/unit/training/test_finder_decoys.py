@@ -6,8 +6,8 @@ import pytest
 
 from demask.dataset.shards import FaceShards
 from demask.rng import rng_for
-from demask.training.finder_decoys import beside_the_face, draw_decoy, worn_by_nobody
-from demask.training.finder_faces import portrait_of
+from demask.training.data.decoys import beside_the_face, draw_decoy, worn_by_nobody
+from demask.training.data.portraits import portrait_of
 
 
 @pytest.mark.parametrize("seed", range(14))

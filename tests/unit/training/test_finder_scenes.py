@@ -7,11 +7,11 @@ import pytest
 from demask.errors import ConfigError, DatasetError
 from demask.faces.landmarks import landmarks_from_points
 from demask.rng import rng_for
-from demask.training.finder_faces import FaceBank, Portrait
-from demask.training.finder_light import degrade, vary_light
-from demask.training.finder_people import LabelledPicture
-from demask.training.finder_scenes import Composer, ScenesConfig
-from demask.training.finder_stage import Stage, moved_box
+from demask.training.data.augment import degrade, vary_light
+from demask.training.data.labelled_people import LabelledPicture
+from demask.training.data.portraits import FaceBank, Portrait
+from demask.training.data.scenes import Composer, ScenesConfig
+from demask.training.data.stage import Stage, moved_box
 from demask.types import AnyArray, ImageU8
 
 DOTS = np.array([(70, 70), (130, 70), (100, 105), (78, 140), (122, 140)], np.float32)

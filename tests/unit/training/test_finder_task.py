@@ -13,15 +13,16 @@ import torch
 from demask.dataset.split import split_of
 from demask.errors import ConfigError, DatasetError, TrainingError
 from demask.faces.finder import Finder
-from demask.training import finder_export, finder_targets
-from demask.training.finder_score import Finding, average_precision, figures
-from demask.training.finder_stage import Scene
-from demask.training.finder_targets import NEGATIVE, UNDECIDED, assign
-from demask.training.finder_task import FinderConfig, FinderTask, loss_terms
-from demask.training.losses.detection import box_overlap, point_error, quality_focal
-from demask.training.models.finder import STRIDES, FinderNetConfig, cells, decode, fold_norms
-from demask.training.task import Share
-from demask.training.trainer import Trainer, TrainerConfig
+from demask.training.data import cell_targets as finder_targets
+from demask.training.data.cell_targets import NEGATIVE, UNDECIDED, assign
+from demask.training.data.stage import Scene
+from demask.training.engine.task import Share
+from demask.training.engine.trainer import Trainer, TrainerConfig
+from demask.training.export import finder_export
+from demask.training.losses.face_boxes import box_overlap, point_error, quality_focal
+from demask.training.models.finder_net import STRIDES, FinderNetConfig, cells, decode, fold_norms
+from demask.training.tasks.finder_score import Finding, average_precision, figures
+from demask.training.tasks.finder_task import FinderConfig, FinderTask, loss_terms
 from demask.weights.sessions import open_session
 
 TINY = FinderNetConfig(stem_channels=(8, 8), widths=(8, 16, 16), blocks=(1, 1, 1), neck_channels=8)

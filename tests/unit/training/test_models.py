@@ -5,11 +5,12 @@ import onnxruntime
 import pytest
 import torch
 
-from demask.training import export
+from demask.training.export import graphs
+from demask.training.export.onnx_writer import write_onnx
 from demask.training.models.critic import PatchCritic
-from demask.training.models.hole import HoleConfig
+from demask.training.models.hole_net import HoleConfig
 from demask.training.models.ranges import to_model_range, to_pixels
-from demask.training.models.restorer import RestorerConfig
+from demask.training.models.restorer_net import RestorerConfig
 from demask.training.models.unet import UNetConfig
 
 TINY = UNetConfig(widths=(8, 8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2)
@@ -66,7 +67,7 @@ def test_exported_networks_say_what_torch_says(tmp_path: Path, batch: int) -> No
     hole = rng.integers(0, 2, (batch, 256, 256), dtype=np.uint8)
 
     restorer = shaken(RestorerConfig(body=TINY).build())
-    export.restorer(restorer, tmp_path / "restorer.onnx")
+    graphs.export_restorer(restorer, tmp_path / "restorer.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "restorer.onnx"))
     (restored,) = session.run(None, {"masked": crop, "hole": hole})
     with torch.no_grad():
@@ -76,7 +77,7 @@ def test_exported_networks_say_what_torch_says(tmp_path: Path, batch: int) -> No
     assert np.abs(restored.astype(int) - wanted.permute(0, 2, 3, 1).numpy()).max() <= 2
 
     segmenter = shaken(HoleConfig(body=TINY).build())
-    export.hole(segmenter, tmp_path / "hole.onnx")
+    graphs.export_hole(segmenter, tmp_path / "hole.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "hole.onnx"))
     (coverage,) = session.run(None, {"crop": crop})
     with torch.no_grad():
@@ -90,7 +91,5 @@ def test_a_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest
     network = shaken(HoleConfig(body=TINY).build())
     crop = torch.zeros(2, 256, 256, 3, dtype=torch.uint8)
     with pytest.raises(TrainingError, match="differs from torch"):
-        export.write_onnx(
-            export.hole_graph(network), {"crop": crop}, ["coverage"], tmp_path / "x.onnx", tolerance=-1
-        )
+        write_onnx(graphs.hole_graph(network), {"crop": crop}, ["coverage"], tmp_path / "x.onnx", tolerance=-1)
     assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from demask.errors import ConfigError
-from demask.training import export
+from demask.training.export.onnx_writer import write_onnx
 from demask.training.losses.conditional import MODES, critic_loss, generator_loss
 from demask.training.losses.pixel import hole_mse, l1
 from demask.training.models.patchgan import PatchGan, PatchGanConfig
@@ -190,7 +190,7 @@ def test_channels_last_and_bfloat16_say_the_same(norm: str) -> None:
 )
 def test_the_generator_can_be_exported(tmp_path: Path, norm: str) -> None:
     network = small(norm=norm)
-    export.write_onnx(network, {"masked_BCHW": picture(2)}, ["face"], tmp_path / "pix2pix.onnx", tolerance=0.02)
+    write_onnx(network, {"masked_BCHW": picture(2)}, ["face"], tmp_path / "pix2pix.onnx", tolerance=0.02)
     assert (tmp_path / "pix2pix.onnx").stat().st_size > 1_000_000
 
 

@@ -7,17 +7,17 @@ import torch
 from torch import nn
 
 from demask.errors import ConfigError, TrainingError
-from demask.training import export
-from demask.training.faces import FacesConfig
-from demask.training.finder_export import export_finder
-from demask.training.hole_task import HoleTask, HoleTaskConfig
-from demask.training.models.finder import FinderNetConfig
-from demask.training.models.hole import HoleConfig
-from demask.training.models.restorer import RestorerConfig
+from demask.training.data.covered_faces import FacesConfig
+from demask.training.engine.start import begin_with, blend_with
+from demask.training.engine.trainer import Trainer, TrainerConfig
+from demask.training.export import graphs
+from demask.training.export.finder_export import export_finder
+from demask.training.export.weights_file import save_weights
+from demask.training.models.finder_net import FinderNetConfig
+from demask.training.models.hole_net import HoleConfig
+from demask.training.models.restorer_net import RestorerConfig
 from demask.training.models.unet import UNetConfig
-from demask.training.sharing import save_weights
-from demask.training.start import begin_with, blend_with
-from demask.training.trainer import Trainer, TrainerConfig
+from demask.training.tasks.hole_task import HoleTask, HoleTaskConfig
 from demask.weights.registry import find
 
 TINY = UNetConfig(widths=(8, 8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2)
@@ -41,8 +41,8 @@ def a_restorer(seed: int, body: UNetConfig = TINY) -> nn.Module:
 def test_an_onnx_file_gives_back_every_weight_that_it_holds(tmp_path: Path) -> None:
     old, new = a_restorer(1), a_restorer(2)
     fresh_head = new.coarse_head.weight.clone()
-    export.restorer(old, tmp_path / "old.onnx")
-    begin_with(new, tmp_path / "old.onnx", export=export.restorer)
+    graphs.export_restorer(old, tmp_path / "old.onnx")
+    begin_with(new, tmp_path / "old.onnx", export=graphs.export_restorer)
     for name, weight in new.named_parameters():
         if not name.startswith("coarse_head"):
             assert torch.equal(weight, dict(old.named_parameters())[name]), name
@@ -52,14 +52,14 @@ def test_an_onnx_file_gives_back_every_weight_that_it_holds(tmp_path: Path) -> N
 def test_safetensors_give_back_all(tmp_path: Path) -> None:
     old, new = a_restorer(1), a_restorer(2)
     save_weights(old, tmp_path / "old.safetensors", about={})
-    begin_with(new, tmp_path / "old.safetensors", export=export.restorer)
+    begin_with(new, tmp_path / "old.safetensors", export=graphs.export_restorer)
     assert all(torch.equal(old.state_dict()[name], value) for name, value in new.state_dict().items())
 
 
 def test_the_shipped_segmenter_can_be_trained_on(tmp_path: Path) -> None:
     network = HoleTaskConfig(faces=FacesConfig(data=tmp_path)).model.build()
-    begin_with(network, find("hole"), export=export.hole)
-    export.hole(network, tmp_path / "again.onnx")
+    begin_with(network, find("hole"), export=graphs.export_hole)
+    graphs.export_hole(network, tmp_path / "again.onnx")
     crop = torch.randint(0, 256, (1, 256, 256, 3), dtype=torch.uint8).numpy()
     answers = [
         onnxruntime.InferenceSession(str(path)).run(None, {"crop": crop})[0]
@@ -73,18 +73,18 @@ def test_blending_goes_part_of_the_way(tmp_path: Path, share: float) -> None:
     mine, theirs = a_restorer(1), a_restorer(2)
     save_weights(theirs, tmp_path / "theirs.safetensors", about={})
     blended = a_restorer(1)
-    blend_with(blended, tmp_path / "theirs.safetensors", share, export=export.restorer)
+    blend_with(blended, tmp_path / "theirs.safetensors", share, export=graphs.export_restorer)
     for a, b, c in zip(mine.parameters(), theirs.parameters(), blended.parameters(), strict=True):
         torch.testing.assert_close(c, (1 - share) * a + share * b)
     with pytest.raises(ConfigError, match=r"in \[0, 1\]"):
-        blend_with(blended, tmp_path / "theirs.safetensors", 1.5, export=export.restorer)
+        blend_with(blended, tmp_path / "theirs.safetensors", 1.5, export=graphs.export_restorer)
 
 
 def other_widths(folder: Path) -> Path:
     wider = UNetConfig(
         widths=(8, 16, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2
     )
-    export.restorer(a_restorer(1, wider), folder / "wider.onnx")
+    graphs.export_restorer(a_restorer(1, wider), folder / "wider.onnx")
     return folder / "wider.onnx"
 
 
@@ -124,7 +124,7 @@ def test_other_files_are_refused_and_change_nothing(tmp_path: Path, make, words:
     network = a_restorer(2)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     with pytest.raises(TrainingError, match=words):
-        begin_with(network, make(tmp_path), export=export.restorer)
+        begin_with(network, make(tmp_path), export=graphs.export_restorer)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
@@ -136,7 +136,7 @@ def test_a_run_begins_with_them_and_goes_on_without_the_file(shards: Path, tmp_p
 
     old = trained(HoleConfig(body=TINY).build(), seed=1)
     path = tmp_path / "old.onnx"
-    export.hole(old, path)
+    graphs.export_hole(old, path)
     settings = TrainerConfig(run=tmp_path / "run", steps=1, start_from=path, validate_every=9)
     trainer = Trainer(task(), settings)
     assert all(

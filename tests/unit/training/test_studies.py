@@ -12,16 +12,17 @@ from demask.faces.landmarks import NUM_LANDMARKS, mean_shape
 from demask.geometry import EYE_DISTANCE_PX
 from demask.restorers.network import TranslatorRestorer
 from demask.restorers.registry import get_restorer
-from demask.training import export, shipped
-from demask.training.faces import CoveredFaces, FacesConfig
-from demask.training.landmarks_task import LandmarksTask, LandmarksTaskConfig
+from demask.training.data.covered_faces import CoveredFaces, FacesConfig
+from demask.training.engine.trainer import Trainer, TrainerConfig
+from demask.training.export import graphs
 from demask.training.losses.landmark import landmark_distance, point_distance
-from demask.training.models.landmarks import LandmarksConfig
+from demask.training.models import shipped
+from demask.training.models.landmark_net import LandmarksConfig
 from demask.training.models.patchgan import PatchGanConfig
 from demask.training.models.unet256 import Unet256Config
-from demask.training.pix2pix_task import Pix2pixConfig, Pix2pixTask
 from demask.training.recipes import RECIPES, resolve
-from demask.training.trainer import Trainer, TrainerConfig
+from demask.training.tasks.landmarks_task import LandmarksTask, LandmarksTaskConfig
+from demask.training.tasks.pix2pix_task import Pix2pixConfig, Pix2pixTask
 from demask.weights import registry
 
 SMALL = LandmarksConfig(widths=(8, 8, 8, 8), blocks=(0, 0, 1, 0), squeezed=4, hidden=8)
@@ -67,7 +68,7 @@ def test_exported_landmarks_come_back_to_torch_and_carry_gradients(
             parameter.add_(0.05 * torch.randn_like(parameter))
     folder = tmp_path / "weights"
     folder.mkdir()
-    export.landmarks(network, folder / "landmarks.onnx")
+    graphs.export_landmarks(network, folder / "landmarks.onnx")
     assert (folder / "landmarks.onnx").stat().st_size <= 2_000_000
     monkeypatch.setattr(registry, "find", lambda name: folder / f"{name}.onnx")
     again = shipped.shipped_landmarks()
@@ -100,7 +101,7 @@ def test_every_term_of_study_b_is_told_and_weighed(
     shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frozen = LandmarksConfig().build().eval().requires_grad_(False)
-    monkeypatch.setattr("demask.training.pix2pix_task.shipped_landmarks", lambda: frozen)
+    monkeypatch.setattr("demask.training.tasks.pix2pix_task.shipped_landmarks", lambda: frozen)
     told: list[dict[str, float]] = []
     settings = TrainerConfig(run=tmp_path, steps=2, log_every=1, validate_every=2)
     task = pix2pix_task(shards, pixel_weight=100.0, landmark_weight=20.0)

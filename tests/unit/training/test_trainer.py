@@ -10,15 +10,15 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from demask.errors import ConfigError, TrainingError, WeightsError
-from demask.training import checkpoint
-from demask.training.faces import FacesConfig
-from demask.training.hole_task import HoleTask, HoleTaskConfig
-from demask.training.models.hole import HoleConfig
-from demask.training.models.restorer import RestorerConfig
+from demask.training.data.covered_faces import FacesConfig
+from demask.training.engine import checkpoint
+from demask.training.engine.task import Share
+from demask.training.engine.trainer import Trainer, TrainerConfig
+from demask.training.models.hole_net import HoleConfig
+from demask.training.models.restorer_net import RestorerConfig
 from demask.training.models.unet import UNetConfig
-from demask.training.restorer_task import RestorerTask, RestorerTaskConfig, cut, window_corners
-from demask.training.task import Share
-from demask.training.trainer import Trainer, TrainerConfig
+from demask.training.tasks.hole_task import HoleTask, HoleTaskConfig
+from demask.training.tasks.restorer_task import RestorerTask, RestorerTaskConfig, cut, window_corners
 
 TINY = UNetConfig(widths=(8, 8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from demask.training.models.blocks import ResidualBlock, TokenMixer, Upsample, conv3
+from demask.training.models.layers import ResidualBlock, TokenMixer, Upsample, conv3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from demask.training.faces import CoveredFaces, FacesConfig, batches
+from demask.training.data.covered_faces import CoveredFaces, FacesConfig, batches
+from demask.training.engine.task import Batch, Share, Task
 from demask.training.models.ranges import channels_first, to_model_range
-from demask.training.task import Batch, Share, Task
 
 
 class FacesTask(Task):

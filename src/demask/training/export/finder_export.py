@@ -12,8 +12,8 @@ from torch.export import Dim
 
 from demask.atomic import replacing
 from demask.errors import TrainingError
-from demask.training.export import bare
-from demask.training.models.finder import FinderGraph, FinderNet
+from demask.training.export.onnx_writer import bare
+from demask.training.models.finder_net import FinderGraph, FinderNet
 
 MAX_BYTES = 1_000_000
 _OUTPUTS = ["boxes", "points", "scores"]

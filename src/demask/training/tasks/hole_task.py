@@ -9,13 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from demask.training import export
-from demask.training.faces import FacesConfig, fixed_batch
-from demask.training.faces_task import FacesTask, Tensors
+from demask.training.data.covered_faces import FacesConfig, fixed_batch
+from demask.training.engine.task import Batch, Losses
+from demask.training.export.graphs import export_hole
 from demask.training.losses.coverage import coverage_cross_entropy, soft_jaccard
-from demask.training.models.hole import HoleConfig
-from demask.training.pictures import as_grey, wide_grid
-from demask.training.task import Batch, Losses
+from demask.training.models.hole_net import HoleConfig
+from demask.training.tasks.faces_task import FacesTask, Tensors
+from demask.training.tasks.validation_pictures import as_grey, wide_grid
 from demask.types import ImageU8
 
 
@@ -101,7 +101,7 @@ class HoleTask(FacesTask):
 
     def export(self, network: nn.Module, path: Path) -> None:
         """ONNX: crop uint8 in, coverage float out."""
-        export.hole(network, path)
+        export_hole(network, path)
 
     def _coverage(self, network: nn.Module, masked: Tensor) -> Tensor:
         parts = []

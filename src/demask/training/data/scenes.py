@@ -14,11 +14,11 @@ import numpy as np
 
 from demask.errors import ConfigError
 from demask.faces.finder import PAD_GREY
-from demask.training.finder_decoys import beside_the_face, draw_decoy, worn_by_nobody
-from demask.training.finder_faces import FaceBank, View
-from demask.training.finder_light import degrade, vary_light
-from demask.training.finder_people import LabelledPicture
-from demask.training.finder_stage import Scene, Stage, after_flip, chain, moved_box
+from demask.training.data.augment import degrade, vary_light
+from demask.training.data.decoys import beside_the_face, draw_decoy, worn_by_nobody
+from demask.training.data.labelled_people import LabelledPicture
+from demask.training.data.portraits import FaceBank, View
+from demask.training.data.stage import Scene, Stage, after_flip, chain, moved_box
 from demask.types import ImageU8, Matrix
 
 

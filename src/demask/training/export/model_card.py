@@ -1,4 +1,4 @@
-"""A run as others can use it: weights as safetensors, and a model card that says what they are."""
+"""A model card: what a run's weights are, what they may not be used for, and where they come from."""
 
 from __future__ import annotations
 
@@ -8,13 +8,8 @@ import math
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors.torch import save_file
-from torch import nn
-
-from demask.atomic import replacing
 from demask.dataset.shards import FaceShards
-from demask.errors import DatasetError, OutputError
+from demask.errors import DatasetError
 
 _WHAT = {
     "finder": "finds faces, bare or covered, and five points of each in a whole photograph",
@@ -24,28 +19,6 @@ _WHAT = {
     "pix2pix": "translates an aligned crop of a masked face to a bare one, without being told the hole",
 }
 _INVENTS = ("restorer", "pix2pix")
-
-
-def save_weights(network: nn.Module, path: Path, *, about: dict[str, str]) -> None:
-    """Write a network's weights as safetensors, whole or not at all.
-
-    Args:
-        network: Its parameters and buffers are stored as float32, by name.
-        path: The file; replaced if there.
-        about: Text kept in the file's header.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
-    tensors = {
-        name: value.detach().to("cpu", torch.float32 if value.is_floating_point() else value.dtype).contiguous()
-        for name, value in network.state_dict().items()
-    }
-    try:
-        with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata=about)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def model_card(

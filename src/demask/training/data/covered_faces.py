@@ -29,8 +29,8 @@ from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
 from demask.geometry import FRAME_PX
 from demask.rng import rng_for
-from demask.training.finder_decoys import draw_decoy
-from demask.training.workers import start_worker
+from demask.training.data.decoys import draw_decoy
+from demask.training.data.loader_workers import start_worker
 from demask.types import Hole, ImageU8, Landmarks, Matrix
 
 log = logging.getLogger(__name__)

@@ -10,20 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from demask.errors import ConfigError, WeightsError
-from demask.training import export
-from demask.training.faces import FacesConfig, fixed_batch
-from demask.training.faces_task import FacesTask, Tensors
+from demask.training.data.covered_faces import FacesConfig, fixed_batch
+from demask.training.engine.task import Batch, Losses, frozen
+from demask.training.export.graphs import export_restorer
 from demask.training.losses.adversarial import critic_hinge, feature_matching, generator_hinge
 from demask.training.losses.identity import identity_distance
 from demask.training.losses.landmark import landmark_distance
 from demask.training.losses.perceptual import Lpips
 from demask.training.losses.pixel import coarse_l1, hole_weighted_l1
 from demask.training.models.critic import PatchCritic
-from demask.training.models.restorer import RestorerConfig
-from demask.training.onnx_network import FrozenOnnx
-from demask.training.pictures import blanked, psnr_each, wide_grid
-from demask.training.shipped import shipped_landmarks
-from demask.training.task import Batch, Losses, frozen
+from demask.training.models.frozen_onnx import FrozenOnnx
+from demask.training.models.restorer_net import RestorerConfig
+from demask.training.models.shipped import shipped_landmarks
+from demask.training.tasks.faces_task import FacesTask, Tensors
+from demask.training.tasks.validation_pictures import blanked, psnr_each, wide_grid
 from demask.types import ImageU8
 
 
@@ -169,7 +169,7 @@ class RestorerTask(FacesTask):
 
     def export(self, network: nn.Module, path: Path) -> None:
         """ONNX: masked and hole uint8 in, restored uint8 out."""
-        export.restorer(network, path)
+        export_restorer(network, path)
 
     def _composed(self, network: nn.Module, tensors: Tensors) -> Tensor:
         with self.fabric.autocast():

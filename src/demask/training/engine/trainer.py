@@ -20,13 +20,13 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from demask.errors import ConfigError, TrainingError
-from demask.training import checkpoint
-from demask.training.allocator import keep_freed_memory
-from demask.training.average import Average
+from demask.training.engine import checkpoint
+from demask.training.engine.allocator import keep_freed_memory
+from demask.training.engine.average import Average
+from demask.training.engine.sink import Sink
+from demask.training.engine.start import begin_with
+from demask.training.engine.task import Batch, Share, Task, stop_if_not_finite
 from demask.training.losses import weighted_total
-from demask.training.sink import Sink
-from demask.training.start import begin_with
-from demask.training.task import Batch, Share, Task, stop_if_not_finite
 
 log = logging.getLogger(__name__)
 

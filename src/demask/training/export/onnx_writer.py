@@ -1,7 +1,6 @@
-"""Networks to ONNX: pictures go in and come out as uint8 [N, H, W, 3], so no caller can get a range wrong.
+"""A module to an ONNX file: exported, its weights halved, compared with torch, moved into place.
 
-Weights are stored as float16 and widened when the session is made; the arithmetic stays float32. Every
-export is checked against torch before the file takes its place.
+Weights are stored as float16 and widened when the session is made; the arithmetic stays float32.
 """
 
 from __future__ import annotations
@@ -22,109 +21,8 @@ from torch import Tensor, nn
 
 from demask.atomic import replacing
 from demask.errors import TrainingError
-from demask.training.models.ranges import channels_first, to_model_range, to_pixels
 
-FRAME_PX = 256
 OPSET = 20
-
-
-class _RestorerGraph(nn.Module):
-    """uint8 crop and hole in, uint8 face out."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, masked: Tensor, hole: Tensor) -> Tensor:
-        picture = to_model_range(channels_first(masked))
-        prediction = self.network(picture, hole.float()[:, None]).prediction
-        return to_pixels(prediction).permute(0, 2, 3, 1)
-
-
-class _TranslatorGraph(nn.Module):
-    """uint8 masked crop in, uint8 face out; no hole."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, masked: Tensor) -> Tensor:
-        return to_pixels(self.network(to_model_range(channels_first(masked)))).permute(0, 2, 3, 1)
-
-
-class _HoleGraph(nn.Module):
-    """uint8 crop in, coverage in [0, 1] out."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, crop: Tensor) -> Tensor:
-        logits: Tensor = self.network(to_model_range(channels_first(crop)))
-        return torch.sigmoid(logits)[:, 0]
-
-
-class _LandmarksGraph(nn.Module):
-    """uint8 crop in, points in crop pixels out."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, crop: Tensor) -> Tensor:
-        points: Tensor = self.network(to_model_range(channels_first(crop)))
-        return points
-
-
-def hole_graph(network: nn.Module) -> nn.Module:
-    """The module that is exported for a segmenter: uint8 crop in, coverage out."""
-    return _HoleGraph(network)
-
-
-def restorer(network: nn.Module, path: Path) -> None:
-    """Export a restorer: `masked` uint8 [N, 256, 256, 3], `hole` uint8 [N, 256, 256] to `restored` uint8.
-
-    Raises:
-        TrainingError: The exported graph does not say what torch says.
-    """
-    rng = np.random.default_rng(0)
-    masked = rng.integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
-    hole = np.zeros((2, FRAME_PX, FRAME_PX), np.uint8)
-    hole[:, 120:220, 70:190] = 1
-    inputs = {"masked": torch.from_numpy(masked), "hole": torch.from_numpy(hole)}
-    write_onnx(_RestorerGraph(network), inputs, ["restored"], path, tolerance=2.0)
-
-
-def translator(network: nn.Module, path: Path) -> None:
-    """Export a blind translator: `masked` uint8 [N, 256, 256, 3] to `restored` uint8, no hole.
-
-    Raises:
-        TrainingError: The exported graph does not say what torch says.
-    """
-    masked = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
-    write_onnx(
-        _TranslatorGraph(network), {"masked": torch.from_numpy(masked)}, ["restored"], path, tolerance=2.0
-    )
-
-
-def hole(network: nn.Module, path: Path) -> None:
-    """Export a segmenter: `crop` uint8 [N, 256, 256, 3] to `coverage` float32 [N, 256, 256].
-
-    Raises:
-        TrainingError: The exported graph does not say what torch says.
-    """
-    crop = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
-    write_onnx(hole_graph(network), {"crop": torch.from_numpy(crop)}, ["coverage"], path, tolerance=0.02)
-
-
-def landmarks(network: nn.Module, path: Path) -> None:
-    """Export a landmark network: `crop` uint8 [N, 256, 256, 3] to `points` float32 [N, 468, 3].
-
-    Raises:
-        TrainingError: The exported graph does not say what torch says.
-    """
-    crop = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
-    write_onnx(_LandmarksGraph(network), {"crop": torch.from_numpy(crop)}, ["points"], path, tolerance=0.2)
 
 
 def write_onnx(

@@ -14,18 +14,18 @@ from torch.utils.data import DataLoader, Dataset
 
 from demask.errors import ConfigError
 from demask.rng import rng_for
-from demask.training.finder_data import backgrounds_of, portraits_of
-from demask.training.finder_export import export_finder
-from demask.training.finder_faces import FaceBank
-from demask.training.finder_scenes import Composer, ScenesConfig
-from demask.training.finder_score import Finding, figures, sample_grid
-from demask.training.finder_stage import Scene
-from demask.training.finder_targets import UNDECIDED, assign
-from demask.training.losses.detection import box_overlap, point_error, quality_focal
-from demask.training.models.finder import FinderNet, FinderNetConfig, cells, decode
+from demask.training.data.cell_targets import UNDECIDED, assign
+from demask.training.data.finder_pictures import backgrounds_of, portraits_of
+from demask.training.data.loader_workers import start_worker
+from demask.training.data.portraits import FaceBank
+from demask.training.data.scenes import Composer, ScenesConfig
+from demask.training.data.stage import Scene
+from demask.training.engine.task import Batch, Losses, Share, Task
+from demask.training.export.finder_export import export_finder
+from demask.training.losses.face_boxes import box_overlap, point_error, quality_focal
+from demask.training.models.finder_net import FinderNet, FinderNetConfig, cells, decode
 from demask.training.models.ranges import channels_first, to_model_range
-from demask.training.task import Batch, Losses, Share, Task
-from demask.training.workers import start_worker
+from demask.training.tasks.finder_score import Finding, figures, sample_grid
 from demask.types import ImageU8
 
 
@@ -179,7 +179,7 @@ def loss_terms(raw: Tensor, face: Tensor, boxes: Tensor, points: Tensor, cells_N
         face: Which face each cell answers for, or NEGATIVE or UNDECIDED, int64 [B, N].
         boxes: Of that face, [B, N, 4].
         points: Of that face, [B, N, 5, 2].
-        cells_N3: From `demask.training.models.finder.cells`.
+        cells_N3: From `demask.training.models.finder_net.cells`.
 
     Returns:
         `score`, `box` and `points`, scalars >= 0.

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from demask.errors import ConfigError
-from demask.training import export
-from demask.training.faces import FacesConfig, fixed_batch
-from demask.training.faces_task import FacesTask
+from demask.training.data.covered_faces import FacesConfig, fixed_batch
+from demask.training.engine.task import Batch, Losses
+from demask.training.export.graphs import export_landmarks
 from demask.training.losses.landmark import point_distance, shape_error
-from demask.training.models.landmarks import LandmarksConfig
+from demask.training.models.landmark_net import LandmarksConfig
 from demask.training.models.ranges import channels_first, to_model_range
-from demask.training.pictures import wide_grid
-from demask.training.task import Batch, Losses
+from demask.training.tasks.faces_task import FacesTask
+from demask.training.tasks.validation_pictures import wide_grid
 from demask.types import ImageU8
 
 
@@ -99,7 +99,7 @@ class LandmarksTask(FacesTask):
 
     def export(self, network: nn.Module, path: Path) -> None:
         """ONNX: crop uint8 in, points float out."""
-        export.landmarks(network, path)
+        export_landmarks(network, path)
 
     def _points(self, network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         pictures = _pictures({"masked": batch["masked"].to(self.device)})

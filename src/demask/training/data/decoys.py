@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from demask.coverings import draw
-from demask.training.finder_faces import Portrait
+from demask.training.data.portraits import Portrait
 from demask.types import ImageU8
 
 _FONTS = (

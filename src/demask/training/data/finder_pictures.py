@@ -13,8 +13,8 @@ import numpy as np
 from demask.dataset.shards import FaceShards
 from demask.dataset.split import split_of
 from demask.errors import ConfigError, DatasetError
-from demask.training.finder_faces import Portrait, portrait_of
-from demask.training.finder_people import LabelledPicture, label
+from demask.training.data.labelled_people import LabelledPicture, label
+from demask.training.data.portraits import Portrait, portrait_of
 from demask.types import ImageU8
 
 log = logging.getLogger(__name__)

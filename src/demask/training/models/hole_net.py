@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from demask.training.models.blocks import conv3
+from demask.training.models.layers import conv3
 from demask.training.models.unet import UNet, UNetConfig
 
 

@@ -8,7 +8,7 @@ import onnx.numpy_helper
 import torch
 
 from demask.errors import WeightsError
-from demask.training.models.landmarks import LandmarkNet, LandmarksConfig
+from demask.training.models.landmark_net import LandmarkNet, LandmarksConfig
 from demask.weights import registry
 
 

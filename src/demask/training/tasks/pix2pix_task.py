@@ -15,18 +15,18 @@ import torch
 from torch import Tensor, nn
 
 from demask.errors import ConfigError, WeightsError
-from demask.training import export
-from demask.training.faces import FacesConfig, fixed_batch
-from demask.training.faces_task import FacesTask, Tensors
+from demask.training.data.covered_faces import FacesConfig, fixed_batch
+from demask.training.engine.task import Batch, Losses, frozen
+from demask.training.export.graphs import export_translator
 from demask.training.losses.conditional import check_mode, critic_loss, generator_loss
 from demask.training.losses.landmark import landmark_distance
 from demask.training.losses.perceptual import Lpips
 from demask.training.losses.pixel import hole_mse, l1
 from demask.training.models.patchgan import PatchGanConfig
+from demask.training.models.shipped import shipped_landmarks
 from demask.training.models.unet256 import Unet256, Unet256Config
-from demask.training.pictures import psnr_each, wide_grid
-from demask.training.shipped import shipped_landmarks
-from demask.training.task import Batch, Losses, frozen
+from demask.training.tasks.faces_task import FacesTask, Tensors
+from demask.training.tasks.validation_pictures import psnr_each, wide_grid
 from demask.types import ImageU8
 
 
@@ -148,7 +148,7 @@ class Pix2pixTask(FacesTask):
         """ONNX: masked uint8 in, restored uint8 out; no hole goes in."""
         assert isinstance(network, Unet256)
         network.dropout_at_test = False  # onnxruntime has no dropout.
-        export.translator(network, path)
+        export_translator(network, path)
 
     def _translated(self, network: nn.Module, tensors: Tensors) -> Tensor:
         with self.fabric.autocast():

@@ -1,0 +1,1 @@
+"""Training pictures: faces, heads turned and dressed, coverings drawn on them, scenes; one augmentation."""

@@ -1,0 +1,1 @@
+"""Networks to files that others can use: ONNX, safetensors, a model card."""
