@@ -21,7 +21,8 @@ import _common
 from demask.dataset.frozen_set import PORTRAIT, FrozenPicture, load_frozen, read_info
 from demask.evaluation.bootstrap import mean_interval, paired_difference
 from demask.evaluation.metrics.suite import FIGURES, Suite
-from demask.faces.hole import HoleConfig, HoleFinder, judge
+from demask.faces.hole import HoleFinder
+from demask.faces.judge import JudgeSettings, judge
 from demask.faces.reach import coverage_from_photo
 from demask.geometry import crop_to_frame, to_frame
 from demask.photo.paste import PasteConfig, paste_back
@@ -50,7 +51,7 @@ class Idea:
 
     find: Find
     fill: Restorer
-    hole: HoleConfig = field(default_factory=HoleConfig)
+    hole: JudgeSettings = field(default_factory=JudgeSettings)
     paste: PasteConfig = field(default_factory=PasteConfig)
     oracle: bool = False
 
@@ -123,27 +124,27 @@ def _ideas(find: HoleFinder, alone: HoleFinder, restorer: Restorer) -> dict[str,
     def evenly(crops: ImageU8) -> Alpha:
         return np.float32(0.5) * (alone(crops) + alone(crops[:, :, ::-1])[:, :, ::-1])
 
-    def found(hole: HoleConfig) -> Idea:
+    def found(hole: JudgeSettings) -> Idea:
         return Idea(find=find, fill=restorer, hole=hole)
 
     def pasted(paste: PasteConfig) -> Idea:
         return Idea(find=find, fill=restorer, paste=paste)
 
     return {
-        "hole not widened": found(HoleConfig(widen_px=0)),
-        "widened by 1 px": found(HoleConfig(widen_px=1)),
-        "widened by 4 px": found(HoleConfig(widen_px=4)),
-        "covered above 0.5": found(HoleConfig(threshold=0.5)),
-        "covered above 0.2": found(HoleConfig(threshold=0.2)),
+        "hole not widened": found(JudgeSettings(widen_px=0)),
+        "widened by 1 px": found(JudgeSettings(widen_px=1)),
+        "widened by 4 px": found(JudgeSettings(widen_px=4)),
+        "covered above 0.5": found(JudgeSettings(threshold=0.5)),
+        "covered above 0.2": found(JudgeSettings(threshold=0.2)),
         "covered above 0.5, widened by 3 px, feather of 2 px": Idea(
             find=find,
             fill=restorer,
-            hole=HoleConfig(threshold=0.5, widen_px=3),
+            hole=JudgeSettings(threshold=0.5, widen_px=3),
             paste=PasteConfig(feather_px=2.0),
         ),
-        "the photograph's colours count for nothing": found(HoleConfig(colour_weight=0)),
-        "the photograph's colours count half as much": found(HoleConfig(colour_weight=0.3)),
-        "the photograph's colours count in full": found(HoleConfig(colour_weight=1)),
+        "the photograph's colours count for nothing": found(JudgeSettings(colour_weight=0)),
+        "the photograph's colours count half as much": found(JudgeSettings(colour_weight=0.3)),
+        "the photograph's colours count in full": found(JudgeSettings(colour_weight=1)),
         "coverage not averaged with the mirrored crop's": Idea(find=alone, fill=restorer),
         "both crops' coverage counts the same": Idea(find=evenly, fill=restorer),
         "face averaged with the mirrored crop's": Idea(find=find, fill=mirrored_fill),

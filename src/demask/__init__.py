@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from demask.errors import DemaskError
+    from demask.faces.looker import Looked
     from demask.remover import Remover, remove
     from demask.results import Result
 
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
-__all__ = ["DemaskError", "Remover", "Result", "__version__", "remove"]
+__all__ = ["DemaskError", "Looked", "Remover", "Result", "__version__", "remove"]
 
 _HOME = {
     "DemaskError": "demask.errors",
+    "Looked": "demask.faces.looker",
     "Remover": "demask.remover",
     "Result": "demask.results",
     "remove": "demask.remover",

@@ -12,11 +12,19 @@ from PIL import Image
 
 import demask
 from demask.errors import InputError, ShapeMismatch, UsageError
+from demask.faces.choice import choose
+from demask.faces.hole import HoleFinder
+from demask.faces.looker import Looker
 from demask.geometry import FRAME_POINTS
 from demask.remover import Remover
-from demask.results import choose
-from demask.types import Face, Hole, ImageU8
+from demask.types import Alpha, Face, Hole, ImageU8
+from demask.weights.sessions import open_session
 from tiny_networks import BLUE, GREEN, SQUARE, make_photo
+
+
+@pytest.fixture
+def hole_finder(tiny_weights: Path) -> HoleFinder:
+    return HoleFinder(open_session(tiny_weights / "hole.onnx", device="cpu", threads=1))
 
 
 @pytest.fixture
@@ -125,9 +133,9 @@ def test_other_kinds_are_refused(remover: Remover, bad: object) -> None:
 
 
 @pytest.mark.parametrize("gap", [120, 300])
-def test_several_faces_overlapping_or_not(remover: Remover, gap: int) -> None:
+def test_several_faces_overlapping_or_not(remover: Remover, hole_finder: HoleFinder, gap: int) -> None:
     photo, faces = two_faces(gap)
-    both = Remover(finder=lambda _: faces, hole_finder=remover._hole_finder, restorer=remover._restorer)
+    both = Remover(finder=lambda _: faces, hole_finder=hole_finder, restorer=remover.restorer)
     result = both(photo)
     assert [face.status for face in result.faces] == ["restored", "restored"]
     assert blueness(result.photo) == 0
@@ -151,7 +159,7 @@ def test_overlapping_faces_are_cut_from_what_is_restored_so_far() -> None:
     assert blueness(seen[1]) <= 10_000
 
 
-def test_many_faces_go_through_in_batches(remover: Remover) -> None:
+def test_many_faces_go_through_in_batches(remover: Remover, hole_finder: HoleFinder) -> None:
     photo = make_photo(None, size=(150, 2000))
     faces = [at(100 * index, 0, 0.4) for index in range(19)]
     for index in range(19):
@@ -167,15 +175,15 @@ def test_many_faces_go_through_in_batches(remover: Remover) -> None:
         def __call__(self, masked: ImageU8, hole: Hole) -> ImageU8:
             raise AssertionError("one by one")
 
-    counted = Remover(finder=lambda _: faces, hole_finder=remover._hole_finder, restorer=Counting())
+    counted = Remover(finder=lambda _: faces, hole_finder=hole_finder, restorer=Counting())
     assert blueness(counted(photo).photo) == 0
     assert sum(sizes) == 19
     assert max(sizes) <= 8
 
 
-def test_faces_can_be_chosen(remover: Remover) -> None:
+def test_faces_can_be_chosen(remover: Remover, hole_finder: HoleFinder) -> None:
     photo, faces = two_faces(300)
-    both = Remover(finder=lambda _: faces, hole_finder=remover._hole_finder, restorer=remover._restorer)
+    both = Remover(finder=lambda _: faces, hole_finder=hole_finder, restorer=remover.restorer)
     result = both(photo, faces=[1])
     assert [(face.status, face.covered) for face in result.faces] == [("skipped", None), ("restored", True)]
     assert np.array_equal(result.photo[:, :300], photo[:, :300])
@@ -214,18 +222,18 @@ def test_my_own_hole_must_fit(remover: Remover) -> None:
         remover(photo, hole=np.zeros(photo.shape[:2], bool))
 
 
-def test_points_that_coincide_are_skipped(remover: Remover) -> None:
+def test_points_that_coincide_are_skipped(remover: Remover, hole_finder: HoleFinder) -> None:
     face = Face(box=(0, 0, 90, 90), points=np.full((5, 2), 40, np.float32), score=0.9)
-    odd = Remover(finder=lambda _: [face], hole_finder=remover._hole_finder, restorer=remover._restorer)
+    odd = Remover(finder=lambda _: [face], hole_finder=hole_finder, restorer=remover.restorer)
     result = odd(make_photo())
     assert [found.status for found in result.faces] == ["skipped"]
     assert result.status == "no_covering"
 
 
-def test_a_face_half_outside_the_photo(remover: Remover) -> None:
+def test_a_face_half_outside_the_photo(remover: Remover, hole_finder: HoleFinder) -> None:
     photo = make_photo()[:, 130:]
     face = at(22 - 130, 37)
-    cut = Remover(finder=lambda _: [face], hole_finder=remover._hole_finder, restorer=remover._restorer)
+    cut = Remover(finder=lambda _: [face], hole_finder=hole_finder, restorer=remover.restorer)
     result = cut(photo)
     assert result.status == "restored"
     # The photo's outermost pixels, only half under the crop, may keep their colour.
@@ -240,6 +248,95 @@ def test_find_changes_nothing(remover: Remover) -> None:
     assert result.hole is not None
     assert result.hole[photo[..., 2] > 250].all()
     assert result.hole.sum() < 14_000
+
+
+def test_find_says_covered_bare_or_nobody(remover: Remover) -> None:
+    statuses = [remover.find(make_photo(colour)).status for colour in (BLUE, GREEN, None)]
+    assert statuses == ["covered", "no_covering", "no_face"]
+
+
+def test_what_was_found_once_is_restored_as_often_as_one_likes(
+    remover: Remover, hole_finder: HoleFinder
+) -> None:
+    photo, calls = make_photo(), []
+
+    def find(pixels: ImageU8) -> list[Face]:
+        calls.append("find")
+        return [at(22, 37)]
+
+    def segment(crops: ImageU8) -> Alpha:
+        calls.append("segment")
+        return hole_finder(crops)
+
+    counted = Remover(finder=find, hole_finder=segment, restorer=remover.restorer)
+    looked = counted.looker(photo)
+    first = counted(photo, looked=looked)
+    grey = counted.restore(photo, looked, restorer=lambda masked, hole: np.full_like(masked, 90))
+    corrected = counted(photo, looked=looked, hole=photo[..., 2] > 250)
+    assert calls == ["find", "segment"]
+    assert np.array_equal(first.photo, counted(photo).photo)
+    assert grey.status == "restored"
+    assert not np.array_equal(grey.photo, first.photo)
+    assert corrected.hole is not None
+    assert not (corrected.hole & ~(photo[..., 2] > 250)).any()
+
+
+def test_on_faces_with_my_own_hole_no_network_looks(remover: Remover) -> None:
+    def never(crops: ImageU8) -> Alpha:
+        raise AssertionError("segmented")
+
+    photo = make_photo()
+    mine = Remover(finder=lambda _: [at(22, 37)], hole_finder=never, restorer=remover.restorer)
+    assert mine(photo, hole=photo[..., 2] > 250).status == "restored"
+
+
+def test_faces_and_hole_found_before_are_taken_up_again(remover: Remover) -> None:
+    def never(photo: ImageU8) -> list[Face]:
+        raise AssertionError("searched")
+
+    photo, faces = two_faces(300)
+    hole = photo[..., 2] > 250
+    hole[:, 300:] = False
+    again = Remover(
+        finder=never, hole_finder=lambda crops: crops[..., 0] * np.float32(0), restorer=remover.restorer
+    )
+    result = again(photo, found=faces, hole=hole)
+    assert [face.status for face in result.faces] == ["restored", "bare"]
+    assert np.array_equal(result.photo[:, 300:], photo[:, 300:])
+    alone = again(photo, found=faces, faces=[0], hole=hole)
+    assert [face.status for face in alone.faces] == ["restored", "skipped"]
+
+
+def test_a_look_at_another_photo_is_refused(remover: Remover) -> None:
+    looked = remover.looker(make_photo())
+    with pytest.raises(ShapeMismatch):
+        remover(make_photo()[:-1], looked=looked)
+
+
+def test_stages_are_told_and_may_end_the_job(remover: Remover) -> None:
+    stages: list[str] = []
+    remover(make_photo(), on_stage=stages.append)
+    assert stages == ["decode", "find", "hole", "restore", "paste", "encode"]
+
+    class Enough(Exception):
+        pass
+
+    def stop(stage: str) -> None:
+        if stage == "restore":
+            raise Enough
+
+    with pytest.raises(Enough):
+        remover(make_photo(), on_stage=stop)
+
+
+def test_a_looker_works_alone(tiny_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEMASK_WEIGHTS", str(tiny_weights))
+    looked = Looker.shipped(device="cpu", threads=1)(make_photo())
+    assert looked.status == "covered"
+    assert [face.covered for face in looked.faces] == [True]
+    hole = looked.hole()
+    assert hole is not None
+    assert hole[make_photo()[..., 2] > 250].all()
 
 
 def test_one_remover_serves_many_threads(remover: Remover) -> None:
@@ -262,7 +359,7 @@ def test_remove_keeps_its_remover(tiny_weights: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_public_names() -> None:
-    assert demask.__all__ == ["DemaskError", "Remover", "Result", "__version__", "remove"]
+    assert demask.__all__ == ["DemaskError", "Looked", "Remover", "Result", "__version__", "remove"]
     assert all(getattr(demask, name) is not None for name in demask.__all__)
     with pytest.raises(AttributeError, match="nothing_here"):
         demask.nothing_here  # noqa: B018

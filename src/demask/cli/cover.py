@@ -60,11 +60,9 @@ def cover(
     from demask.coverings import KINDS
     from demask.coverings.on_photo import draw_on_photo
     from demask.errors import InputError, OutputExists, UsageError
-    from demask.photo.decode import read_photo
-    from demask.photo.encode import encode_photo
+    from demask.faces.looker import Looker
     from demask.photo.hole_picture import hole_png
-    from demask.remover import Remover
-    from demask.restorers.classical import telea
+    from demask.photo.session import Output, open_session
     from demask.rng import rng_for
 
     if kind is not None and kind not in KINDS:
@@ -81,14 +79,14 @@ def cover(
             raise OutputExists(f"{target} exists; name another output or pass --overwrite")
 
     chosen = o.parse_faces(faces)
-    source = read_photo(photo, max_megapixels=max_megapixels)
-    seen = Remover(device=device, quick=True, restorer=telea()).find(source.pixels, faces=chosen)
+    source = open_session(photo, max_megapixels=max_megapixels)
+    seen = Looker.shipped(device=device, quick=True)(source.pixels, faces=chosen)
     # Faces that the user numbered are drawn on even if they wear something already.
     by_number = not isinstance(chosen, str)
     indices = [
         index
-        for index, result in enumerate(seen.faces)
-        if (index in chosen if by_number else result.covered is False)
+        for index, looked in enumerate(seen.faces)
+        if (index in chosen if by_number else looked.covered is False)
     ]
     if not indices:
         found = f"the {len(seen.faces)} faces found are covered" if seen.faces else "no face was found"
@@ -106,7 +104,7 @@ def cover(
 
     changed = (pixels != source.pixels).any(axis=2)
     # A drawn covering is no invented face, so the picture carries no such label.
-    data = encode_photo(source, pixels, changed=changed, format=job.format, label=False)
+    data, _ = source.give_back(pixels, changed, Output(format=job.format, label=False))
     if hole is not None:
         write_atomic(hole, hole_png(covered), overwrite=overwrite)
     if recipe is not None:

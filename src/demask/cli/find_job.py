@@ -14,11 +14,11 @@ from demask.cli.plan import Job
 from demask.cli.report import Report, failure
 from demask.cli.run import run_jobs
 from demask.cli.streams import read_stdin
-from demask.photo.decode import read_photo
-from demask.photo.encode import encode_photo
-from demask.remover import Remover
-from demask.restorers.classical import telea
-from demask.results import Clock, Faces
+from demask.clock import Clock
+from demask.faces.choice import Faces
+from demask.faces.looker import Looker
+from demask.photo.session import Output, open_session
+from demask.results import face_results
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +43,11 @@ def run(jobs: Sequence[Job], settings: FindSettings, *, workers: int | None, jso
     """
     if settings.draws:
         make_first_folder(jobs)
-    # Nothing will be restored, so the network that restores is not loaded.
-    remover = Remover(device=settings.device, threads=settings.threads, quick=len(jobs) == 1, restorer=telea())
-    return run_jobs(jobs, lambda job: process(job, remover, settings), workers=workers, json=json, quiet=quiet)
+    looker = Looker.shipped(device=settings.device, threads=settings.threads, quick=len(jobs) == 1)
+    return run_jobs(jobs, lambda job: process(job, looker, settings), workers=workers, json=json, quiet=quiet)
 
 
-def process(job: Job, remover: Remover, settings: FindSettings) -> Report:
+def process(job: Job, looker: Looker, settings: FindSettings) -> Report:
     """Look at one photo; never raises but for an interrupt."""
     clock = Clock()
     try:
@@ -56,23 +55,19 @@ def process(job: Job, remover: Remover, settings: FindSettings) -> Report:
             refuse_existing(job, overwrite=settings.overwrite)
         with clock("decode"):
             source = read_stdin() if job.source is None else job.source
-            photo = read_photo(source, max_megapixels=settings.max_megapixels)
-        result = remover.find(photo.pixels, faces=settings.faces)
-        everywhere = np.ones(photo.pixels.shape[:2], bool)
+            session = open_session(source, max_megapixels=settings.max_megapixels)
+        looked = looker(session.pixels, faces=settings.faces, clock=clock)
+        faces, hole = face_results(looked.faces, restored=False), looked.hole()
+        everywhere = np.ones(looked.size, bool)
         output = None
         if settings.draws:
-            drawn = draw_faces(photo.pixels, result.faces, result.hole)
+            drawn = draw_faces(session.pixels, faces, hole)
             # A drawing invents no face, so it carries no label.
-            data = encode_photo(photo, drawn, changed=everywhere, format=job.format, label=False)
+            data, _ = session.give_back(drawn, everywhere, Output(format=job.format, label=False))
             output = write_output(job, data, overwrite=settings.overwrite)
-        write_hole(job, ~everywhere if result.hole is None else result.hole, overwrite=settings.overwrite)
-        covered = any(face.covered for face in result.faces)
+        write_hole(job, ~everywhere if hole is None else hole, overwrite=settings.overwrite)
         return Report(
-            input=job.label,
-            output=output,
-            status="covered" if covered else result.status,
-            faces=result.faces,
-            timings_ms={**clock.timings_ms, **result.timings_ms},
+            input=job.label, output=output, status=looked.status, faces=faces, timings_ms=clock.timings_ms
         )
     except Exception as error:  # One bad photo must not end a run over thousands.
         log.debug("%s failed", job.label, exc_info=True)

@@ -11,7 +11,7 @@ from demask.cli.streams import set_debugging
 from demask.errors import UsageError
 
 if TYPE_CHECKING:
-    from demask.results import Faces as FaceChoice
+    from demask.faces.choice import Faces as FaceChoice
 
 
 def _debug(wanted: bool) -> bool:
@@ -88,7 +88,7 @@ def parse_faces(text: str) -> FaceChoice:
     Raises:
         UsageError: It is none of these.
     """
-    from demask.results import faces_from_text
+    from demask.faces.choice import faces_from_text
 
     return faces_from_text(text, name="--faces")
 

@@ -20,7 +20,7 @@ from demask.coverings import (
 )
 from demask.dataset.frozen_set import PORTRAIT, png_bytes, sha256_of
 from demask.dataset.record import FaceRecord
-from demask.faces.hole import LOWER_FACE, MOUTH
+from demask.faces.judge import LOWER_FACE, MOUTH
 from demask.geometry import FRAME_PX, apply, invert
 from demask.rng import rng_for
 from demask.types import Hole, ImageU8, Landmarks, Matrix, Points

@@ -23,7 +23,7 @@ from demask.dataset.frozen_set import PORTRAIT, FrozenPicture
 from demask.evaluation.metrics.pixels import hole_iou
 from demask.evaluation.metrics.suite import Suite
 from demask.evaluation.traits import Skin, Turn, head_turn, skin_tone
-from demask.faces.hole import HoleConfig, judge
+from demask.faces.judge import JudgeSettings, judge
 from demask.geometry import FRAME_POINTS
 from demask.photo.composite import composite
 from demask.remover import Remover
@@ -91,9 +91,9 @@ class Bench:
         restorer: Restorer,
         suite: Suite,
         finder: Finder | None = None,
-        config: HoleConfig | None = None,
+        config: JudgeSettings | None = None,
     ) -> None:
-        self._config = config or HoleConfig()
+        self._config = config or JudgeSettings()
         self._suite, self._finder, self._hole_finder = suite, finder, hole_finder
         self._telea = telea()
         self._points: Points = FRAME_POINTS
@@ -161,7 +161,7 @@ class Bench:
         return self._coverage
 
 
-def found_overlap(coverage: Alpha, picture: FrozenPicture, config: HoleConfig) -> float:
+def found_overlap(coverage: Alpha, picture: FrozenPicture, config: JudgeSettings) -> float:
     """Intersection over union of the true hole and the one found, before that is widened.
 
     Args:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response
 
 from demask import __version__
-from demask.results import faces_from_text
+from demask.faces.choice import faces_from_text
 from demask.server import jobs, metrics
 from demask.server.edge import Exchange
 from demask.server.failures import Refusal

@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from demask.errors import PhotoUnreadable
-from demask.photo.decode import Photo, read_photo
-from demask.photo.encode import encode_photo
-from demask.photo.formats import output_format
+from demask.faces.choice import Faces
 from demask.photo.hole_picture import hole_png, read_hole
 from demask.remover import Remover
-from demask.results import Clock, Faces, Result
+from demask.results import Result
 from demask.server.pictures import MEDIA_TYPES, accepted_formats, require_format
 from demask.server.workshop import Wanted
-from demask.types import ImageU8
 
 Read = TypeVar("Read")
 
@@ -75,24 +72,12 @@ def find(
         InputError: The photo cannot be used.
         Refusal: It is of a kind that the server does not take.
     """
-    clock = Clock()
-    with clock("decode"):
-        pixels = _read(photo, max_megapixels).pixels
+    require_format(photo, field="photo", formats=accepted_formats())
     wanted.check()
-    result = remover.find(pixels)
+    result = _named("photo", lambda: remover.find(photo, max_megapixels=max_megapixels))
     wanted.check()
-    with clock("encode"):
-        hole = _hole_base64(result) if with_hole else None
-    record = {**_common(result, request_id), "hole": hole}
-    covered = any(face.covered for face in result.faces)
-    return Answer(
-        body=_json(record),
-        media_type="application/json",
-        status="covered" if covered else result.status,
-        faces=tuple(face.status for face in result.faces),
-        timings_ms={**clock.timings_ms, **result.timings_ms},
-        megapixels=pixels.shape[0] * pixels.shape[1] / 1e6,
-    )
+    record = {**_common(result, request_id), "hole": _hole_base64(result) if with_hole else None}
+    return _answer(result, _json(record), "application/json")
 
 
 def remove(remover: Remover, order: RemoveOrder, wanted: Wanted, *, max_megapixels: float) -> Answer:
@@ -104,64 +89,64 @@ def remove(remover: Remover, order: RemoveOrder, wanted: Wanted, *, max_megapixe
         UsageError: A face that is not there was asked for.
         Refusal: One is of a kind that the server does not take.
     """
-    clock = Clock()
-    with clock("decode"):
-        photo = _read(order.photo, max_megapixels)
-        hole = None
-        if order.hole is not None:
-            require_format(order.hole, field="hole", formats=("PNG",))
-            hole = _named("hole", lambda data: read_hole(data, max_megapixels=max_megapixels), order.hole)
+    require_format(order.photo, field="photo", formats=accepted_formats())
+    hole = None
+    if order.hole is not None:
+        png = order.hole
+        require_format(png, field="hole", formats=("PNG",))
+        hole = _named("hole", lambda: read_hole(png, max_megapixels=max_megapixels))
+    result = _named(
+        "photo",
+        lambda: remover(
+            order.photo,
+            faces=order.faces,
+            hole=hole,
+            max_megapixels=max_megapixels,
+            on_stage=lambda stage: wanted.check(),
+        ),
+    )
     wanted.check()
-    result = remover(photo.pixels, faces=order.faces, hole=hole)
-    wanted.check()
-    with clock("encode"):
-        # Nothing removed: the very bytes that came.
-        picture, format = order.photo, photo.format
-        if result.hole is not None:
-            picture = encode_photo(photo, result.photo, changed=result.hole)
-            format = output_format(photo.format)
-        hole_base64 = _hole_base64(result) if order.as_json else None
-    timings_ms = {**result.timings_ms, **clock.timings_ms}
-    media_type = MEDIA_TYPES[format]
-    if order.as_json:
-        record = {
-            "status": result.status,
-            **_common(result, order.request_id),
-            "timings_ms": {stage: round(spent, 1) for stage, spent in timings_ms.items()},
-            "photo": {"media_type": media_type, "base64": base64.b64encode(picture).decode()},
-            "hole": hole_base64,
-        }
-        picture, media_type = _json(record), "application/json"
+    assert result.format is not None
+    media_type = MEDIA_TYPES[result.format]
+    if not order.as_json:
+        return _answer(result, result.photo, media_type)
+    record = {
+        "status": result.status,
+        **_common(result, order.request_id),
+        "timings_ms": {stage: round(spent, 1) for stage, spent in result.timings_ms.items()},
+        "photo": {"media_type": media_type, "base64": base64.b64encode(result.photo).decode()},
+        "hole": _hole_base64(result),
+    }
+    return _answer(result, _json(record), "application/json")
+
+
+def _answer(result: Result[bytes], body: bytes, media_type: str) -> Answer:
+    height, width = result.size
     return Answer(
-        body=picture,
+        body=body,
         media_type=media_type,
         status=result.status,
         faces=tuple(face.status for face in result.faces),
-        timings_ms=timings_ms,
-        megapixels=photo.pixels.shape[0] * photo.pixels.shape[1] / 1e6,
+        timings_ms=result.timings_ms,
+        megapixels=height * width / 1e6,
     )
 
 
-def _read(data: bytes, max_megapixels: float) -> Photo:
-    require_format(data, field="photo", formats=accepted_formats())
-    return _named("photo", lambda data: read_photo(data, max_megapixels=max_megapixels), data)
-
-
-def _named(field: str, read: Callable[[bytes], Read], data: bytes) -> Read:
+def _named(field: str, read: Callable[[], Read]) -> Read:
     """Say which upload cannot be read."""
     try:
-        return read(data)
+        return read()
     except PhotoUnreadable as error:
         raise PhotoUnreadable(f"{field}: {error}") from error
 
 
-def _common(result: Result[ImageU8], request_id: str) -> dict[str, Any]:
-    height, width = result.photo.shape[:2]
+def _common(result: Result[bytes], request_id: str) -> dict[str, Any]:
+    height, width = result.size
     faces = [{"index": index, **face.as_json()} for index, face in enumerate(result.faces)]
     return {"width": width, "height": height, "faces": faces, "request_id": request_id, "notice": NOTICE}
 
 
-def _hole_base64(result: Result[ImageU8]) -> str | None:
+def _hole_base64(result: Result[bytes]) -> str | None:
     return None if result.hole is None else base64.b64encode(hole_png(result.hole)).decode()
 
 

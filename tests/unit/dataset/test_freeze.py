@@ -15,7 +15,7 @@ from demask.dataset.frozen_set import MANIFEST, SET, load_frozen
 from demask.dataset.record import FaceRecord, encode_record
 from demask.dataset.tars import ShardWriter
 from demask.errors import ConfigError, DatasetError, OutputExists
-from demask.faces.hole import MOUTH
+from demask.faces.judge import MOUTH
 from demask.faces.landmarks import landmarks_from_points
 from demask.geometry import FRAME_POINTS, apply, invert
 

@@ -8,7 +8,7 @@ import pytest
 
 from demask.evaluation.metrics.pixels import hole_iou
 from demask.faces.colours import NEAR_PX, by_colour
-from demask.faces.hole import HoleConfig, judge
+from demask.faces.judge import JudgeSettings, judge
 from demask.types import Alpha, Hole, ImageU8
 
 EVERYWHERE = np.ones((256, 256), bool)
@@ -101,7 +101,8 @@ def test_straps_of_another_colour_stay() -> None:
 def test_a_hole_ends_where_the_colours_do() -> None:
     crop, coverage = picture(BLUE, SKIN), unsure()
     by_network, by_both = (
-        judge(coverage, crop, EVERYWHERE, HoleConfig(widen_px=0, colour_weight=weight)) for weight in (0, 0.6)
+        judge(coverage, crop, EVERYWHERE, JudgeSettings(widen_px=0, colour_weight=weight))
+        for weight in (0, 0.6)
     )
     assert hole_iou(by_both.hole, covering()) > 0.99 > hole_iou(by_network.hole, covering())
     assert by_both.confidence == by_network.confidence
@@ -112,6 +113,6 @@ def test_colours_that_leave_no_covering_are_not_believed() -> None:
     coverage[205:220, 105:150] = 1  # All that is blue.
     crop = picture(SKIN, SKIN)
     crop[205:220, 105:150] = BLUE
-    found = judge(coverage, crop, EVERYWHERE, HoleConfig(widen_px=0))
+    found = judge(coverage, crop, EVERYWHERE, JudgeSettings(widen_px=0))
     assert found.covered
     assert hole_iou(found.hole, covering()) > 0.99

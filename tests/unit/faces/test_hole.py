@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from demask.errors import ConfigError, InputError, WeightsError
-from demask.faces.hole import LOWER_FACE, MOUTH, FoundHole, HoleConfig, HoleFinder, judge
+from demask.faces.hole import HoleFinder
+from demask.faces.judge import LOWER_FACE, MOUTH, FoundHole, JudgeSettings, judge
 from demask.types import Alpha, Hole
 from demask.weights.sessions import open_session
 from tiny_networks import BLUE
@@ -31,7 +32,7 @@ def coverage_of(*boxes: tuple[int, int, int, int]) -> Alpha:
 MASK = (75, 118, 181, 222)
 
 
-def look(*boxes: tuple[int, int, int, int], config: HoleConfig | None = None) -> FoundHole:
+def look(*boxes: tuple[int, int, int, int], config: JudgeSettings | None = None) -> FoundHole:
     return judge(coverage_of(*boxes), GREY, EVERYWHERE, config)
 
 
@@ -43,14 +44,14 @@ def test_the_regions_lie_where_nose_and_mouth_are() -> None:
 
 
 def test_a_covering_is_found_and_widened() -> None:
-    found = look(MASK, config=HoleConfig(widen_px=4))
+    found = look(MASK, config=JudgeSettings(widen_px=4))
     assert found.covered
     assert found.confidence == pytest.approx(1)
     covering = coverage_of(MASK) > 0
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
     assert np.array_equal(found.hole, cv2.dilate(covering.astype(np.uint8), disc) > 0)
     assert np.array_equal(found.coverage > 0.5, found.hole)
-    assert np.array_equal(look(MASK, config=HoleConfig(widen_px=0)).hole, covering)
+    assert np.array_equal(look(MASK, config=JudgeSettings(widen_px=0)).hole, covering)
     assert look(MASK).hole.sum() > covering.sum()
 
 
@@ -101,7 +102,7 @@ def test_prints_are_filled_but_the_loop_of_a_strap_is_not() -> None:
     coverage[170:195, 105:150] = 0  # A window over the mouth.
     ring = coverage_of((10, 110, 80, 180))
     ring[114:176, 14:76] = 0
-    found = judge(np.maximum(coverage, ring), GREY, EVERYWHERE, HoleConfig(widen_px=0))
+    found = judge(np.maximum(coverage, ring), GREY, EVERYWHERE, JudgeSettings(widen_px=0))
     assert found.hole[150:160, 120:135].all()
     assert found.hole[170:195, 105:150].all()
     assert not found.hole[120:170, 20:70].any()
@@ -117,7 +118,7 @@ def test_soft_edges_stay_soft() -> None:
 
 def test_what_is_pasted_ends_where_the_hole_does_at_any_threshold() -> None:
     soft = cv2.GaussianBlur(coverage_of(MASK), (0, 0), 3)
-    holes = [judge(soft, GREY, EVERYWHERE, HoleConfig(threshold=at, widen_px=0)) for at in (0.7, 0.5, 0.2)]
+    holes = [judge(soft, GREY, EVERYWHERE, JudgeSettings(threshold=at, widen_px=0)) for at in (0.7, 0.5, 0.2)]
     for found in holes:
         assert np.array_equal(found.coverage > 0.5, found.hole)
     areas = [found.hole.sum() for found in holes]
@@ -148,7 +149,7 @@ def test_confidence_follows_the_coverage() -> None:
 )
 def test_settings_are_checked(setting: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=next(iter(setting))):
-        HoleConfig(**setting)  # type: ignore[arg-type]
+        JudgeSettings(**setting)  # type: ignore[arg-type]
 
 
 def test_the_finder_takes_any_number_of_crops(tiny_weights: Path) -> None:

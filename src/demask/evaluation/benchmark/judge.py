@@ -17,7 +17,8 @@ from demask.evaluation.metrics.landmarks import LandmarkError
 from demask.evaluation.metrics.suite import Suite, opened
 from demask.evaluation.traits import head_turn, skin_tone
 from demask.faces.finder import Finder
-from demask.faces.hole import HoleConfig, HoleFinder
+from demask.faces.hole import HoleFinder
+from demask.faces.judge import JudgeSettings
 from demask.faces.landmark_network import LandmarkFinder
 from demask.faces.reach import coverage_from_photo
 from demask.geometry import FRAME_POINTS, crop_to_frame, scale_of, to_frame
@@ -62,7 +63,7 @@ class Way:
 
     def __init__(self, restorer: Restorer) -> None:
         self._restorer = restorer
-        self._config = HoleConfig()
+        self._config = JudgeSettings()
         self._points: Points = FRAME_POINTS
         self._coverage: Alpha | None = None
         self._hole_finder: HoleFinder | None = None

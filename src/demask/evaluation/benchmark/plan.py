@@ -14,7 +14,7 @@ from demask.dataset.frozen_set import PORTRAIT, read_info, read_manifest
 from demask.errors import ConfigError, DatasetError
 from demask.evaluation.benchmark.systems import System, file_sha256
 from demask.evaluation.score_report import versions
-from demask.faces.hole import HoleConfig
+from demask.faces.judge import JudgeSettings
 from demask.photo.paste import PasteConfig
 from demask.weights import registry
 
@@ -190,7 +190,7 @@ def measuring_settings() -> dict[str, Any]:
 
 def hole_and_paste() -> dict[str, Any]:
     """How holes are judged and faces pasted, as it is set here."""
-    return {"hole": asdict(HoleConfig()), "paste": asdict(PasteConfig())}
+    return {"hole": asdict(JudgeSettings()), "paste": asdict(PasteConfig())}
 
 
 def _drawn(indices: Sequence[int], rows: Sequence[Mapping[str, Any]], count: int, seed: int) -> list[int]:
