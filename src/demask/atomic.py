@@ -1,14 +1,19 @@
 """Write a file or a folder whole or not at all: under a temporary name beside it, then renamed.
 
-Temporary names begin with a dot and end in `.part`; `part_name` is the only place that makes them.
+Temporary names begin with a dot, end in `.part` and say which process on which machine writes there;
+`part_name` is the only place that makes them, `remove_leftovers` the only one that clears up after the killed.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
 import secrets
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,14 +21,72 @@ from demask.errors import OutputError, OutputExists
 
 _LONGEST_NAME_BYTES = 255
 """What common file systems allow."""
+_PART = re.compile(
+    r"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)-[0-9a-f]{12}\.part", re.DOTALL
+)
+_STALE_S = 86_400.0
+"""Another machine's leftover is one after a day without a byte; its processes cannot be asked after."""
 
 
 def part_name(target: Path) -> Path:
     """A fresh temporary name in the folder of `target`, never longer than file systems allow."""
-    ending = f".{secrets.token_hex(6)}.part"
+    ending = f".{_machine()}-{os.getpid()}-{secrets.token_hex(6)}.part"
     room = _LONGEST_NAME_BYTES - len(ending) - 1
     kept = target.name.encode(errors="surrogateescape")[:room].decode(errors="ignore")
     return target.with_name(f".{kept}{ending}")
+
+
+def remove_leftovers(folder: Path, name: str | None = None) -> int:
+    """Delete what killed processes left half written in a folder; other names are not touched.
+
+    Args:
+        folder: Where to look, not below; it need not exist.
+        name: Only leftovers of this target; None = all of ours.
+
+    Returns:
+        How many were deleted.
+    """
+    count = 0
+    try:
+        paths = list(folder.iterdir())
+    except OSError:
+        return 0
+    for path in paths:
+        found = _PART.fullmatch(path.name)
+        if found is None or (name is not None and found["name"] != name) or not _is_left(path, found):
+            continue
+        _delete(path)
+        count += 1
+    return count
+
+
+def _is_left(path: Path, found: re.Match[str]) -> bool:
+    """Whether nobody writes there any more."""
+    if found["machine"] == _machine() and os.name == "posix":
+        try:
+            os.kill(int(found["process"]), 0)  # Asks only whether it is there.
+        except (ProcessLookupError, OverflowError):
+            return True
+        except OSError:
+            pass
+        return False
+    try:
+        return time.time() - path.stat().st_mtime > _STALE_S
+    except OSError:
+        return False
+
+
+def _machine() -> str:
+    """Eight digits for this machine (or container): process numbers mean nothing on another."""
+    return hashlib.blake2b(socket.gethostname().encode(errors="surrogateescape"), digest_size=4).hexdigest()
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -42,11 +105,7 @@ def replacing(target: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(target)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        _delete(temporary)
 
 
 def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:

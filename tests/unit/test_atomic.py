@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demask.atomic import replacing, write_atomic
+from demask.atomic import part_name, remove_leftovers, replacing, write_atomic
 from demask.errors import OutputError, OutputExists
 
 
@@ -166,3 +169,40 @@ def test_long_names_in_any_script_can_be_written(tmp_path: Path, stem: str) -> N
     path = tmp_path / f"{stem}.jpg"
     write_atomic(path, b"x", overwrite=False)
     assert path.read_bytes() == b"x"
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib, signal\n"
+        "from demask.atomic import replacing\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        "with replacing(folder / 'a.tar') as file, replacing(folder / 'set') as made:\n"
+        "    file.write_bytes(b'half')\n"
+        "    made.mkdir()\n"
+        "    (made / 'x').write_bytes(b'half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
+    assert len(names(tmp_path)) == 2
+    part_name(tmp_path / "ours").write_bytes(b"being written")
+    for name in (".theirs.part", ".a.tar.0123456789ab.part", "b.part"):
+        (tmp_path / name).write_bytes(b"not ours")
+    kept = set(names(tmp_path)) - {name for name in names(tmp_path) if name.startswith((".a.tar.", ".set."))}
+    assert remove_leftovers(tmp_path, "set") == 1
+    assert remove_leftovers(tmp_path) == 1
+    assert set(names(tmp_path)) == kept | {".a.tar.0123456789ab.part"}
+    assert remove_leftovers(tmp_path / "missing") == 0
+
+
+def test_another_machines_leftover_goes_after_a_day(tmp_path: Path) -> None:
+    path = tmp_path / ".a.tar.00000000-1-0123456789ab.part"
+    path.write_bytes(b"half")
+    assert remove_leftovers(tmp_path) == 0
+    yesterday = time.time() - 90_000
+    os.utime(path, (yesterday, yesterday))
+    assert remove_leftovers(tmp_path) == 1
+
+
+def test_temporary_names_fit_the_file_system(tmp_path: Path) -> None:
+    for name in ("a" * 255, "写" * 85):
+        part_name(tmp_path / name).write_bytes(b"")

@@ -93,6 +93,7 @@ def build(
     """
     from itertools import islice
 
+    from demask.cli.stopping import kill_is_ctrl_c
     from demask.cli.streams import meter, say
     from demask.dataset.build import BuildConfig
     from demask.dataset.build import build as build_set
@@ -125,7 +126,7 @@ def build(
         labels=labels,
         weights=weights,
     )
-    with meter("photographs", shown=not quiet) as show:
+    with kill_is_ctrl_c(), meter("photographs", shown=not quiet) as show:
         report = build_set(config, progress=lambda done, total, file: show(done, total))
     if quiet:
         return
@@ -162,6 +163,7 @@ def freeze(
 
     Example: demask dataset freeze runs/faces -o runs/frozen
     """
+    from demask.cli.stopping import kill_is_ctrl_c
     from demask.cli.streams import meter, say
     from demask.dataset.freeze import FreezeConfig
     from demask.dataset.freeze import freeze as freeze_set
@@ -175,7 +177,7 @@ def freeze(
         per_slice=per_slice,
         portraits=portraits,
     )
-    with meter("pictures", shown=not quiet) as show:
+    with kill_is_ctrl_c(), meter("pictures", shown=not quiet) as show:
         frozen = freeze_set(config, progress=lambda done, total, face_id: show(done, total))
     if not quiet:
         slices = ", ".join(f"{count} {name}" for name, count in frozen.slices.items())
@@ -201,11 +203,12 @@ def gallery(
 
     Then: demask remove photo.jpg --restorer scene-completion:runs/gallery
     """
+    from demask.cli.stopping import kill_is_ctrl_c
     from demask.cli.streams import meter, say
     from demask.dataset.gallery import GalleryConfig, build_gallery
 
     config = GalleryConfig(data=data, out=out, split=split, seed=seed, workers=workers)
-    with meter("faces", shown=not quiet) as show:
+    with kill_is_ctrl_c(), meter("faces", shown=not quiet) as show:
         made = build_gallery(config, progress=show)
     if not quiet:
         say(

@@ -17,7 +17,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from demask.atomic import replacing
+from demask.atomic import remove_leftovers, replacing
 from demask.dataset.assemble import assemble
 from demask.dataset.entry import Entry
 from demask.dataset.own_labels import OwnLabellers
@@ -109,6 +109,9 @@ def build(
         OutputError: `config.out` cannot be written, or the disk is full; what is done is kept.
         WeightsError: The teachers are missing.
     """
+    parts_folder = config.out / PARTS_FOLDER
+    for folder in (config.out, parts_folder):
+        remove_leftovers(folder)
     entries, refused = _planned(config)
     plan = _digest(config, entries)
     done = _finished(config.out, plan)
@@ -118,7 +121,6 @@ def build(
         own = config.labels == "own"
         labellers = OwnLabellers.checked() if own else TeacherLabellers.checked(config.weights)
     chunks = [entries[at : at + PART_FACES] for at in range(0, len(entries), PART_FACES)]
-    parts_folder = config.out / PARTS_FOLDER
     parts = [parts_folder / f"part-{_digest(config, chunk)}.tar" for chunk in chunks]
     tell = progress or (lambda done, total, file: None)
     try:
@@ -245,7 +247,7 @@ def _finished(out: Path, plan: str) -> BuildReport | None:
         if facts["plan"] == plan:
             shutil.rmtree(out / PARTS_FOLDER, ignore_errors=True)  # Of a run killed at the very end.
             return _report(out, facts, resumed=facts["num_photographs"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DatasetError(f"{path} is damaged: {error}; delete the folder and build again") from error
     raise DatasetError(
         f"{out} holds a finished set from other photographs or settings; choose another folder, "

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from demask.atomic import replacing
+from demask.atomic import remove_leftovers, replacing
 from demask.coverings.outline import JAW
 from demask.dataset.frozen_pictures import SLICES, store_crop, store_portrait
 from demask.dataset.frozen_set import MANIFEST, SET, load_frozen, read_info, set_sha256
@@ -79,6 +79,7 @@ def freeze(config: FreezeConfig, *, progress: Progress | None = None) -> Frozen:
     """
     if config.out.exists():
         raise OutputExists(f"{config.out} exists; a frozen set is never changed, name another folder")
+    remove_leftovers(config.out.parent, config.out.name)
     shards = FaceShards(config.data, split=config.split)
     patches = _prints(config.textures) if config.textures else ()
     try:

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from demask.atomic import replacing
+from demask.atomic import remove_leftovers, replacing
 from demask.dataset.record import FaceRecord
 from demask.dataset.shards import FaceShards, read_dataset
 from demask.errors import ConfigError, DatasetError, OutputError, OutputExists, UsageError
@@ -96,6 +96,7 @@ def build_gallery(
     """
     if config.out.exists():
         raise OutputExists(f"{config.out} exists; name another folder, or delete it first")
+    remove_leftovers(config.out.parent, config.out.name)
     faces = FaceShards(config.data, split=config.split)
     if not len(faces):
         raise DatasetError(f"{config.data} holds no face of the split {config.split!r}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Protocol
 
@@ -101,9 +104,18 @@ def start_worker(labellers: LabellerFactory) -> None:
 
 
 def start_pool_worker(labellers: LabellerFactory) -> None:
-    """The same in a process of a pool, which leaves Ctrl-C to its parent (Windows inherits nothing)."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The same in a process of a pool, which leaves Ctrl-C to its parent and ends when that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Windows inherits nothing.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     start_worker(labellers)
+
+
+def _end_with_parent() -> None:
+    """End this process once its parent was killed: nobody else would, and it holds the parent's pipes."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()  # Waits on a pipe that the system closes with the parent, however that ends.
+        os._exit(1)
 
 
 def run_job(job: Job) -> Outcome:

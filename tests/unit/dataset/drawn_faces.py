@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import cv2
@@ -62,6 +63,17 @@ class KillOnPhoto:
             seen += 1
             if seen == self.count:
                 os.kill(os.getpid(), signal.SIGKILL)
+            return label_middle(photo)
+
+        return label
+
+
+class Slow:
+    """Labellers that take their time, so that a build can be killed in the middle."""
+
+    def __call__(self) -> Labeller:
+        def label(photo: ImageU8) -> Label | None:
+            time.sleep(0.3)
             return label_middle(photo)
 
         return label

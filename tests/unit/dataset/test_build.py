@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,24 +164,67 @@ def test_a_stopped_build_goes_on_where_it_was(photos: Path, tmp_path: Path, smal
     assert bytes_of(out) == bytes_of(tmp_path / "straight")
 
 
-def test_a_build_killed_outright_goes_on(photos: Path, tmp_path: Path) -> None:
-    out = tmp_path / "set"
+def build_in_a_process(photos: Path, out: Path, *, labeller: str, workers: int) -> list[str]:
+    """Command of a process that builds from drawn photographs, in parts of four."""
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from pathlib import Path\n"
-        "from drawn_faces import KillOnPhoto\n"
+        "import drawn_faces\n"
         "from demask.dataset import build, sources\n"
-        "build.PART_FACES = 4\n"
-        f"build.build(build.BuildConfig(sources=(sources.folder(Path({str(photos)!r})),), "
-        f"out=Path({str(out)!r}), workers=1), labellers=KillOnPhoto(7))\n"
+        "if __name__ == '__main__':\n"
+        "    build.PART_FACES = 4\n"
+        f"    source = sources.folder(Path({str(photos)!r}))\n"
+        f"    config = build.BuildConfig(sources=(source,), out=Path({str(out)!r}), workers={workers})\n"
+        f"    build.build(config, labellers=drawn_faces.{labeller})\n"
     )
-    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    return [sys.executable, "-c", code]
+
+
+def test_a_build_killed_outright_goes_on(photos: Path, tmp_path: Path, small_parts: None) -> None:
+    out = tmp_path / "set"
+    command = build_in_a_process(photos, out, labeller="KillOnPhoto(7)", workers=1)
+    killed = subprocess.run(command, capture_output=True, check=False)
     assert killed.returncode == -9, killed.stderr.decode()
     assert len(list((out / ".parts").glob("part-*.tar"))) == 1
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build_module, "PART_FACES", 4)
-        assert build_drawn(photos, out).resumed == 4
+    (left,) = (out / ".parts").glob(".part-*.part")
+    left.rename(out / left.name)  # As a kill while the shards are written leaves one.
+    assert build_drawn(photos, out).resumed == 4
     assert sorted(path.name for path in out.iterdir() if path.name.startswith(".")) == []
+
+
+def test_nothing_outlives_a_build_that_is_killed(photos: Path, tmp_path: Path, small_parts: None) -> None:
+    out = tmp_path / "set"
+    command = build_in_a_process(photos, out, labeller="Slow()", workers=2)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        until = time.monotonic() + 60
+        while not list((out / ".parts").glob("part-*.tar")):
+            assert time.monotonic() < until
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.kill()
+        # Workers and multiprocessing's tracker hold our pipe: its end comes when the last of them is gone.
+        process.communicate(timeout=20)
+    assert build_drawn(photos, out).resumed >= 4
+
+
+def test_a_plain_kill_ends_a_build_as_ctrl_c_does(tmp_path: Path) -> None:
+    for seed in range(60):
+        save_photo(tmp_path / "photos" / f"p{seed}.jpg", draw_photo(seed, width=800, height=800))
+    out = tmp_path / "set"
+    command = [
+        *(sys.executable, "-m", "demask", "dataset", "build", "--folder", str(tmp_path / "photos")),
+        *("-o", str(out), "--labels", "own", "--workers", "2"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        until = time.monotonic() + 60
+        while not list((out / ".parts").glob(".part-*.part")):
+            assert time.monotonic() < until
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        said, _ = process.communicate(timeout=30)
+    assert (process.returncode, said) == (130, b"")
+    assert list((out / ".parts").iterdir()) == []
 
 
 def test_a_worker_that_dies_is_reported(photos: Path, tmp_path: Path) -> None:
