@@ -24,7 +24,7 @@ from demask.evaluation.metrics.suite import FIGURES, Suite
 from demask.faces.hole import HoleFinder
 from demask.faces.judge import JudgeSettings, judge
 from demask.faces.reach import coverage_from_photo
-from demask.geometry import crop_to_frame, to_frame
+from demask.geometry import Framed, to_frame
 from demask.photo.paste import PasteConfig, paste_back
 from demask.restorers.registry import fill, get_restorer
 from demask.types import Alpha, Hole, ImageU8, Restorer
@@ -57,11 +57,11 @@ class Idea:
 
     def __call__(self, picture: FrozenPicture) -> tuple[ImageU8, float, float]:
         """The face put back, and how much of the true hole was missed and of the filled one is too much."""
-        matrix, crop, valid = STILL, picture.masked, picture.valid
+        framed, coverage = Framed(matrix=STILL, crop=picture.masked, valid=picture.valid), picture.hole
         if picture.slice == PORTRAIT:  # Framed by its true points; the finder is measured elsewhere.
-            matrix = to_frame(picture.points)
-            crop, valid = crop_to_frame(picture.masked, matrix)
-        coverage = coverage_from_photo(picture.hole, matrix) if picture.slice == PORTRAIT else picture.hole
+            framed = Framed.cut(picture.masked, to_frame(picture.points))
+            coverage = coverage_from_photo(picture.hole, framed.matrix)
+        crop, valid = framed.crop, framed.valid
         true = (coverage > 0.5) & valid
         hole, coverage = true, true.astype(np.float32)
         if not self.oracle:
@@ -70,7 +70,7 @@ class Idea:
         if not hole.any():
             return picture.masked, 1.0, 0.0
         drawn = fill(self.fill, crop[None], hole[None])[0]
-        pasted = paste_back(picture.masked, drawn, coverage, matrix, valid=valid, config=self.paste)
+        pasted = paste_back(picture.masked, drawn, coverage, framed, config=self.paste)
         return pasted.pixels, float((true & ~hole).sum() / true.sum()), float((hole & ~true).sum() / hole.sum())
 
 

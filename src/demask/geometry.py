@@ -7,6 +7,8 @@ centres are at whole numbers. The similarity transform that brings the five poin
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -210,3 +212,24 @@ def crop_to_frame(photo: ImageU8, matrix: Matrix, *, size_px: int = FRAME_PX) ->
     crop = np.asarray(warped, np.uint8)
     crop[~valid] = 0
     return crop, valid
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Framed:
+    """A face in the canonical frame, cut out of its photo once for finding, restoring and pasting.
+
+    Attributes:
+        matrix: Photo to frame.
+        crop: uint8 RGB [256, 256, 3], black where the photo ends.
+        valid: Where the photo was, bool [256, 256].
+    """
+
+    matrix: Matrix
+    crop: ImageU8
+    valid: Hole
+
+    @classmethod
+    def cut(cls, photo: ImageU8, matrix: Matrix) -> Framed:
+        """Cut the crop of a map from photo to frame."""
+        crop, valid = crop_to_frame(photo, matrix)
+        return cls(matrix=matrix, crop=crop, valid=valid)

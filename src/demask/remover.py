@@ -19,9 +19,9 @@ from demask.errors import ShapeMismatch
 from demask.faces.choice import Faces
 from demask.faces.hole import BATCH
 from demask.faces.judge import FoundHole, JudgeSettings
-from demask.faces.looker import Framed, Looked, Looker
+from demask.faces.looker import Looked, Looker
 from demask.faces.reach import rect_of
-from demask.geometry import FRAME_PX, corners_under
+from demask.geometry import FRAME_PX, Framed, corners_under
 from demask.photo.paste import PasteConfig, Pasted, paste_back
 from demask.photo.session import AS_IT_CAME, Output, open_session
 from demask.restorers.registry import fill, get_restorer
@@ -295,11 +295,9 @@ def _pasted(
     """Paste one face into what is done so far."""
     so_far = photo if done is None else done.pixels
     if own_hole is None:
-        return paste_back(
-            so_far, drawn, found.coverage, framed.matrix, valid=framed.valid, config=paste, into=done
-        )
+        return paste_back(so_far, drawn, found.coverage, framed, config=paste, into=done)
     # Warping to the frame and back may spill a pixel over a hole drawn by hand: take only what lies in it.
-    alone = paste_back(so_far, drawn, found.coverage, framed.matrix, valid=framed.valid, config=_OWN_HOLE)
+    alone = paste_back(so_far, drawn, found.coverage, framed, config=_OWN_HOLE)
     spilt = alone.hole & ~own_hole
     alone.pixels[spilt] = so_far[spilt]
     changed = alone.hole & own_hole

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
 
+from demask.geometry import Framed
 from demask.photo.composite import composite
 from demask.photo.decode import Photo, read_photo
 from demask.photo.encode import encode_photo
@@ -210,7 +212,8 @@ def test_pasting_changes_only_its_hole(seed: int, angle: float, scale: float, x:
     coverage = np.clip(cv2.resize(coarse, (256, 256), interpolation=cv2.INTER_CUBIC), 0, 1)
     linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = np.column_stack([linear, [x, y]])
-    pasted = paste_back(photo, restored, coverage, matrix, valid=np.ones((256, 256), bool))
+    framed = replace(Framed.cut(photo, matrix), valid=np.ones((256, 256), bool))
+    pasted = paste_back(photo, restored, coverage, framed)
     assert np.array_equal(pasted.pixels[~pasted.hole], photo[~pasted.hole])
     assert pasted.hole.shape == photo.shape[:2]
     # Nothing outside the frame is hole.

@@ -19,32 +19,11 @@ from demask.faces.finder import Finder
 from demask.faces.hole import BATCH, HoleFinder
 from demask.faces.judge import FoundHole, JudgeSettings, judge
 from demask.faces.reach import coverage_from_photo, hole_in_photo, touches
-from demask.geometry import crop_to_frame, to_frame
-from demask.types import Alpha, Face, Hole, ImageU8, Matrix
+from demask.geometry import Framed, to_frame
+from demask.types import Alpha, Face, Hole, ImageU8
 from demask.weights.sessions import Session, open_session
 
 LookedStatus = Literal["covered", "no_covering", "no_face"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class Framed:
-    """A face in the canonical frame, cut out of its photo once.
-
-    Attributes:
-        matrix: Photo to frame.
-        crop: uint8 RGB [256, 256, 3], black where the photo ends.
-        valid: Where the photo was, bool [256, 256].
-    """
-
-    matrix: Matrix
-    crop: ImageU8
-    valid: Hole
-
-    @classmethod
-    def cut(cls, photo: ImageU8, matrix: Matrix) -> Framed:
-        """Cut the crop of a map from photo to frame."""
-        crop, valid = crop_to_frame(photo, matrix)
-        return cls(matrix=matrix, crop=crop, valid=valid)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

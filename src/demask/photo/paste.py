@@ -9,18 +9,7 @@ import cv2
 import numpy as np
 
 from demask.errors import InputError, ShapeMismatch
-from demask.geometry import (
-    box_around,
-    corners_under,
-    from_shrunk,
-    from_window,
-    invert,
-    is_invertible,
-    scale_of,
-    scaled,
-    shrink,
-    warp_back,
-)
+from demask.geometry import Framed, box_around, corners_under, invert, is_invertible, scale_of, warp_back
 from demask.photo import grain as grains
 from demask.photo import tone
 from demask.types import AnyArray, Floats32, Hole, ImageU8, Matrix
@@ -67,9 +56,8 @@ def paste_back(
     photo: ImageU8,
     restored: ImageU8,
     coverage: Floats32,
-    matrix: Matrix,
+    framed: Framed,
     *,
-    valid: Hole,
     config: PasteConfig | None = None,
     into: Pasted | None = None,
 ) -> Pasted:
@@ -82,8 +70,7 @@ def paste_back(
         restored: The network's prediction, uint8 RGB [N, N, 3]; only its tone matters outside the hole.
         coverage: How covered each pixel of the frame is, float [N, N] in [0, 1]; the hole is where it is
             above 0.5 after it was warped to the photo.
-        matrix: Photo to frame.
-        valid: Pixels of the frame that lie on the photo, bool [N, N].
+        framed: The crop that was restored, as cut from `photo`, and where it lies.
         config: How to paste.
         into: Result of an earlier paste into the same photo that this one is added to, in place.
 
@@ -91,12 +78,13 @@ def paste_back(
         The photo with the face, and the hole at the photo's resolution; `into` if it was given.
 
     Raises:
-        ShapeMismatch: `restored`, `coverage` and `valid` differ in size, or `into` and the photo do.
-        InputError: `matrix` cannot be inverted.
+        ShapeMismatch: `restored`, `coverage` and the crop differ in size, or `into` and the photo do.
+        InputError: The map to the frame cannot be inverted.
     """
     config = config or PasteConfig()
-    for other in (coverage, valid):
-        if other.shape != restored.shape[:2]:
+    matrix, valid = framed.matrix, framed.valid
+    for other in (coverage, valid, framed.crop):
+        if other.shape[:2] != restored.shape[:2]:
             raise ShapeMismatch(image=restored.shape, hole=other.shape)
     if into is None:
         into = Pasted(pixels=photo.copy(), hole=np.zeros(photo.shape[:2], bool))
@@ -111,7 +99,7 @@ def paste_back(
         return into
     corrected = restored.astype(np.float32)
     if config.match_tone:
-        corrected = _match_tone(photo, corrected, contour, valid, matrix)
+        corrected = _match_tone(framed, corrected, contour)
     # A face smaller than the frame: blur what the photo's pixels could not show.
     scale = scale_of(matrix)
     if scale > 1:
@@ -173,38 +161,16 @@ def _warp(frame: Floats32, matrix: Matrix, box: tuple[int, int, int, int], how: 
     return np.asarray(warp_back(frame, matrix, box, how=how, border=border), np.float32)
 
 
-def _match_tone(photo: ImageU8, restored: Floats32, contour: Floats32, valid: Hole, matrix: Matrix) -> Floats32:
-    size = restored.shape[0]
-    crop = _grid_crop(photo, scaled(matrix, _GRID / size))
-
+def _match_tone(framed: Framed, restored: Floats32, contour: Floats32) -> Floats32:
     def small(array: AnyArray) -> Floats32:
         shrunk = cv2.resize(array.astype(np.float32), (_GRID, _GRID), interpolation=cv2.INTER_AREA)
         return np.asarray(shrunk, np.float32)
 
-    coarse_contour = small(contour)
-    known = (coarse_contour < 0.02) & (small(valid) > 0.99)
+    crop, coarse_contour = small(framed.crop), small(contour)
+    known = (coarse_contour < 0.02) & (small(framed.valid) > 0.99)
     field = tone.tone_field(crop, small(restored), coarse_contour > 0.5, known)
-    shifted = restored + cv2.resize(field, (size, size), interpolation=cv2.INTER_LINEAR)
+    shifted = restored + cv2.resize(field, restored.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     return tone.monochrome(crop, shifted, known)
-
-
-def _grid_crop(photo: ImageU8, to_grid: Matrix) -> Floats32:
-    """The aligned crop at the grid's size, averaged so that nothing aliases."""
-    whole = np.ones((_GRID, _GRID), bool)
-    box = _window(whole, to_grid, photo.shape)
-    if box is None:
-        return np.zeros((_GRID, _GRID, 3), np.float32)
-    x0, y0, x1, y1 = box
-    window: AnyArray = photo[y0:y1, x0:x1]
-    local = from_window(to_grid, x0, y0)
-    factor = int(1 / scale_of(to_grid))
-    if factor >= 2:
-        window, ratio = shrink(window, factor)
-        local = from_shrunk(local, ratio)
-    crop = cv2.warpAffine(
-        window, local, (_GRID, _GRID), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return np.asarray(crop, np.float32)
 
 
 def _missing_grain(photo: ImageU8, face: Floats32, contour: Floats32, matrix: Matrix) -> grains.Grain:

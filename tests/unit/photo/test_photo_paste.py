@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from demask.errors import InputError, ShapeMismatch
+from demask.geometry import Framed
 from demask.photo.grain import Grain, draw, measure, missing
 from demask.photo.paste import PasteConfig, Pasted, paste_back
 
@@ -40,12 +41,18 @@ def crop_of(photo: np.ndarray[Any, Any], matrix: np.ndarray[Any, Any]) -> np.nda
     return cv2.warpAffine(photo, matrix, (256, 256), flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE)
 
 
+def framed(
+    photo: np.ndarray[Any, Any], matrix: np.ndarray[Any, Any], valid: np.ndarray[Any, Any] = ALL_VALID
+) -> Framed:
+    return Framed(matrix=matrix, crop=crop_of(photo, matrix), valid=valid)
+
+
 @pytest.mark.parametrize(("scale", "angle"), [(0.35, 0.0), (1.0, 0.4), (2.5, -2.0), (1.0, 0.0)])
 def test_the_true_crop_comes_back_almost_as_it_was(scale: float, angle: float) -> None:
     photo = skin(800, 900)
     matrix = frame_at(20, 20, scale=scale, angle=angle)
     matrix[:, 2] = np.array([128, 128]) - matrix[:, :2] @ np.array([450, 400])  # The middle of the photo.
-    pasted = paste_back(photo, crop_of(photo, matrix), lower_face(), matrix, valid=ALL_VALID)
+    pasted = paste_back(photo, crop_of(photo, matrix), lower_face(), framed(photo, matrix))
     assert np.array_equal(pasted.pixels[~pasted.hole], photo[~pasted.hole])
     assert np.abs(pasted.pixels.astype(int) - photo).max() <= 4
     # The disc of radius 60 in the frame, at the photo's scale.
@@ -55,7 +62,7 @@ def test_the_true_crop_comes_back_almost_as_it_was(scale: float, angle: float) -
 def test_the_photo_itself_is_not_touched() -> None:
     photo = skin(300, 300)
     before = photo.copy()
-    paste_back(photo, np.zeros((256, 256, 3), np.uint8), lower_face(), frame_at(20, 20), valid=ALL_VALID)
+    paste_back(photo, np.zeros((256, 256, 3), np.uint8), lower_face(), framed(photo, frame_at(20, 20)))
     assert np.array_equal(photo, before)
 
 
@@ -67,8 +74,8 @@ def test_a_tone_error_is_taken_out(everywhere: bool) -> None:
     if not everywhere:  # A network that copies what it was shown and errs only inside.
         wrong = np.where(lower_face()[..., None] > 0, wrong, crop_of(photo, matrix))
     raw = PasteConfig(match_tone=False, match_grain=False)
-    unmatched = paste_back(photo, wrong, lower_face(), matrix, valid=ALL_VALID, config=raw)
-    matched = paste_back(photo, wrong, lower_face(), matrix, valid=ALL_VALID)
+    unmatched = paste_back(photo, wrong, lower_face(), framed(photo, matrix), config=raw)
+    matched = paste_back(photo, wrong, lower_face(), framed(photo, matrix))
     hole = matched.hole
     error_before = np.abs(unmatched.pixels[hole].astype(int) - photo[hole]).mean()
     error_after = np.abs(matched.pixels[hole].astype(int) - photo[hole]).mean()
@@ -80,7 +87,7 @@ def test_hair_in_the_ring_does_not_tint_the_skin() -> None:
     photo, matrix = skin(400, 400), frame_at(70, 60)
     predicted = crop_of(photo, matrix)
     photo[:, :145] = (25, 20, 18)  # Dark hair that the network did not expect, left of the hole.
-    pasted = paste_back(photo, predicted, lower_face(), matrix, valid=ALL_VALID)
+    pasted = paste_back(photo, predicted, lower_face(), framed(photo, matrix))
     centre = pasted.pixels[190:230, 190:230].astype(int)
     assert np.abs(centre - skin(400, 400)[190:230, 190:230]).mean() < 3
 
@@ -88,7 +95,7 @@ def test_hair_in_the_ring_does_not_tint_the_skin() -> None:
 def test_a_grey_photo_gets_a_grey_face() -> None:
     grey = np.repeat(skin(400, 400)[..., :1], 3, axis=2)
     coloured = skin(256, 256)
-    pasted = paste_back(grey, coloured, lower_face(), frame_at(70, 60), valid=ALL_VALID)
+    pasted = paste_back(grey, coloured, lower_face(), framed(grey, frame_at(70, 60)))
     assert np.ptp(pasted.pixels, axis=2).max() == 0
     assert pasted.hole.any()
 
@@ -97,7 +104,7 @@ def test_a_toned_photo_gets_a_toned_face() -> None:
     ramp = skin(400, 400)[..., :1].astype(np.float32)
     sepia = np.clip(ramp * np.array([1.0, 0.85, 0.65]), 0, 255).astype(np.uint8)
     blue = np.full((256, 256, 3), (90, 120, 200), np.uint8)
-    pasted = paste_back(sepia, blue, lower_face(), frame_at(70, 60), valid=ALL_VALID)
+    pasted = paste_back(sepia, blue, lower_face(), framed(sepia, frame_at(70, 60)))
     inside = pasted.pixels[pasted.hole].astype(float)
     assert (inside[:, 0] > inside[:, 1]).all()
     assert (inside[:, 1] > inside[:, 2]).all()
@@ -108,7 +115,7 @@ def test_a_colour_photo_keeps_its_colours() -> None:
     photo[::16] = (60, 90, 160)
     crop = crop_of(photo, matrix)
     crop[140:160, 110:146] = (170, 60, 70)
-    pasted = paste_back(photo, crop, lower_face(), matrix, valid=ALL_VALID)
+    pasted = paste_back(photo, crop, lower_face(), framed(photo, matrix))
     lips = pasted.pixels[205:215, 185:210].astype(int)
     assert (lips[..., 0] - lips[..., 1] > 70).all()
 
@@ -117,7 +124,7 @@ def test_a_colour_photo_keeps_its_colours() -> None:
 def test_a_smooth_face_gets_the_grain_of_its_photo(sigma: float) -> None:
     photo, matrix = skin(500, 500, grain=sigma), frame_at(100, 100)
     smooth = crop_of(skin(500, 500), matrix)
-    pasted = paste_back(photo, smooth, lower_face(), matrix, valid=ALL_VALID)
+    pasted = paste_back(photo, smooth, lower_face(), framed(photo, matrix))
     box = (slice(215, 285), slice(193, 263))
     grain = measure(cv2.cvtColor(pasted.pixels[box], cv2.COLOR_RGB2GRAY), np.ones((70, 70), bool))
     assert grain is not None
@@ -133,9 +140,7 @@ def test_coarse_grain_is_added_in_the_share_asked_for() -> None:
 
     def coarse(share: float) -> float:
         config = PasteConfig(coarse_grain=share)
-        pasted = paste_back(
-            photo, crop_of(smooth, matrix), lower_face(), matrix, valid=ALL_VALID, config=config
-        )
+        pasted = paste_back(photo, crop_of(smooth, matrix), lower_face(), framed(photo, matrix), config=config)
         grain = measure(cv2.cvtColor(pasted.pixels[box], cv2.COLOR_RGB2GRAY), np.ones((100, 100), bool))
         assert grain is not None
         return grain.coarse
@@ -150,7 +155,7 @@ def test_coarse_grain_is_added_in_the_share_asked_for() -> None:
 
 def test_a_clean_photo_gets_no_grain() -> None:
     photo, matrix = skin(500, 500), frame_at(100, 100)
-    pasted = paste_back(photo, crop_of(photo, matrix), lower_face(), matrix, valid=ALL_VALID)
+    pasted = paste_back(photo, crop_of(photo, matrix), lower_face(), framed(photo, matrix))
     grain = measure(cv2.cvtColor(pasted.pixels[215:285, 193:263], cv2.COLOR_RGB2GRAY), np.ones((70, 70), bool))
     assert grain is not None
     assert grain.fine < 0.7
@@ -162,7 +167,7 @@ def test_equal_inputs_give_equal_bytes_and_the_seed_matters() -> None:
 
     def paste(seed: int) -> bytes:
         config = PasteConfig(seed=seed)
-        return paste_back(photo, crop, lower_face(), matrix, valid=ALL_VALID, config=config).pixels.tobytes()
+        return paste_back(photo, crop, lower_face(), framed(photo, matrix), config=config).pixels.tobytes()
 
     assert paste(0) == paste(0)
     assert paste(0) != paste(1)
@@ -171,7 +176,7 @@ def test_equal_inputs_give_equal_bytes_and_the_seed_matters() -> None:
 def test_the_edge_of_a_large_face_is_smooth() -> None:
     photo = skin(1100, 1100)
     matrix = frame_at(-80, -180, scale=0.2)
-    pasted = paste_back(photo, crop_of(photo, matrix), lower_face(), matrix, valid=ALL_VALID)
+    pasted = paste_back(photo, crop_of(photo, matrix), lower_face(), framed(photo, matrix))
     outline = max(
         cv2.findContours(pasted.hole.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len
     )
@@ -186,7 +191,7 @@ def test_a_face_at_the_border_of_the_photo() -> None:
     photo, matrix = skin(300, 300), frame_at(160, 140)
     rows, columns = np.mgrid[:256, :256]
     valid = (columns + 160 < 300) & (rows + 140 < 300)
-    pasted = paste_back(photo, crop_of(photo, matrix), lower_face(), matrix, valid=valid)
+    pasted = paste_back(photo, crop_of(photo, matrix), lower_face(), framed(photo, matrix, valid))
     # Up to the outermost pixel: a strip left there would still show the face mask.
     assert pasted.hole[-1].any()
     assert pasted.hole[:, -1].any()
@@ -195,7 +200,7 @@ def test_a_face_at_the_border_of_the_photo() -> None:
 def test_a_face_beside_the_photo_or_an_empty_hole_changes_nothing() -> None:
     photo, crop = skin(100, 100), np.zeros((256, 256, 3), np.uint8)
     for coverage, matrix in [(lower_face(), frame_at(500, 500)), (lower_face() * 0.4, frame_at(-50, -50))]:
-        pasted = paste_back(photo, crop, coverage, matrix, valid=ALL_VALID)
+        pasted = paste_back(photo, crop, coverage, framed(photo, matrix))
         assert np.array_equal(pasted.pixels, photo)
         assert not pasted.hole.any()
 
@@ -205,7 +210,7 @@ def test_several_faces_add_up() -> None:
     crop = np.full((256, 256, 3), 100, np.uint8)
     into: Pasted | None = None
     for x in (40, 420):
-        into = paste_back(photo, crop, lower_face(), frame_at(x, 60), valid=ALL_VALID, into=into)
+        into = paste_back(photo, crop, lower_face(), framed(photo, frame_at(x, 60)), into=into)
     assert into is not None
     assert into.hole[210, 168]
     assert into.hole[210, 548]
@@ -218,7 +223,7 @@ def test_memory_stays_near_the_face() -> None:
     tracemalloc.start()
     into: Pasted | None = None
     for x in range(100, 3600, 350):
-        into = paste_back(photo, crop, lower_face(), frame_at(x, 900), valid=ALL_VALID, into=into)
+        into = paste_back(photo, crop, lower_face(), framed(photo, frame_at(x, 900)), into=into)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     # The result (24 MB of pixels, 8 MB of hole), made once, and little more.
@@ -228,14 +233,14 @@ def test_memory_stays_near_the_face() -> None:
 def test_bad_inputs_are_refused() -> None:
     photo, crop = skin(100, 100), np.zeros((256, 256, 3), np.uint8)
     with pytest.raises(ShapeMismatch):
-        paste_back(photo, crop, lower_face()[:-1], frame_at(0, 0), valid=ALL_VALID)
+        paste_back(photo, crop, lower_face()[:-1], framed(photo, frame_at(0, 0)))
     with pytest.raises(ShapeMismatch):
-        paste_back(photo, crop, lower_face(), frame_at(0, 0), valid=ALL_VALID[:5])
+        paste_back(photo, crop, lower_face(), framed(photo, frame_at(0, 0), ALL_VALID[:5]))
     with pytest.raises(InputError, match="inverted"):
-        paste_back(photo, crop, lower_face(), np.zeros((2, 3)), valid=ALL_VALID)
+        paste_back(photo, crop, lower_face(), framed(photo, np.zeros((2, 3))))
     other = Pasted(pixels=skin(50, 50), hole=np.zeros((50, 50), bool))
     with pytest.raises(ShapeMismatch):
-        paste_back(photo, crop, lower_face(), frame_at(0, 0), valid=ALL_VALID, into=other)
+        paste_back(photo, crop, lower_face(), framed(photo, frame_at(0, 0)), into=other)
 
 
 @pytest.mark.parametrize(("fine", "coarse"), [(4.0, 0.0), (0.0, 6.0), (3.0, 5.0)])
