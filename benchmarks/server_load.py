@@ -28,8 +28,8 @@ import numpy as np
 from PIL import Image
 
 import _common
+from demask.cores import usable_cores
 from demask.remover import Remover
-from demask.server.settings import usable_cores
 
 MEGAPIXELS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
 

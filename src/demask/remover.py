@@ -47,7 +47,6 @@ class Remover:
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         restorer: A name (see `demask.restorers.registry.get_restorer`) or any `Restorer`.
         threads: Threads of each network; None leaves it to the runtime.
-        quick: Be ready sooner and a little slower per photo; for a process that handles one photo.
         finder: What finds faces in a photo, instead of the shipped network.
         hole_finder: What maps crops [N, 256, 256, 3] to coverage [N, 256, 256], instead of the same.
         config: Thresholds from coverage to covered or bare, and how far the hole is widened.
@@ -68,18 +67,16 @@ class Remover:
         device: str = "auto",
         restorer: str | Restorer = "network",
         threads: int | None = None,
-        quick: bool = False,
         finder: Callable[[ImageU8], list[Face]] | None = None,
         hole_finder: Callable[[ImageU8], Alpha] | None = None,
         config: JudgeSettings | None = None,
     ) -> None:
         if isinstance(restorer, str):
-            restorer = get_restorer(restorer, device=device, threads=threads, quick=quick)
+            restorer = get_restorer(restorer, device=device, threads=threads)
         self.restorer: Restorer = restorer
         self.looker = Looker.shipped(
             device=device,
             threads=threads,
-            quick=quick,
             finder=finder,
             hole_finder=hole_finder,
             settings=config,

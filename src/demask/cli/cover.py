@@ -80,7 +80,7 @@ def cover(
 
     chosen = o.parse_faces(faces)
     source = open_session(photo, max_megapixels=max_megapixels)
-    seen = Looker.shipped(device=device, quick=True)(source.pixels, faces=chosen)
+    seen = Looker.shipped(device=device)(source.pixels, faces=chosen)
     # Faces that the user numbered are drawn on even if they wear something already.
     by_number = not isinstance(chosen, str)
     indices = [

@@ -57,13 +57,15 @@ def find(
     chosen = o.parse_faces(faces)
 
     from demask.cli.find_job import FindSettings, run
+    from demask.cores import share_cores
 
+    workers, threads_each = share_cores(len(planned), jobs=jobs, threads=threads)
     settings = FindSettings(
         draws=draw is not None,
         faces=chosen,
         max_megapixels=max_megapixels,
         overwrite=overwrite,
         device=device,
-        threads=threads,
+        threads=threads_each,
     )
-    raise typer.Exit(run(planned, settings, workers=jobs, json=json or draw is None, quiet=quiet))
+    raise typer.Exit(run(planned, settings, workers=workers, json=json or draw is None, quiet=quiet))

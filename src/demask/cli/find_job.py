@@ -35,7 +35,7 @@ class FindSettings:
     threads: int | None = None
 
 
-def run(jobs: Sequence[Job], settings: FindSettings, *, workers: int | None, json: bool, quiet: bool) -> int:
+def run(jobs: Sequence[Job], settings: FindSettings, *, workers: int, json: bool, quiet: bool) -> int:
     """Look at all photos; return the exit code.
 
     Raises:
@@ -43,7 +43,7 @@ def run(jobs: Sequence[Job], settings: FindSettings, *, workers: int | None, jso
     """
     if settings.draws:
         make_first_folder(jobs)
-    looker = Looker.shipped(device=settings.device, threads=settings.threads, quick=len(jobs) == 1)
+    looker = Looker.shipped(device=settings.device, threads=settings.threads)
     return run_jobs(jobs, lambda job: process(job, looker, settings), workers=workers, json=json, quiet=quiet)
 
 

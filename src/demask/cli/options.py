@@ -38,7 +38,7 @@ Threads = Annotated[
         "--threads",
         envvar="DEMASK_THREADS",
         min=1,
-        help="Threads of each network; default: one per core.",
+        help="Threads of each network; default: cores divided by --jobs.",
     ),
 ]
 Jobs = Annotated[
@@ -47,7 +47,7 @@ Jobs = Annotated[
         "--jobs",
         envvar="DEMASK_JOBS",
         min=1,
-        help="Photos worked on at the same time; default: one per core, at most 4.",
+        help="Photos worked on at the same time; default: cores divided by --threads, or one per core.",
     ),
 ]
 Faces = Annotated[

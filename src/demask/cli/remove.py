@@ -145,7 +145,9 @@ def remove(
         refuse_terminal()
 
     from demask.cli.remove_job import RemoveSettings, run
+    from demask.cores import share_cores
 
+    workers, threads_each = share_cores(len(planned), jobs=jobs, threads=threads)
     settings = RemoveSettings(
         faces=chosen,
         hole=hole,
@@ -156,6 +158,6 @@ def remove(
         skip_untouched=skip_untouched,
         restorer=restorer,
         device=device,
-        threads=threads,
+        threads=threads_each,
     )
-    raise typer.Exit(run(planned, settings, workers=jobs, json=json, quiet=quiet, fail_if_none=fail_if_none))
+    raise typer.Exit(run(planned, settings, workers=workers, json=json, quiet=quiet, fail_if_none=fail_if_none))

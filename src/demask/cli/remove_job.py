@@ -43,7 +43,7 @@ def run(
     jobs: Sequence[Job],
     settings: RemoveSettings,
     *,
-    workers: int | None,
+    workers: int,
     json: bool,
     quiet: bool,
     fail_if_none: bool,
@@ -58,7 +58,6 @@ def run(
         device=settings.device,
         restorer=settings.restorer,
         threads=settings.threads,
-        quick=len(jobs) == 1,
     )
     return run_jobs(
         jobs,

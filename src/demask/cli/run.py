@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from demask.cli.plan import Job
-from demask.cli.pool import default_jobs, run_in_order
+from demask.cli.pool import run_in_order
 from demask.cli.report import Report, exit_code_of, failure
 from demask.cli.streams import meter, print_json, say, say_error
 from demask.errors import OutputError
@@ -15,7 +15,7 @@ def run_jobs(
     jobs: Sequence[Job],
     process: Callable[[Job], Report],
     *,
-    workers: int | None,
+    workers: int,
     json: bool,
     quiet: bool,
     fail_if_none: bool = False,
@@ -25,7 +25,7 @@ def run_jobs(
     Args:
         jobs: What to do.
         process: Does one job; reports failures instead of raising them.
-        workers: Threads; None = one per core, at most 4.
+        workers: Photos at the same time.
         json: Print a JSON line per job on stdout.
         quiet: Say nothing on stderr but errors.
         fail_if_none: See `exit_code_of`.
@@ -34,7 +34,7 @@ def run_jobs(
         KeyboardInterrupt: After Ctrl-C; finished outputs stay, none is half written.
     """
     reports: list[Report] = []
-    answers = run_in_order(jobs, process, workers=min(workers or default_jobs(), len(jobs)))
+    answers = run_in_order(jobs, process, workers=min(workers, len(jobs)))
     try:
         with meter("photos", shown=len(jobs) > 1 and not quiet) as show:
             for report in answers:

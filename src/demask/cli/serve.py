@@ -99,9 +99,10 @@ def serve(
     from importlib.util import find_spec
 
     from demask.cli.streams import print_json
+    from demask.cores import usable_cores
     from demask.errors import UsageError
     from demask.server.run import serve as run
-    from demask.server.settings import Limits, Settings, usable_cores
+    from demask.server.settings import Limits, Settings
 
     for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
         if find_spec(package) is None:

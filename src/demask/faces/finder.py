@@ -89,7 +89,6 @@ class Finder:
         settings: FinderSettings | None = None,
         *,
         threads: int | None = None,
-        quick: bool = False,
     ) -> Finder:
         """The finder that comes with demask.
 
@@ -97,13 +96,12 @@ class Finder:
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
             settings: How photos are searched.
             threads: Threads that one operator may use; None leaves it to the runtime.
-            quick: Start sooner, run a little slower, as `open_session` says.
 
         Raises:
             WeightsError: The weights file is missing or damaged.
             DeviceUnavailable: The named device is not there.
         """
-        return cls(open_session("finder", device=device, threads=threads, quick=quick), settings)
+        return cls(open_session("finder", device=device, threads=threads), settings)
 
     def __call__(self, photo: ImageU8) -> list[Face]:
         """Find every face.

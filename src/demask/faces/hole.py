@@ -33,9 +33,9 @@ class HoleFinder:
         self._session, self._mirrored = session, mirrored
 
     @classmethod
-    def shipped(cls, *, device: str = "auto", threads: int | None = None, quick: bool = False) -> HoleFinder:
+    def shipped(cls, *, device: str = "auto", threads: int | None = None) -> HoleFinder:
         """Load the network that comes with the package; errors as `open_session`."""
-        return cls(open_session("hole", device=device, threads=threads, quick=quick))
+        return cls(open_session("hole", device=device, threads=threads))
 
     def __call__(self, crops: ImageU8) -> Alpha:
         """Give the coverage of each pixel.

@@ -124,7 +124,6 @@ class Looker:
         *,
         device: str = "auto",
         threads: int | None = None,
-        quick: bool = False,
         finder: Callable[[ImageU8], list[Face]] | None = None,
         hole_finder: Callable[[ImageU8], Alpha] | None = None,
         settings: JudgeSettings | None = None,
@@ -138,7 +137,7 @@ class Looker:
         """
 
         def load(name: str) -> Session:
-            return open_session(name, device=device, threads=threads, quick=quick)
+            return open_session(name, device=device, threads=threads)
 
         return cls(finder or Finder(load("finder")), hole_finder or HoleFinder(load("hole")), settings)
 

@@ -34,9 +34,7 @@ class BatchRestorer(Protocol):
         ...
 
 
-def get_restorer(
-    name: str, *, device: str = "auto", threads: int | None = None, quick: bool = False
-) -> Restorer:
+def get_restorer(name: str, *, device: str = "auto", threads: int | None = None) -> Restorer:
     """Make a restorer.
 
     Args:
@@ -45,7 +43,6 @@ def get_restorer(
             `scene-completion` takes its gallery along: `scene-completion:FOLDER`.
         device: Where a network runs: `auto`, `cpu`, `cuda` or `cuda:N`.
         threads: Threads of a network; None leaves it to the runtime.
-        quick: See `demask.weights.sessions.open_session`.
 
     Raises:
         UsageError: The name is unknown (the message gives the nearest one), or an extra is not installed.
@@ -60,7 +57,7 @@ def get_restorer(
         from demask.weights.sessions import open_session
 
         weights = "restorer" if name == "network" else Path(name)
-        return network_restorer(open_session(weights, device=device, threads=threads, quick=quick))
+        return network_restorer(open_session(weights, device=device, threads=threads))
     return _without_network(name)
 
 

@@ -49,16 +49,13 @@ def providers_for(device: str) -> list[Any]:
     return [("CUDAExecutionProvider", {"device_id": index}), "CPUExecutionProvider"]
 
 
-def open_session(
-    weights: str | Path, *, device: str = "auto", threads: int | None = None, quick: bool = False
-) -> Session:
+def open_session(weights: str | Path, *, device: str = "auto", threads: int | None = None) -> Session:
     """Make a session for a network.
 
     Args:
         weights: A name of the registry (a `str` such as `"hole"`), or a `Path` to an .onnx file.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         threads: Threads that one operator may use; None leaves it to the runtime (all cores).
-        quick: Does nothing, and goes when its last caller has gone.
 
     Raises:
         WeightsError: The file is missing, damaged, or not a network that the runtime can load.

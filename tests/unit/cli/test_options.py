@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from demask.cli.app import app
 from demask.cli.options import only_file, parse_faces, parse_format
 from demask.errors import UsageError
 
@@ -38,8 +41,6 @@ def test_only_files(tmp_path: Path) -> None:
 def test_every_option_with_a_variable_carries_the_prefix() -> None:
     from typer.main import get_command
 
-    from demask.cli.app import app
-
     def options(command: object) -> list[object]:
         own = list(getattr(command, "params", []))
         below = getattr(command, "commands", {}).values()
@@ -48,3 +49,23 @@ def test_every_option_with_a_variable_carries_the_prefix() -> None:
     variables = [option.envvar for option in options(get_command(app)) if option.envvar]  # type: ignore[attr-defined]
     assert len(variables) > 20
     assert all(variable.startswith("DEMASK_") for variable in variables)
+
+
+@pytest.mark.parametrize("command", ["remove", "find"])
+def test_jobs_times_threads_is_the_number_of_cores(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    taken: list[tuple[int, int]] = []
+
+    def run(planned: object, settings: Any, *, workers: int, **more: object) -> int:
+        taken.append((workers, settings.threads))
+        return 0
+
+    monkeypatch.setattr("demask.cores.usable_cores", lambda: 6)
+    monkeypatch.setattr(f"demask.cli.{command}_job.run", run)
+    runner = CliRunner()
+    for options in ([], ["--threads", "3"], ["--jobs", "1"]):
+        assert runner.invoke(app, [command, str(tmp_path), *options]).exit_code == 0
+    assert taken == [(3, 2), (2, 3), (1, 6)]
