@@ -62,7 +62,7 @@ class RunningServer:
                 **kept,
                 "DEMASK_WEIGHTS": str(weights),
                 "OMP_NUM_THREADS": "1",
-                "PYTHONPATH": str(watch),
+                "PYTHONPATH": os.pathsep.join([str(watch), *filter(None, [os.environ.get("PYTHONPATH")])]),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "HOME": str(self.home),
                 "TMPDIR": str(self.home),

@@ -101,7 +101,7 @@ def serve(
     from demask.cli.streams import print_json
     from demask.cores import usable_cores
     from demask.errors import UsageError
-    from demask.server.run import serve as run
+    from demask.server.process import serve as run
     from demask.server.settings import Limits, Settings
 
     for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):

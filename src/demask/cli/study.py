@@ -218,9 +218,9 @@ def serve(
 
     with _extra():
         from demask.study.folder import open_study
-        from demask.study.web.app import WebConfig
-        from demask.study.web.run import ServeConfig
-        from demask.study.web.run import serve as serve_study
+        from demask.study.web.study_app import WebConfig
+        from demask.study.web.study_server import ServeConfig
+        from demask.study.web.study_server import serve as serve_study
 
     web = WebConfig(enrolment=enrolment, most_people=most_people, admin_key=admin_key)
     study = open_study(folder)

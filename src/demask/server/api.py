@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.responses import Response
 
 from demask import __version__
 from demask.faces.choice import faces_from_text
 from demask.server import jobs, metrics
-from demask.server.edge import Exchange
-from demask.server.failures import Refusal
 from demask.server.form import Form, receive_form
-from demask.server.pictures import MEDIA_TYPES, accepted_formats
+from demask.server.media_types import MEDIA_TYPES, accepted_formats
 from demask.server.schemas import ErrorBody, Found, Health, Ready, Removed, errors, form_body
 from demask.server.service import Service
 from demask.server.workshop import Wanted
+from demask.webkit.access import is_public, public
+from demask.webkit.edge import Exchange
+from demask.webkit.failures import Refusal
 
 MAX_SAMPLES = 1
 """Faces per hole that the restorers can draw: each of them draws one."""
@@ -96,12 +97,14 @@ async def remove(
 
 
 @router.get("/v1/health", responses=errors(421))
+@public
 async def health() -> Health:
     """Whether the process runs."""
     return Health(status="alive", version=__version__)
 
 
 @router.get("/v1/ready", responses=errors(421, 503))
+@public
 async def ready(request: Request) -> Ready:
     """Whether it takes photos, and which."""
     service, _ = _of(request)
@@ -137,14 +140,22 @@ async def read_metrics(request: Request) -> Response:
     return Response(service.metrics.text(), media_type=metrics.MEDIA_TYPE)
 
 
-def extra_schemas() -> dict[str, Any]:
-    """Schemas that no route returns as a model, for the OpenAPI document."""
-    made: dict[str, Any] = {}
+def describe(app: FastAPI, *, with_key: bool) -> None:
+    """Complete the OpenAPI document: schemas that no route returns as a model, and which routes want a key."""
+    document = app.openapi()
+    schemas = document["components"]["schemas"]
     for model in (Removed, ErrorBody):
         schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-        made |= schema.pop("$defs", {})
-        made[model.__name__] = schema
-    return made
+        schemas |= schema.pop("$defs", {})
+        schemas[model.__name__] = schema
+    if not with_key:
+        return
+    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    for route in app.routes:
+        operations = document["paths"].get(getattr(route, "path", ""), {})
+        if not is_public(route):
+            for operation in operations.values():
+                operation["security"] = [{"key": []}]
 
 
 def _of(request: Request) -> tuple[Service, Exchange]:
@@ -157,7 +168,7 @@ async def _form(request: Request, fields: tuple[str, ...]) -> Form:
     service.refuse_if_stopping()
     service.workshop.refuse_if_full()
     form = await receive_form(
-        request.state.headers,
+        exchange.headers,
         request.receive,
         fields=fields,
         limits=service.settings.limits,
@@ -172,7 +183,7 @@ async def _form(request: Request, fields: tuple[str, ...]) -> Form:
 async def _done(request: Request, job: Callable[[Wanted], jobs.Answer]) -> Response:
     service, exchange = _of(request)
     answer = await service.workshop.run(
-        job, deadline_s=service.settings.limits.deadline_s, client_left=_client_left(request)
+        job, deadline_s=service.settings.limits.deadline_s, client_left=lambda: _client_left(request)
     )
     service.metrics.photo(answer)
     exchange.note |= {
@@ -180,7 +191,11 @@ async def _done(request: Request, job: Callable[[Wanted], jobs.Answer]) -> Respo
         "faces": len(answer.faces),
         "megapixels": round(answer.megapixels, 2),
     }
-    return Response(answer.body, media_type=answer.media_type, headers={"X-Demask-Status": answer.status})
+    return Response(
+        answer.body,
+        media_type=answer.media_type,
+        headers={"X-Demask-Status": answer.status, "X-Demask-Notice": jobs.NOTICE},
+    )
 
 
 async def _client_left(request: Request) -> None:

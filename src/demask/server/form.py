@@ -5,69 +5,25 @@ Starlette's own form parser writes every part of more than 1 MiB to a temporary 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from demask.server.failures import ClientGone, Refusal
-from demask.server.settings import Limits
+from demask.webkit.failures import Refusal
+from demask.webkit.limits import WireLimits
+from demask.webkit.upload import Receive, Take, body_chunks
 
-Receive = Callable[[], Awaitable[Any]]
 Form = dict[str, bytes]
-
-LINGER_S = 2.0
-"""A client that is refused in the middle of its body is listened to so much longer: to close a connection
-with unread bytes in it may destroy the answer on its way."""
-
-
-class HeldBytes:
-    """Counts the bytes of all bodies that are in memory.
-
-    Args:
-        most: How many there may be.
-    """
-
-    def __init__(self, most: int) -> None:
-        self.now, self._most = 0, most
-
-    @contextmanager
-    def share(self) -> Iterator[Callable[[int], None]]:
-        """Hold bytes until the block ends; the function takes some more.
-
-        Raises:
-            Refusal: 503, all together hold too many.
-        """
-        mine = 0
-
-        def take(number: int) -> None:
-            nonlocal mine
-            if self.now + number > self._most:
-                raise Refusal(
-                    503,
-                    "busy",
-                    "the server holds as many uploads as it may; come back in a few seconds",
-                    headers={"Retry-After": "5"},
-                )
-            self.now += number
-            mine += number
-
-        try:
-            yield take
-        finally:
-            self.now -= mine
 
 
 async def receive_form(
-    headers: dict[str, str],
+    headers: Mapping[str, str],
     receive: Receive,
     *,
     fields: tuple[str, ...],
-    limits: Limits,
-    take: Callable[[int], None],
+    limits: WireLimits,
+    take: Take,
 ) -> Form:
     """Receive a form.
 
@@ -85,25 +41,12 @@ async def receive_form(
         Refusal: No form, broken, cut short, too large, too slow, or with fields that nobody knows.
         ClientGone: The client left.
     """
-    boundary = _boundary(headers)
-    announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limits.max_body_bytes:
-        raise _too_large(limits)
     parts = _Parts(fields)
-    received = 0
     try:
-        parser = MultipartParser(boundary, parts.callbacks())  # type: ignore[arg-type]
-        async with asyncio.timeout(limits.body_s):
-            async for chunk in _chunks(receive):
-                received += len(chunk)
-                if received > limits.max_body_bytes:
-                    raise _too_large(limits)
-                take(len(chunk))
-                parser.write(chunk)
+        parser = MultipartParser(_boundary(headers), parts.callbacks())  # type: ignore[arg-type]
+        async for chunk in body_chunks(headers, receive, limits, take):
+            parser.write(chunk)
         parser.finalize()
-    except TimeoutError:
-        message = f"the body did not arrive within {limits.body_s:g} s ({received} bytes did); send it faster"
-        raise Refusal(408, "body_too_slow", message) from None
     except (FormParserError, UnicodeDecodeError) as error:
         raise _broken() from error
     if not parts.complete:
@@ -111,27 +54,7 @@ async def receive_form(
     return {name: bytes(data) for name, data in parts.done.items()}
 
 
-async def linger(receive: Receive) -> None:
-    """Read on and throw away, until the body ends, the client leaves or `LINGER_S` have passed."""
-    try:
-        async with asyncio.timeout(LINGER_S):
-            async for _ in _chunks(receive):
-                pass
-    except (TimeoutError, ClientGone):
-        pass
-
-
-async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        more = message.get("more_body", False)
-        yield message.get("body", b"")
-
-
-def _boundary(headers: dict[str, str]) -> bytes:
+def _boundary(headers: Mapping[str, str]) -> bytes:
     kind, options = parse_options_header(headers.get("content-type", ""))
     if kind.lower() != b"multipart/form-data":
         got = kind.decode("latin-1")[:100] or "nothing"
@@ -147,16 +70,6 @@ def _boundary(headers: dict[str, str]) -> bytes:
             400, "bad_multipart", "the content type names no boundary; let an HTTP library make the form"
         )
     return boundary
-
-
-def _too_large(limits: Limits) -> Refusal:
-    return Refusal(
-        413,
-        "body_too_large",
-        f"the request has more than {limits.max_body_bytes} bytes, the limit here; send a smaller file",
-        details={"max_body_bytes": limits.max_body_bytes},
-        headers={"Connection": "close"},
-    )
 
 
 def _broken() -> Refusal:

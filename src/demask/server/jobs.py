@@ -13,7 +13,7 @@ from demask.faces.choice import Faces
 from demask.photo.hole_picture import hole_png, read_hole
 from demask.remover import Remover
 from demask.results import Result
-from demask.server.pictures import MEDIA_TYPES, accepted_formats, require_format
+from demask.server.media_types import MEDIA_TYPES, accepted_formats, require_format
 from demask.server.workshop import Wanted
 
 Read = TypeVar("Read")

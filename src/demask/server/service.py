@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from demask.remover import Remover
-from demask.server.failures import Refusal
-from demask.server.form import HeldBytes
 from demask.server.metrics import Metrics
 from demask.server.settings import Settings
 from demask.server.workshop import Workshop
+from demask.webkit.failures import Refusal
+from demask.webkit.upload import HeldBytes
 
 
 @dataclass(kw_only=True, slots=True, eq=False)
@@ -37,6 +37,10 @@ class Service:
         self.workshop = Workshop(workers=self.settings.workers, max_waiting=limits.max_waiting)
         self.held = HeldBytes(limits.max_held_bytes)
         self.metrics = Metrics(waiting=lambda: self.workshop.accepted, held_bytes=lambda: self.held.now)
+
+    def stop(self) -> None:
+        """Take no more photos from now on."""
+        self.stopping = True
 
     def refuse_if_stopping(self) -> None:
         """Send a client elsewhere.

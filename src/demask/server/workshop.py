@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from demask.server.failures import ClientGone, Refusal
+from demask.webkit.failures import ClientGone, Refusal
 
 Answer = TypeVar("Answer")
 
@@ -75,14 +75,15 @@ class Workshop:
             )
 
     async def run(
-        self, job: Callable[[Wanted], Answer], *, deadline_s: float, client_left: Awaitable[Any]
+        self, job: Callable[[Wanted], Answer], *, deadline_s: float, client_left: Callable[[], Awaitable[Any]]
     ) -> Answer:
         """Run a job in a thread.
 
         Args:
             job: Called with a `Wanted` that it asks between its steps.
             deadline_s: Seconds to wait for it, queue included.
-            client_left: Done when nobody is there to be answered any more.
+            client_left: Called once the job is accepted; what it gives is done when nobody is there to be
+                answered any more.
 
         Raises:
             Refusal: 503, the queue is full; 504, the deadline has passed.
@@ -94,7 +95,7 @@ class Workshop:
         self.accepted += 1
         running = self._pool.submit(self._timed, job, wanted, loop)
         running.add_done_callback(lambda _: self._later(loop, self._leave))
-        left = asyncio.ensure_future(client_left)
+        left = asyncio.ensure_future(client_left())
         answer = asyncio.wrap_future(running)
         try:
             await asyncio.wait({answer, left}, timeout=deadline_s, return_when=asyncio.FIRST_COMPLETED)

@@ -17,14 +17,17 @@ import uvicorn
 from study_plans import CONDITIONS, EVERY_KIND
 
 import demask.study.web
-from demask.errors import UsageError
+from demask.errors import ConfigError, DatasetError, DemaskError, UsageError
 from demask.study.codes import new_code
 from demask.study.folder import StudyFolder, new_study, open_study
 from demask.study.store import Store
-from demask.study.web.app import WebConfig, create_app
-from demask.study.web.run import ServeConfig, checked_key, is_loopback, quiet_settings, serve
 from demask.study.web.session_json import session_json
+from demask.study.web.study_app import WebConfig, create_app
+from demask.study.web.study_server import ServeConfig, checked_key, serve
 from demask.study.web.words import WORDS
+from demask.webkit.access import is_loopback
+from demask.webkit.limits import WireLimits
+from demask.webkit.listening import quiet_config
 
 KEY = "the key of these tests"
 
@@ -61,7 +64,7 @@ class Served:
     """A server in a thread, and a client that speaks to it with a participant's code."""
 
     def __init__(self, study: StudyFolder, store: Store, config: WebConfig) -> None:
-        settings = quiet_settings(create_app(study, store, config))
+        settings = quiet_config(create_app(study, store, config), config.limits, grace_s=10)
         settings.port = 0
         self._server = uvicorn.Server(settings)
         self._thread = threading.Thread(target=self._server.run)
@@ -262,6 +265,44 @@ def test_a_bug_tells_nobody_whose_answer_it_was(
     assert "no such table" in logged
     for secret in ("a telling remark", code, "127.0.0.1"):
         assert secret not in logged
+
+
+@pytest.mark.parametrize("error", [ConfigError, DatasetError, DemaskError])
+def test_an_error_that_has_no_status_is_logged_under_its_request_id(
+    served: Served,
+    store: Store,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[DemaskError],
+) -> None:
+    code = joined(served)
+
+    def break_off(token: str) -> None:
+        raise error("the third shelf is missing")
+
+    monkeypatch.setattr(store, "finish", break_off)
+    reply = served.post("/v1/finish", code)
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "internal")
+    assert "shelf" not in reply.text
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert reply.json()["request_id"] == reply.headers["x-request-id"]
+    assert reply.json()["request_id"] in record.getMessage()
+    assert "the third shelf is missing" in caplog.handler.format(record)
+
+
+def test_silent_and_half_requests_are_not_waited_for(study: StudyFolder, store: Store) -> None:
+    limits = WireLimits(max_body_bytes=16 * 1024, max_held_bytes=2**20, head_s=1, body_s=1)
+    half_body = (
+        b"POST /v1/answers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer CODE\r\nContent-Length: 9\r\n\r\n{"
+    )
+    half_body = half_body.replace(b"CODE", store.enrol("en").encode())
+    with Served(study, store, WebConfig(limits=limits)) as served:
+        place = (served.http.base_url.host, served.http.base_url.port)
+        for sent, answer in ((b"", b""), (b"GET / HTTP", b""), (half_body, b"HTTP/1.1 408")):
+            with socket.create_connection(place, timeout=15) as connection:
+                connection.sendall(sent)
+                assert connection.recv(12) == answer
+    assert store.records() == []
 
 
 def test_only_loopback_goes_without_a_key() -> None:

@@ -7,42 +7,35 @@ may be sent again and changes nothing the second time; when a reply is sent, wha
 
 from __future__ import annotations
 
-import hmac
-import logging
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, select_autoescape
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
 
-from demask.errors import DemaskError, InputError, UsageError
+from demask.errors import DemaskError
 from demask.study.codes import StudyFull, UnknownParticipant
 from demask.study.folder import StudyFolder
 from demask.study.store import Answer, Store
-from demask.study.web.headers import BodyLimit, SecurityHeaders
 from demask.study.web.progress import progress
 from demask.study.web.session_json import session_json
 from demask.study.web.words import WORDS
-
-log = logging.getLogger(__name__)
+from demask.webkit.access import Doors, Lock, key_lock, locked_by, no_entry, public
+from demask.webkit.edge import protect
+from demask.webkit.headers import PAGE
+from demask.webkit.limits import WireLimits
+from demask.webkit.upload import HeldBytes, WholeBody
 
 _HERE = Path(__file__).parent
-_MOST_BYTES = 16 * 1024  # The longest reply in a person's own words, with room.
-# The first kind that fits; anything else is a bug and becomes 500.
-_STATUS_OF: tuple[tuple[type[DemaskError], int], ...] = (
-    (UnknownParticipant, 404),
-    (StudyFull, 409),
-    (InputError, 422),
-    (UsageError, 422),
-)
+LIMITS = WireLimits(max_body_bytes=16 * 1024, max_held_bytes=16 * 2**20, body_s=20)
+_STATUSES: dict[type[DemaskError], int] = {UnknownParticipant: 404, StudyFull: 409}
+_WRONG_KEY = "the key is wrong; it is printed where `demask study serve` was started, or set there"
 
 _pages = Environment(
     loader=PackageLoader("demask.study.web"), autoescape=select_autoescape(["html"]), auto_reload=False
@@ -59,20 +52,16 @@ class WebConfig:
             who has a link made by `demask study invite`.
         most_people: Open enrolment ends there; None = at twice the planned number.
         admin_key: Opens the admin page; None = there is none.
+        limits: Bytes and seconds of a request; each is one small message.
     """
 
     enrolment: Literal["open", "links"] = "open"
     most_people: int | None = None
     admin_key: str | None = None
+    limits: WireLimits = LIMITS
 
 
-class NoEntry(DemaskError):
-    """A call without the key or code that it needs."""
-
-    code = "no_entry"
-
-
-def create_app(folder: StudyFolder, store: Store, config: WebConfig | None = None) -> ASGIApp:
+def create_app(folder: StudyFolder, store: Store, config: WebConfig | None = None) -> FastAPI:
     """The study as an ASGI application.
 
     Args:
@@ -82,24 +71,47 @@ def create_app(folder: StudyFolder, store: Store, config: WebConfig | None = Non
     """
     # The built-in pages about the API load scripts from elsewhere.
     app = FastAPI(title="demask study", docs_url=None, redoc_url=None, openapi_url=None)
-    app.state.folder, app.state.store, app.state.config = folder, store, config or WebConfig()
-    app.include_router(_router)
-    app.mount("/static", StaticFiles(directory=_HERE / "static"))
-    app.add_exception_handler(DemaskError, _on_our_error)
-    app.add_exception_handler(RequestValidationError, _on_bad_request)
-    app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(Exception, _on_bug)
-    return SecurityHeaders(BodyLimit(app, _MOST_BYTES))
+    config = config or WebConfig()
+    app.state.folder, app.state.store, app.state.config = folder, store, config
+    app.router.routes.extend(_router.routes)
+    app.mount("/static", public(_Static(directory=_HERE / "static")))
+    app.add_middleware(WholeBody, limits=config.limits)
+    protect(
+        app,
+        # Whoever has a code may ask, under whatever name this server is reached.
+        doors=Doors(locks=_locks(store, config), any_host=True),
+        held=HeldBytes(config.limits.max_held_bytes),
+        headers={"X-Robots-Tag": "noindex"},
+        statuses=_STATUSES,
+    )
+    return app
 
 
-def _bearer(request: Request) -> str:
-    kind, _, secret = request.headers.get("authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not secret:
-        raise NoEntry("this call needs `Authorization: Bearer CODE`; open the page by its whole link")
-    return secret
+def _locks(store: Store, config: WebConfig) -> dict[str, Lock]:
+    """Every route is for participants but the one where people join, and the one behind the admin key."""
+
+    async def participant(code: str) -> None:
+        if not await run_in_threadpool(store.knows, code):
+            raise UnknownParticipant
+
+    async def anybody_with_a_code(code: str) -> None:
+        """The store says whether it is one."""
+
+    async def nobody(key: str) -> None:
+        raise no_entry(_WRONG_KEY)
+
+    admin = nobody if config.admin_key is None else key_lock(config.admin_key, message=_WRONG_KEY)
+    return {"key": participant, "code": anybody_with_a_code, "admin": admin}
 
 
-Code = Annotated[str, Depends(_bearer)]
+class _Static(StaticFiles):
+    """Scripts and styles of the pages, which may load each other."""
+
+    def file_response(self, *given: Any, **more: Any) -> Response:
+        """With the headers of a page."""
+        response = super().file_response(*given, **more)
+        response.headers.update(PAGE)
+        return response
 
 
 class _Body(BaseModel):
@@ -125,6 +137,7 @@ class _Reply(_Body):
 
 @_router.get("/")
 @_router.get("/withdraw")
+@public
 def _participants_page(request: Request, lang: str = "") -> HTMLResponse:
     """The page that shows a study, or the form that deletes by a typed code; the same file."""
     plan = _store(request).plan
@@ -139,62 +152,63 @@ def _participants_page(request: Request, lang: str = "") -> HTMLResponse:
         enrolment=_config(request).enrolment,
         purpose="withdraw" if request.url.path.endswith("/withdraw") else "study",
     )
-    return HTMLResponse(html)
+    return HTMLResponse(html, headers=PAGE)
 
 
 @_router.get("/admin")
+@public
 def _admin_page() -> HTMLResponse:
-    return HTMLResponse(_pages.get_template("admin.html").render())
+    return HTMLResponse(_pages.get_template("admin.html").render(), headers=PAGE)
 
 
 @_router.get("/v1/health")
+@public
 def _health() -> dict[str, str]:
     return {"status": "ok"}
 
 
 @_router.get("/v1/session")
-def _session(request: Request, code: Code) -> dict[str, Any]:
-    return session_json(request.app.state.folder, _store(request).session(code))
+def _session(request: Request) -> dict[str, Any]:
+    return session_json(request.app.state.folder, _store(request).session(_secret(request)))
 
 
 @_router.post("/v1/consent")
-def _consent(request: Request, code: Code, body: _Consent) -> dict[str, Any]:
+@locked_by("code")
+def _consent(request: Request, body: _Consent) -> dict[str, Any]:
     """Agree; where enrolment is open this takes a slot for a code that is new."""
-    store, config = _store(request), _config(request)
+    store, config, code = _store(request), _config(request), _secret(request)
     if config.enrolment == "open":
         most = config.most_people or 2 * store.plan.people
         store.enrol(body.language, token=code, most=most)
     store.consent(code, body.language)
-    return _session(request, code)
+    return _session(request)
 
 
 @_router.post("/v1/answers")
-def _take_answer(request: Request, code: Code, body: _Answer) -> dict[str, bool]:
-    return {"first": _store(request).answer(code, Answer(**body.model_dump()))}
+def _take_answer(request: Request, body: _Answer) -> dict[str, bool]:
+    return {"first": _store(request).answer(_secret(request), Answer(**body.model_dump()))}
 
 
 @_router.post("/v1/replies")
-def _take_reply(request: Request, code: Code, body: _Reply) -> dict[str, bool]:
-    return {"first": _store(request).reply(code, body.question, body.value)}
+def _take_reply(request: Request, body: _Reply) -> dict[str, bool]:
+    return {"first": _store(request).reply(_secret(request), body.question, body.value)}
 
 
 @_router.post("/v1/finish")
-def _finish(request: Request, code: Code) -> dict[str, bool]:
-    _store(request).finish(code)
+def _finish(request: Request) -> dict[str, bool]:
+    _store(request).finish(_secret(request))
     return {"finished": True}
 
 
 @_router.post("/v1/withdraw")
-def _withdraw(request: Request, code: Code) -> dict[str, int]:
-    return {"deleted_answers": _store(request).withdraw(code)}
+def _withdraw(request: Request) -> dict[str, int]:
+    return {"deleted_answers": _store(request).withdraw(_secret(request))}
 
 
 @_router.get("/v1/pictures/{name}")
-def _picture(request: Request, code: Code, name: str) -> Response:
+def _picture(request: Request, name: str) -> Response:
     """A picture, for participants only: the photographs' licences seldom let anyone publish them."""
     folder: StudyFolder = request.app.state.folder
-    if not _store(request).knows(code):
-        raise UnknownParticipant
     if name not in folder.files:
         raise HTTPException(404, "there is no such picture")
     # A reload need not fetch it again, but nobody else's cache may keep it.
@@ -202,11 +216,8 @@ def _picture(request: Request, code: Code, name: str) -> Response:
 
 
 @_router.get("/v1/admin/progress")
-def _progress(request: Request, key: Code) -> dict[str, Any]:
-    wanted = _config(request).admin_key
-    # Compared in the same time wherever they differ, as bytes since what comes may hold any character.
-    if wanted is None or not hmac.compare_digest(key.encode(), wanted.encode()):
-        raise NoEntry("the key is wrong; it is printed where `demask study serve` was started, or set there")
+@locked_by("admin")
+def _progress(request: Request) -> dict[str, Any]:
     store = _store(request)
     return progress(
         store.plan,
@@ -222,6 +233,11 @@ def _store(request: Request) -> Store:
     return store
 
 
+def _secret(request: Request) -> str:
+    secret: str = request.state.exchange.secret
+    return secret
+
+
 def _config(request: Request) -> WebConfig:
     config: WebConfig = request.app.state.config
     return config
@@ -231,34 +247,3 @@ def _preferred(request: Request, offered: tuple[str, ...]) -> str:
     """The first of the browser's languages that the study speaks, else the study's first."""
     wanted = [part.split(";")[0].strip()[:2] for part in request.headers.get("accept-language", "").split(",")]
     return next((language for language in wanted if language in offered), offered[0])
-
-
-def _reply_error(status: int, code: str, message: str) -> JSONResponse:
-    error = {"code": code, "message": message, "details": {}}
-    return JSONResponse({"error": error, "request_id": secrets.token_hex(8)}, status)
-
-
-def _on_our_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DemaskError)
-    if isinstance(error, NoEntry):
-        return _reply_error(401, error.code, str(error))
-    for kind, status in _STATUS_OF:
-        if isinstance(error, kind):
-            return _reply_error(status, error.code, str(error))
-    return _on_bug(request, error)
-
-
-def _on_bad_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    # Where and why, never what: it may be a person's own words.
-    parts = [f"{'.'.join(map(str, item['loc'][1:]))}: {item['msg']}" for item in error.errors()]
-    return _reply_error(422, "bad_request", "; ".join(parts))
-
-
-def _on_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return _reply_error(error.status_code, "http", error.detail)
-
-
-def _on_bug(request: Request, error: Exception) -> Response:
-    return _reply_error(500, "internal", "the server failed; what it confirmed before is stored")

@@ -7,7 +7,9 @@ from typing import Any
 
 from demask import errors
 
-STATUS_OF: dict[type[errors.DemaskError], int] = {
+Statuses = Mapping[type[errors.DemaskError], int]
+
+STATUS_OF: Statuses = {
     errors.PhotoTooLarge: 413,
     errors.InputError: 422,
     errors.UsageError: 422,
@@ -45,11 +47,17 @@ class ClientGone(Exception):
     """Nobody is there to answer."""
 
 
-def refusal_of(error: errors.DemaskError) -> Refusal:
-    """An error of the library as a refusal."""
+def refusal_of(error: errors.DemaskError, more: Statuses | None = None) -> Refusal:
+    """An error of the library as a refusal.
+
+    Args:
+        error: What was raised.
+        more: Statuses of errors that only one application knows; they come first.
+    """
     if isinstance(error, Refusal):
         return error
-    status = next(status for kind, status in STATUS_OF.items() if isinstance(error, kind))
+    known = [*(more or {}).items(), *STATUS_OF.items()]
+    status = next(status for kind, status in known if isinstance(error, kind))
     if status == 500:  # Weights, devices: the client can do nothing, and need not see paths.
         return internal()
     if isinstance(error, errors.PhotoTooLarge):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from demask.server.failures import Refusal
+from demask.webkit.failures import Refusal
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",
