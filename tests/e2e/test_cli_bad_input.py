@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 import struct
@@ -79,6 +80,43 @@ def test_a_missing_file(demask, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "nowhere.jpg" in one_line(done.stderr)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_no_file(demask, tmp_path: Path) -> None:
+    """A pipe that nobody writes to would block for ever, /dev/zero never ends; a link to a photo is a photo."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (tmp_path / "real.jpg").write_bytes(jpeg())
+    (folder / "a.jpg").symlink_to(tmp_path / "real.jpg")
+    os.mkfifo(folder / "b.jpg")
+    (folder / "c.jpg").symlink_to("/dev/zero")
+    done = demask("remove", "photos", "-o", "out", "--json", patience_s=60)
+    assert done.returncode == 3
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["status"] for record in records] == ["restored", "failed", "failed"]
+    assert "b.jpg is a pipe, not a file" in records[1]["error"]
+    assert "c.jpg is a device, not a file" in records[2]["error"]
+    done = demask("find", "photos/b.jpg", "--draw", "x.png", patience_s=60)
+    assert done.returncode == 1
+    assert "not a file" in one_line(done.stderr)
+    done = demask("remove", "real.jpg", "--hole", "photos/b.jpg", patience_s=60)
+    assert done.returncode == 2
+    assert "not a file" in one_line(done.stderr)
+
+
+def test_stdin_without_an_end(tmp_path: Path, environment: dict[str, str]) -> None:
+    with Path("/dev/zero").open("rb") as endless:
+        done = subprocess.run(
+            [sys.executable, "-m", "demask", "remove", "-", "-o", "out.png", "--max-megapixels", "1"],
+            cwd=tmp_path,
+            stdin=endless,
+            capture_output=True,
+            env=environment,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "stdin has more than 75 MB" in one_line(done.stderr)
 
 
 def test_all_of_several_fail(demask, tmp_path: Path) -> None:

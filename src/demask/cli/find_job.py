@@ -54,8 +54,9 @@ def process(job: Job, looker: Looker, settings: FindSettings) -> Report:
         if settings.draws:
             refuse_existing(job, overwrite=settings.overwrite)
         with clock("decode"):
-            source = read_stdin() if job.source is None else job.source
-            session = open_session(source, max_megapixels=settings.max_megapixels)
+            limit = settings.max_megapixels
+            source = read_stdin(max_megapixels=limit) if job.source is None else job.source
+            session = open_session(source, max_megapixels=limit)
         looked = looker(session.pixels, faces=settings.faces, clock=clock)
         faces, hole = face_results(looked.faces, restored=False), looked.hole()
         everywhere = np.ones(looked.size, bool)

@@ -100,7 +100,8 @@ def only_file(path: Path | None, option: str) -> Path | None:
         UsageError: The path that the option names is no file.
     """
     if path is not None and not path.is_file():
-        raise UsageError(f"{option} {path}: there is no such file")
+        there = "it is not a file" if path.exists() else "there is no such file"
+        raise UsageError(f"{option} {path}: {there}")
     return path
 
 

@@ -77,7 +77,7 @@ def process(job: Job, remover: Remover, settings: RemoveSettings) -> Report:
         limit = settings.max_megapixels
         hole = None if settings.hole is None else read_hole(settings.hole, max_megapixels=limit)
         result = remover(
-            read_stdin() if job.source is None else job.source,
+            read_stdin(max_megapixels=limit) if job.source is None else job.source,
             faces=settings.faces,
             hole=hole,
             output=Output(

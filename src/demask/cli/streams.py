@@ -44,15 +44,18 @@ def print_json(record: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def read_stdin() -> bytes:
-    """All of stdin.
+def read_stdin(*, max_megapixels: float) -> bytes:
+    """All of stdin: the bytes of a photo.
 
     Raises:
         UsageError: Stdin is a terminal.
+        PhotoUnreadable: It goes on beyond what a photo of so many megapixels can have.
     """
+    from demask.photo.file_bytes import read_stream
+
     if sys.stdin.isatty():
         raise UsageError("stdin is a terminal; pipe a picture in, as in `demask remove - < photo.jpg`")
-    return sys.stdin.buffer.read()
+    return read_stream(sys.stdin.buffer, "stdin", max_megapixels=max_megapixels)
 
 
 def refuse_terminal() -> None:

@@ -17,6 +17,7 @@ from demask.errors import InputError, PhotoTooLarge, PhotoUnreadable, PhotoUnsup
 from demask.photo import exif as exif_block
 from demask.photo.coding import Coding, coding_of
 from demask.photo.deep import DeepPixels, decode_deep, is_deep, to_8_bit
+from demask.photo.file_bytes import read_file
 from demask.photo.formats import FORMATS
 from demask.types import ImageU8
 
@@ -83,12 +84,12 @@ def read_photo(source: Path | bytes, *, max_megapixels: float = 100) -> Photo:
         The photo, upright.
 
     Raises:
-        PhotoUnreadable: Missing, empty, no picture, broken or cut short.
+        PhotoUnreadable: Missing, no file, too large for a photo, empty, no picture, broken or cut short.
         PhotoUnsupported: Animated, of several pages, or of a kind we cannot put back (32-bit, float).
         PhotoTooLarge: More pixels than the limit.
     """
     name = str(source) if isinstance(source, Path) else "the picture"
-    data = _bytes_of(source)
+    data = read_file(source, max_megapixels=max_megapixels) if isinstance(source, Path) else bytes(source)
     if not data:
         raise PhotoUnreadable(f"{name} is empty (0 bytes); give a picture file")
     image = _open(data, name)
@@ -134,15 +135,6 @@ def read_photo(source: Path | bytes, *, max_megapixels: float = 100) -> Photo:
         coding=coding,
         source_bytes=data,
     )
-
-
-def _bytes_of(source: Path | bytes) -> bytes:
-    if not isinstance(source, Path):
-        return bytes(source)
-    try:
-        return source.read_bytes()
-    except OSError as error:
-        raise PhotoUnreadable(f"cannot read {source}: {error.strerror}; check the path") from error
 
 
 def _open(data: bytes, name: str) -> ImageFile.ImageFile:

@@ -1,0 +1,77 @@
+"""The bytes of a photo's file, never more than a photo can have, and never of what is no file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from demask.errors import PhotoUnreadable
+
+_BYTES_PER_PIXEL = 8
+"""Of the largest kind we read, 16-bit RGBA without compression."""
+_BYTES_BESIDE_PIXELS = 64 * 2**20
+"""Room for metadata, previews and thumbnails."""
+_PART_BYTES = 2**20
+
+
+def read_file(path: Path, *, max_megapixels: float) -> bytes:
+    """All bytes of a regular file, or of one that a symbolic link leads to.
+
+    Args:
+        path: The file.
+        max_megapixels: Files that are larger than any photo of so many megapixels are refused.
+
+    Raises:
+        PhotoUnreadable: It cannot be read, is too large, or is a folder, a pipe, a socket or a device. A
+            pipe without a writer would block for ever, and some devices never end.
+    """
+    try:
+        # Without waiting: a pipe that nobody writes to blocks already when it is opened.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise PhotoUnreadable(
+                    f"{path} is {_kind(status.st_mode)}, not a file; give a picture file, or - to read stdin"
+                )
+            return read_stream(file, str(path), max_megapixels=max_megapixels)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PhotoUnreadable(f"cannot read {path}: {reason}; check the path") from error
+
+
+def read_stream(stream: BinaryIO, name: str, *, max_megapixels: float) -> bytes:
+    """All bytes to the end of a stream, if they are not more than any photo has.
+
+    Args:
+        stream: An open file or pipe.
+        name: How a message calls it.
+        max_megapixels: As for `read_file`.
+
+    Raises:
+        PhotoUnreadable: There are more bytes.
+    """
+    limit = int(_BYTES_PER_PIXEL * max_megapixels * 1e6) + _BYTES_BESIDE_PIXELS
+    parts, size = [], 0
+    while part := stream.read(_PART_BYTES):
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            raise PhotoUnreadable(
+                f"{name} has more than {limit / 1e6:.0f} MB, and no picture of {max_megapixels:g} megapixels "
+                "is as large; give a picture file, or raise --max-megapixels"
+            )
+    return b"".join(parts)
+
+
+def _kind(mode: int) -> str:
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "something else")
