@@ -97,8 +97,8 @@ def build(
     from demask.cli.streams import meter, say
     from demask.dataset.build import BuildConfig
     from demask.dataset.build import build as build_set
+    from demask.dataset.manifest import DATASET
     from demask.dataset.mix import read_takes, with_takes
-    from demask.dataset.shards import DATASET
     from demask.dataset.sources import folder as plain
     from demask.dataset.sources import index as indexed
     from demask.dataset.sources import layout
@@ -229,7 +229,7 @@ def info(
     """
     import json
 
-    from demask.dataset.shards import DATASET
+    from demask.dataset.manifest import DATASET
     from demask.errors import DatasetError
 
     if (folder / DATASET).is_file():

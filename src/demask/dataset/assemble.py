@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from demask.atomic import replacing
+from demask.dataset.manifest import MANIFEST, text_in
 from demask.dataset.record import PARTS, dump_facts
-from demask.dataset.shards import MANIFEST, SKIPPED_MEMBER
-from demask.dataset.split import SPLITS, assign_splits
+from demask.dataset.split import HASH_BITS, SPLITS, assign_splits
 from demask.dataset.tars import ShardWriter, tar_index
 from demask.errors import DatasetError
+
+SKIPPED_MEMBER = "skipped.json"
+"""Of a part: the photographs without a face, and why."""
 
 # These stay inside the shard: the manifest is for choosing and checking, not for training.
 _ONLY_IN_SHARD = ("landmarks_float16_base64", "photo_box", "photo_points", "photo_to_crop")
@@ -120,8 +123,14 @@ def _read_part(part: Path) -> tuple[list[_Found], dict[str, str]]:
                     continue
                 key = name.removesuffix(".json")
                 spans = {member: index[f"{key}.{member}"] for member in PARTS}
-                found.append(_Found(facts=read(name), part=part, spans=spans))
-    except (DatasetError, KeyError, ValueError) as error:
+                facts = read(name)
+                for fact in ("face_id", "source", "identity", "source_sha256"):
+                    text_in(facts, fact)
+                for fact in ("phash", "phash_mirrored"):
+                    if len(bytes.fromhex(facts[fact])) * 8 != HASH_BITS:
+                        raise ValueError(f"{fact} is {facts[fact]!r}")
+                found.append(_Found(facts=facts, part=part, spans=spans))
+    except (DatasetError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         part.unlink(missing_ok=True)
         raise DatasetError(
             f"{part.name} of an earlier run is damaged ({error}) and was deleted; run the same command again"

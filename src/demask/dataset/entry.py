@@ -66,7 +66,8 @@ def make_face_id(source: str, file: str) -> str:
     """Name a face after its source and file; a digest of the path keeps equal stems apart."""
     stem = file.rsplit("/", 1)[-1].split(".", 1)[0]
     plain = re.sub(r"[^A-Za-z0-9_-]+", "_", f"{source}-{stem}")[:64]
-    return f"{plain}-{blake2b(f'{source}/{file}'.encode(), digest_size=4).hexdigest()}"
+    digest = blake2b(f"{source}/{file}".encode(errors="surrogateescape"), digest_size=4).hexdigest()
+    return f"{plain}-{digest}"
 
 
 def photo_files(root: Path) -> Iterator[tuple[Path, str]]:

@@ -17,12 +17,13 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from demask.dataset.manifest import labels_in, text_in
 from demask.errors import DatasetError
 from demask.types import Hole, ImageU8, Points
 
@@ -89,7 +90,9 @@ def read_info(folder: Path) -> dict[str, Any]:
     try:
         info: dict[str, Any] = json.loads((folder / SET).read_text(encoding="utf-8"))
         manifest = (folder / MANIFEST).read_bytes()
-    except (OSError, ValueError) as error:
+        if not isinstance(info, dict) or not isinstance(info.get("slices"), dict):
+            raise ValueError(f"{SET} names no slices")
+    except (OSError, ValueError, RecursionError) as error:
         raise DatasetError(
             f"{folder} is no frozen test set ({error}); make one with `demask dataset freeze`"
         ) from error
@@ -124,11 +127,9 @@ def load_frozen(
 
 
 def _pictures(folder: Path, slices: frozenset[str] | None, verify: bool) -> Iterator[FrozenPicture]:
-    with (folder / MANIFEST).open(encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            if slices is None or row["slice"] in slices:
-                yield read_picture(folder, row, verify=verify)
+    for row in read_manifest(folder):
+        if slices is None or row["slice"] in slices:
+            yield read_picture(folder, row, verify=verify)
 
 
 def read_manifest(folder: Path) -> list[dict[str, Any]]:
@@ -138,7 +139,25 @@ def read_manifest(folder: Path) -> list[dict[str, Any]]:
         DatasetError: The folder is no frozen set, or the manifest was changed.
     """
     read_info(folder)
-    return [json.loads(line) for line in (folder / MANIFEST).read_text(encoding="utf-8").splitlines()]
+    rows = []
+    for line in (folder / MANIFEST).read_bytes().splitlines():
+        try:
+            row = json.loads(line)
+            for name in ("slice", "face_id", "source"):
+                text_in(row, name)
+            for file in row["files"].values():
+                text_in(file, "sha256")
+                _check_inside(text_in(file, "path"))
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+            raise DatasetError(f"{folder / MANIFEST} is damaged: {error}; freeze again") from error
+        rows.append(row)
+    return rows
+
+
+def _check_inside(path: str) -> None:
+    """Refuse a path that leads out of the set; raises ValueError."""
+    if "\\" in path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"path is {path!r}; it must lie inside the set")
 
 
 def read_picture(folder: Path, row: dict[str, Any], *, verify: bool = True) -> FrozenPicture:
@@ -150,23 +169,29 @@ def read_picture(folder: Path, row: dict[str, Any], *, verify: bool = True) -> F
         verify: Compare every file with its sha256.
 
     Raises:
-        DatasetError: A file is missing or changed.
+        DatasetError: A file is missing or changed, or the row is damaged.
     """
-    pixels = {what: _read(folder, file, verify) for what, file in row["files"].items()}
-    face = pixels["face"]
-    valid = pixels.get("valid")
-    return FrozenPicture(
-        slice=row["slice"],
-        face_id=row["face_id"],
-        source=row["source"],
-        masked=pixels["masked"],
-        face=face,
-        hole=pixels["hole"] > 0,
-        valid=np.ones(face.shape[:2], bool) if valid is None else valid > 0,
-        points=np.array(row["points"], np.float32),
-        recipe=row["recipe"],
-        labels=row["labels"],
-    )
+    try:
+        pixels = {what: _read(folder, file, verify) for what, file in row["files"].items()}
+        face = pixels["face"]
+        valid = pixels.get("valid")
+        return FrozenPicture(
+            slice=row["slice"],
+            face_id=row["face_id"],
+            source=row["source"],
+            masked=pixels["masked"],
+            face=face,
+            hole=pixels["hole"] > 0,
+            valid=np.ones(face.shape[:2], bool) if valid is None else valid > 0,
+            points=np.array(row["points"], np.float32).reshape(5, 2),
+            recipe=dict(row["recipe"]),
+            labels=labels_in(row),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DatasetError(
+            f"{folder / MANIFEST} is damaged at {row.get('face_id')!r} ({type(error).__name__}: {error}); "
+            "freeze again"
+        ) from error
 
 
 def _read(folder: Path, file: dict[str, str], verify: bool) -> Any:
@@ -179,6 +204,10 @@ def _read(folder: Path, file: dict[str, str], verify: bool) -> Any:
         ) from error
     if verify and sha256_of(data) != file["sha256"]:
         raise DatasetError(f"{path} is not the file that was frozen (sha256 differs); freeze again")
-    picture = Image.open(io.BytesIO(data))
+    try:
+        picture = Image.open(io.BytesIO(data))
+        picture.load()
+    except Exception as error:  # Pillow's decoders raise a dozen kinds.
+        raise DatasetError(f"{path} is no picture: {error}; freeze again") from error
     # Pillow hands out 1-bit pictures as bool arrays whose True is the byte 255; a comparison makes true bools.
     return np.asarray(picture.convert("L")) > 0 if picture.mode == "1" else np.asarray(picture)

@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.atomic import remove_leftovers, replacing
+from demask.dataset.manifest import read_dataset
 from demask.dataset.record import FaceRecord
-from demask.dataset.shards import FaceShards, read_dataset
+from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError, OutputError, OutputExists, UsageError
 from demask.restorers import gallery as layout
 from demask.restorers.scene_descriptor import CELL_VALUES, NUM_CELLS, Description, describe_known

@@ -21,7 +21,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from demask.atomic import write_atomic
-from demask.dataset.shards import FaceShards, read_dataset
+from demask.dataset.manifest import read_dataset
+from demask.dataset.shards import FaceShards
 from demask.errors import DatasetError, DemaskError
 from demask.types import AnyArray, ImageU8
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from demask.dataset.split import Split
+from demask.dataset.manifest import labels_in, number_in, text_in
+from demask.dataset.split import SPLITS, Split
 from demask.errors import DatasetError
 from demask.geometry import FRAME_PX, apply
-from demask.types import AnyArray, Hole, ImageU8, Landmarks, Matrix, Points
+from demask.types import AnyArray, Floats64, Hole, ImageU8, Landmarks, Matrix, Points
 
 PARTS = ("crop.jpg", "photo.jpg", "valid.png", "json")
 """What every face must have in its shard, each as `<face_id>.<part>`."""
@@ -42,7 +42,6 @@ class FaceRecord:
         labels: What the source said about the face.
         sharpness: Variance of the Laplacian over the valid middle of the grey crop.
         scale: Crop pixels per pixel of the original photograph; above 1 the crop is enlarged.
-        draw_weight: How often to draw this face in training, next to 1 for a sharp one.
     """
 
     face_id: str
@@ -60,7 +59,6 @@ class FaceRecord:
     labels: dict[str, str]
     sharpness: float
     scale: float
-    draw_weight: float
 
 
 def sharpness_of(crop: ImageU8, valid: Hole) -> float:
@@ -71,16 +69,6 @@ def sharpness_of(crop: ImageU8, valid: Hole) -> float:
     middle[64:216, 64:192] = True
     middle &= valid
     return float(edges[middle].var()) if middle.any() else 0.0
-
-
-def draw_weight_of(sharpness: float, scale: float, valid_share: float) -> float:
-    """How often training should draw a face: 1 if sharp and whole, down to 0.2.
-
-    Soft crops teach a network to draw soft mouths, so they are drawn less, not left out.
-    """
-    crisp = np.clip(sharpness / 120.0, 0.25, 1.0)
-    native = np.clip(1.6 - 0.5 * scale, 0.5, 1.0)
-    return round(float(np.clip(crisp * native * np.clip(valid_share / 0.8, 0.4, 1.0), 0.2, 1.0)), 3)
 
 
 def landmark_gap_px(record: FaceRecord) -> float:
@@ -107,7 +95,6 @@ def encode_record(
         "labels": record.labels,
         "sharpness": round(record.sharpness, 2),
         "scale": round(record.scale, 4),
-        "draw_weight": record.draw_weight,
         "photo_box": [round(float(value), 2) for value in record.photo_box],
         "photo_points": np.round(record.photo_points.astype(np.float64), 2).tolist(),
         "photo_to_crop": np.round(record.photo_to_crop, 7).tolist(),
@@ -147,29 +134,37 @@ def decode_record(parts: Mapping[str, bytes], *, name: str) -> FaceRecord:
                 f"{name}: crop is {crop.shape} and valid {valid.shape}; need {FRAME_PX} px squares; "
                 "build the set again"
             )
-        x0, y0, x1, y1 = (float(value) for value in facts["photo_box"])
+        if facts["split"] not in SPLITS:
+            raise ValueError(f"split is {facts['split']!r}")
+        x0, y0, x1, y1 = _numbers(facts, "photo_box", (4,)).tolist()
         return FaceRecord(
-            face_id=facts["face_id"],
-            source=facts["source"],
-            identity=facts["identity"],
+            face_id=text_in(facts, "face_id"),
+            source=text_in(facts, "source"),
+            identity=text_in(facts, "identity"),
             split=facts["split"],
-            licence=facts["licence"],
+            licence=text_in(facts, "licence"),
             crop=crop,
             valid=valid,
             landmarks=landmarks,
             photo=_decode(parts["photo.jpg"], cv2.IMREAD_COLOR_RGB, f"{name}: photo.jpg"),
             photo_box=(x0, y0, x1, y1),
-            photo_points=np.array(facts["photo_points"], np.float32).reshape(5, 2),
-            photo_to_crop=np.array(facts["photo_to_crop"], np.float64).reshape(2, 3),
-            labels=dict(facts["labels"]),
-            sharpness=float(facts["sharpness"]),
-            scale=float(facts["scale"]),
-            draw_weight=float(facts["draw_weight"]),
+            photo_points=_numbers(facts, "photo_points", (5, 2)).astype(np.float32),
+            photo_to_crop=_numbers(facts, "photo_to_crop", (2, 3)),
+            labels=labels_in(facts),
+            sharpness=number_in(facts, "sharpness"),
+            scale=number_in(facts, "scale"),
         )
-    except (AttributeError, KeyError, TypeError, ValueError, binascii.Error) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise DatasetError(
             f"{name}: damaged ({type(error).__name__}: {error}); delete the shard and build again"
         ) from error
+
+
+def _numbers(facts: Mapping[str, Any], name: str, shape: tuple[int, ...]) -> Floats64:
+    numbers = np.array(facts[name], np.float64)
+    if numbers.shape != shape or not np.isfinite(numbers).all():
+        raise ValueError(f"{name} is not {' x '.join(map(str, shape))} finite numbers")
+    return numbers
 
 
 def _landmarks(facts: Mapping[str, Any], name: str) -> Landmarks:

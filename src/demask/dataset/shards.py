@@ -1,96 +1,23 @@
-"""A built set of faces: its manifest, its checksums, and random access to the faces in its tar shards."""
+"""Random access to the faces in the tar shards of a built set."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from demask.dataset.manifest import FaceEntry, difference, read_dataset, read_entries, read_manifest
 from demask.dataset.record import PARTS, FaceRecord, decode_record
-from demask.dataset.split import SPLITS, Split
+from demask.dataset.split import SPLITS
 from demask.dataset.tars import tar_index
 from demask.errors import DatasetError
 
 logger = logging.getLogger(__name__)
-
-MANIFEST = "manifest.jsonl"
-DATASET = "dataset.json"
-SKIPPED_MEMBER = "skipped.json"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FaceEntry:
-    """What the manifest says about one face; nothing is decoded to tell it."""
-
-    face_id: str
-    source: str
-    identity: str
-    split: Split
-    shard: str
-    licence: str
-    sharpness: float
-    scale: float
-    draw_weight: float
-    valid_share: float
-    labels: dict[str, str]
-
-
-def read_manifest(folder: Path) -> list[dict[str, Any]]:
-    """Lines of the manifest of a built set.
-
-    Raises:
-        DatasetError: There is none, or a line is damaged.
-    """
-    path = folder / MANIFEST
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DatasetError(f"{folder} holds no {MANIFEST}; run `demask dataset build` first") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} is damaged: {error}; build the set again") from error
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError("it is no record of a face")
-        except ValueError as error:
-            raise DatasetError(f"{path}, line {number} is damaged: {error}; build the set again") from error
-        rows.append(row)
-    return rows
-
-
-def read_dataset(folder: Path) -> dict[str, Any]:
-    """What `dataset.json` says of a finished set: counts, config, shards with their sha256.
-
-    Raises:
-        DatasetError: The folder holds no finished set, or the file is damaged.
-    """
-    path = Path(folder) / DATASET
-    try:
-        facts = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
-        if not isinstance(facts, dict) or not isinstance(facts.get("shards"), dict):
-            raise ValueError("it lists no shards")
-        return facts
-    except OSError as error:
-        raise DatasetError(f"{folder} holds no finished set; run `demask dataset build` first") from error
-    except ValueError as error:
-        raise DatasetError(f"{path} is damaged: {error}; build the set again") from error
-
-
-def damaged_files(folder: Path) -> dict[str, str]:
-    """Compare the shards and the manifest with their checksums: file name to what is wrong; empty = sound."""
-    facts = read_dataset(folder)
-    names = {**facts["shards"], MANIFEST: facts["manifest_sha256"]}
-    wrong = {name: _difference(Path(folder) / name, expected) for name, expected in names.items()}
-    return {name: what for name, what in wrong.items() if what}
 
 
 class FaceShards:
@@ -124,10 +51,7 @@ class FaceShards:
         self._files: dict[str, int] = {}
         self._owner = os.getpid()
         rows = [row for row in read_manifest(self.folder) if split in (None, row.get("split"))]
-        try:
-            self.entries = [_entry(row) for row in rows]
-        except KeyError as error:
-            raise DatasetError(f"{self.folder / MANIFEST} lacks {error} for a face; build again") from error
+        self.entries = read_entries(self.folder, rows)
         self._spans = self._located(skip_damaged)
         if skip_damaged:
             self._skip_damaged_faces({row["face_id"]: row.get("crop_sha256") for row in rows})
@@ -194,11 +118,11 @@ class FaceShards:
 
     def _skip_damaged_faces(self, crops: Mapping[str, str | None]) -> None:
         """Read the faces of every shard that is not as it was built, and keep the sound ones."""
-        expected = read_dataset(self.folder).get("shards", {})
+        expected = read_dataset(self.folder)["shards"]
         doubtful = {
             shard
             for shard in {entry.shard for entry in self.entries}
-            if _difference(self.folder / shard, expected.get(shard, ""))
+            if difference(self.folder / shard, expected.get(shard, ""))
         }
         sound = []
         for i, entry in enumerate(self.entries):
@@ -236,20 +160,6 @@ class FaceShards:
             except OSError as error:
                 raise DatasetError(f"{shard} cannot be opened: {error}; build the set again") from error
         return self._files[shard]
-
-
-def _difference(path: Path, expected_sha256: str) -> str:
-    """How a file differs from its checksum; empty = not at all."""
-    try:
-        with path.open("rb") as file:
-            got = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    return "" if got == expected_sha256 else f"sha256 is {got[:12]}..., expected {expected_sha256[:12]}..."
-
-
-def _entry(row: Mapping[str, Any]) -> FaceEntry:
-    return FaceEntry(**{name: row[name] for name in FaceEntry.__dataclass_fields__})
 
 
 def _spans(entry: FaceEntry, index: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:

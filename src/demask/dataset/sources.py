@@ -65,6 +65,7 @@ class Source:
             if self.only:
                 angled = [entry for entry in found.entries if entry.labels.get("angle") in self.only]
                 found = Listing(entries=angled, refused=found.refused)
+        found = _without_broken_names(found)
         if not found.entries:
             raise DatasetError(
                 f"no photographs in {self.path}"
@@ -132,6 +133,23 @@ def layout(name: LayoutName, path: Path, *, angles: tuple[str, ...] = ()) -> Sou
 
 def _face_id(entry: Entry) -> str:
     return entry.face_id
+
+
+def _without_broken_names(found: Listing) -> Listing:
+    """Refuse names that are no Unicode: neither JSON nor a tar could keep them."""
+    entries: list[Entry] = []
+    refused: dict[str, str] = {}
+    for entry in found.entries:
+        try:
+            f"{entry.file}{entry.identity}".encode()
+            entries.append(entry)
+        except UnicodeEncodeError:
+            refused[entry.file] = "its name or its folder's is no Unicode text; rename it"
+    refused = {
+        file.encode(errors="backslashreplace").decode(): reason
+        for file, reason in (found.refused | refused).items()
+    }
+    return Listing(entries=entries, refused=refused)
 
 
 def _folder_entries(source: Source) -> list[Entry]:

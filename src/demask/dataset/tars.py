@@ -50,12 +50,15 @@ def tar_index(path: Path) -> dict[str, tuple[int, int]]:
     """
     try:
         with tarfile.open(path, "r:") as tar:
-            index = {info.name: (info.offset_data, info.size) for info in tar}
+            members = list(tar)
         end = path.stat().st_size
-    except (OSError, tarfile.TarError) as error:
+    except Exception as error:  # A damaged header makes tarfile raise a dozen kinds, and not all on purpose.
         raise DatasetError(f"{path.name} cannot be read as a shard: {error}; build the set again") from error
-    if not index:
+    if not members:
         raise DatasetError(f"{path.name} is an empty tar; build the set again")
-    if any(offset + size > end for offset, size in index.values()):
-        raise DatasetError(f"{path.name} is cut short at {end} bytes; build the set again")
-    return index
+    for info in members:
+        if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+            raise DatasetError(f"{path.name}: {info.name!r} is no plain file; build the set again")
+        if min(info.size, info.offset_data) < 0 or info.offset_data + info.size > end:
+            raise DatasetError(f"{path.name} is cut short at {end} bytes; build the set again")
+    return {info.name: (info.offset_data, info.size) for info in members}

@@ -17,7 +17,7 @@ import numpy as np
 
 from demask.dataset.entry import Entry
 from demask.dataset.labels import TeacherPaths, Teachers
-from demask.dataset.record import FaceRecord, draw_weight_of, encode_record, landmark_gap_px, sharpness_of
+from demask.dataset.record import FaceRecord, encode_record, landmark_gap_px, sharpness_of
 from demask.dataset.split import perceptual_hash
 from demask.dataset.valid import valid_region
 from demask.errors import InputError
@@ -169,7 +169,6 @@ def make_record(entry: Entry, photo: ImageU8, label: Label, *, photo_px: int) ->
         raise InputError(f"only {valid_share:.0%} of the crop lie inside the photo")
     kept, to_kept = _shrunk(photo, photo_px)
     box = apply(to_kept, np.array(label.face.box, np.float32).reshape(2, 2)).ravel()
-    sharpness = sharpness_of(crop, valid)
     return FaceRecord(
         face_id=entry.face_id,
         source=entry.source,
@@ -184,9 +183,8 @@ def make_record(entry: Entry, photo: ImageU8, label: Label, *, photo_px: int) ->
         photo_points=apply(to_kept, label.face.points),
         photo_to_crop=compose(matrix, invert(to_kept)),
         labels=entry.labels,
-        sharpness=sharpness,
+        sharpness=sharpness_of(crop, valid),
         scale=scale,
-        draw_weight=draw_weight_of(sharpness, scale, valid_share),
     )
 
 

@@ -16,7 +16,8 @@ from drawn_faces import KillOnPhoto, draw_photo, label_middle, labellers, save_p
 from demask.dataset import build as build_module
 from demask.dataset import sources
 from demask.dataset.build import BuildConfig, BuildReport, build
-from demask.dataset.shards import FaceShards, damaged_files, read_dataset, read_manifest
+from demask.dataset.manifest import damaged_files, read_dataset, read_manifest
+from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError, OutputError
 from demask.geometry import FRAME_POINTS, apply
 

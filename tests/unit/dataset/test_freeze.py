@@ -43,7 +43,6 @@ def face(number: int, source: str) -> FaceRecord:
         labels={"age": "30"},
         sharpness=10.0,
         scale=1.25,
-        draw_weight=1.0,
     )
 
 

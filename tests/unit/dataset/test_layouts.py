@@ -9,7 +9,7 @@ from drawn_faces import draw_photo, labellers, save_photo
 from demask.dataset import sources
 from demask.dataset.build import BuildConfig, build
 from demask.dataset.layouts import Named, parse_ffhq, parse_kdef, parse_utkface
-from demask.dataset.shards import read_dataset, read_manifest
+from demask.dataset.manifest import read_dataset, read_manifest
 from demask.dataset.sources import Source
 from demask.errors import ConfigError, DatasetError
 

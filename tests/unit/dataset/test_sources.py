@@ -1,5 +1,6 @@
 """Folders and indexes to entries: identity, stable names, licences."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,18 @@ def test_a_missing_folder_is_one_clear_error(tmp_path: Path, make: object) -> No
 def test_an_empty_folder_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no photographs"):
         sources.folder(tmp_path).entries()
+
+
+def test_a_name_that_is_no_text_is_refused_and_the_rest_stays(tmp_path: Path) -> None:
+    save_photo(tmp_path / "people" / "ann.jpg", draw_photo(1))
+    odd = os.fsencode(tmp_path / "people") + b"/\xff"
+    try:
+        Path(os.fsdecode(odd)).mkdir()
+    except OSError:
+        pytest.skip("this file system keeps no such name")
+    (Path(os.fsdecode(odd)) / "bob.jpg").write_bytes(b"x")
+    listing = sources.folder(tmp_path / "people").listing()
+    assert [entry.file for entry in listing.entries] == ["ann.jpg"]
+    ((file, reason),) = listing.refused.items()
+    assert file.encode().endswith(b"/bob.jpg")
+    assert "no Unicode" in reason
