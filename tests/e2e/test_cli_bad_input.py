@@ -353,3 +353,67 @@ def test_a_reader_that_goes_away(tmp_path: Path, environment: dict[str, str]) ->
     assert run.wait(timeout=60) == 1
     assert b"Traceback" not in stderr
     assert b"Exception ignored" not in stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("find", "photos"),
+        ("remove", "photos/0.png", "-o", "-"),
+        ("restorers",),
+        ("--help",),
+        ("find", "photos", "closed"),
+    ],
+    ids=" ".join,
+)
+def test_a_stdout_that_takes_nothing(
+    tmp_path: Path, environment: dict[str, str], arguments: tuple[str, ...]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    for index in range(3):
+        Image.fromarray(make_photo(GREEN)).save(tmp_path / "photos" / f"{index}.png")
+    closed = arguments[-1] == "closed"
+    command = [sys.executable, "-m", "demask", *(arguments[:-1] if closed else arguments)]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            ["sh", "-c", '"$@" >&-', "sh", *command] if closed else command,
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            env=environment,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert ("stdout is closed" if closed else "No space left on device") in one_line(done.stderr)
+    assert b"unexpected" not in done.stderr
+
+
+def test_a_picture_that_nobody_reads(tmp_path: Path, environment: dict[str, str]) -> None:
+    Image.fromarray(make_photo()).save(tmp_path / "photo.png")
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "demask", "remove", "photo.png", "-o", "-"]
+    done = subprocess.run(
+        command,
+        cwd=tmp_path,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+    assert done.returncode == 1
+    assert "nobody reads stdout any more" in one_line(done.stderr)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_stderr_stops_nothing(tmp_path: Path, environment: dict[str, str]) -> None:
+    Image.fromarray(make_photo()).save(tmp_path / "photo.png")
+    command = [sys.executable, "-m", "demask", "remove", "photo.png"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, cwd=tmp_path, stderr=full, env=environment, timeout=60, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "photo-demasked.png").exists()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 
 def main() -> None:
     """Console entry point: a DemaskError becomes one line and its exit code, never a traceback."""
@@ -26,6 +23,18 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
-        # Whoever read our output has gone; nothing more can be said there, not even by the exit's flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from demask.cli.streams import give_up_stdout
+
+        give_up_stdout()  # Whoever read our output has gone: there is nobody to tell.
+        raise SystemExit(1) from None
+    except OSError as error:
+        from demask.cli.report import DISK_FULL
+        from demask.cli.streams import give_up_stdout, say_error
+
+        if error.errno not in DISK_FULL:
+            raise
+        give_up_stdout()  # Help and lists are printed by a library, which leaves a full stdout to us.
+        say_error(
+            f"cannot write {error.filename or 'the output'}: {error.strerror}; free some or name another place"
+        )
         raise SystemExit(1) from None

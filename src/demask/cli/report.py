@@ -69,7 +69,7 @@ def failure(input: str, error: Exception, *, timings_ms: dict[str, float] | None
     cause: BaseException | None = error
     disk_full = False
     while cause is not None:
-        disk_full = disk_full or (isinstance(cause, OSError) and cause.errno in _DISK_FULL)
+        disk_full = disk_full or (isinstance(cause, OSError) and cause.errno in DISK_FULL)
         cause = cause.__cause__
     if isinstance(error, DemaskError):
         message, exit_code = str(error), error.exit_code
@@ -108,4 +108,5 @@ def _disk_full_errors() -> frozenset[int]:
     return frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
-_DISK_FULL = _disk_full_errors()
+DISK_FULL = _disk_full_errors()
+"""Numbers of the system's errors that say so."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
-from demask.errors import UsageError
+from demask.errors import OutputError, UsageError
 
 _state = {"debug": False}
 
@@ -27,9 +28,10 @@ def debugging() -> bool:
 
 
 def say(line: str) -> None:
-    """Tell the user something on stderr."""
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    """Tell the user something on stderr; where that is full or closed, nobody is told and the work goes on."""
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 def say_error(message: str) -> None:
@@ -38,10 +40,16 @@ def say_error(message: str) -> None:
 
 
 def print_json(record: dict[str, Any]) -> None:
-    """One record as one line on stdout, at once."""
-    # Pure ASCII: a file name may hold bytes that no encoding can print.
-    sys.stdout.write(json.dumps(record) + "\n")
-    sys.stdout.flush()
+    """One record as one line on stdout, at once.
+
+    Raises:
+        OutputError: Stdout is full or closed.
+        BrokenPipeError: Whoever read it has gone.
+    """
+    with _stdout() as stdout:
+        # Pure ASCII: a file name may hold bytes that no encoding can print.
+        stdout.write(json.dumps(record) + "\n")
+        stdout.flush()
 
 
 def read_stdin(*, max_megapixels: float) -> bytes:
@@ -69,9 +77,41 @@ def refuse_terminal() -> None:
 
 
 def write_stdout(data: bytes) -> None:
-    """Bytes to stdout, flushed."""
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    """Bytes to stdout, flushed.
+
+    Raises:
+        OutputError: Stdout is full or closed, or whoever read it has gone.
+    """
+    try:
+        with _stdout() as stdout:
+            stdout.buffer.write(data)
+            stdout.buffer.flush()
+    except BrokenPipeError as error:
+        give_up_stdout()
+        raise OutputError("nobody reads stdout any more; name a file with -o FILE") from error
+
+
+@contextlib.contextmanager
+def _stdout() -> Iterator[TextIO]:
+    """Stdout to write to; what is wrong with it becomes an OutputError."""
+    if sys.stdout is None:  # As a shell's >&- leaves it.
+        raise OutputError("stdout is closed; send it to a file or a pipe")
+    try:
+        yield sys.stdout
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        give_up_stdout()
+        raise OutputError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
+
+
+def give_up_stdout() -> None:
+    """Send what is still waiting to be written nowhere: at exit Python would try again, and complain."""
+    if sys.stdout is None:
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 class Meter(Protocol):
@@ -82,7 +122,7 @@ class Meter(Protocol):
         ...
 
 
-@contextmanager
+@contextlib.contextmanager
 def meter(title: str, *, shown: bool = True) -> Iterator[Meter]:
     """A progress bar on stderr, or nothing where stderr is no terminal.
 
