@@ -358,12 +358,12 @@ def test_every_text_is_there_in_every_language(open_page: OpenPage) -> None:
     page = open_page(locale="de-DE")
     assert page.evaluate("document.documentElement.lang") == "de"
     kinds = page.evaluate(
-        "import('/app.js').then(({TEXTS}) => Object.fromEntries(Object.entries(TEXTS).map(([name, texts]) =>"
+        "import('/texts.js').then(({TEXTS}) => Object.fromEntries(Object.entries(TEXTS).map(([name, texts]) =>"
         " [name, Object.fromEntries(Object.entries(texts).map(([key, text]) =>"
         " [key, Array.isArray(text) ? `list ${text.length}` : typeof text]))])))"
     )
     assert kinds["en"] == kinds["de"] == kinds["fr"]
-    english = page.evaluate("import('/app.js').then(({TEXTS}) => TEXTS.en)")
+    english = page.evaluate("import('/texts.js').then(({TEXTS}) => TEXTS.en)")
     used = page.eval_on_selector_all(
         "[data-t], [data-t-label]",
         "all => all.flatMap(({dataset: {t, tLabel}}) => [t, tLabel]).filter(Boolean)",

@@ -291,7 +291,7 @@ def test_file_names_are_nothing_to_us(server: RunningServer, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "/app.js/../../app.py"]
+    "path", ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "/main.js/../../api.py"]
 )
 def test_paths_lead_nowhere(server: RunningServer, path: str) -> None:
     with server.connect() as connection:

@@ -237,7 +237,7 @@ def test_ready_tells_the_limits(server: RunningServer) -> None:
     assert server.http.get("/v1/health").json()["status"] == "alive"
 
 
-@pytest.mark.parametrize("path", ["/", "/style.css", "/app.js", "/docs", "/v1/health", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/style.css", "/main.js", "/docs", "/v1/health", "/nothing"])
 def test_security_headers_are_everywhere(server: RunningServer, path: str) -> None:
     headers = server.http.get(path, headers={"Origin": "http://evil.example"}).headers
     assert headers["x-content-type-options"] == "nosniff"
@@ -252,7 +252,7 @@ def test_security_headers_are_everywhere(server: RunningServer, path: str) -> No
 
 
 def test_pages_name_no_outside_address(server: RunningServer) -> None:
-    for path in ("/", "/style.css", "/app.js", "/docs"):
+    for path in ("/", "/style.css", "/main.js", "/docs"):
         text = server.http.get(path).text
         assert len(text) > 200
         outside = set(re.findall(r"(?:https?:)?//[a-z0-9.-]+\.[a-z]{2,}", text)) - {"http://www.w3.org"}

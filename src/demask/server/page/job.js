@@ -1,0 +1,128 @@
+/** Opening a photo, finding its faces, restoring them. */
+
+import { bytesOf, cancelled, post } from "./api.js";
+import { setBrush } from "./brush.js";
+import { foundAlpha, holeIn } from "./hole.js";
+import { Problem, closeProblem, progress, showProblem, showWords } from "./messages.js";
+import { holePng } from "./png.js";
+import { setMode } from "./stage.js";
+import { $, FRESH, choices, corrections, refresh, say, state } from "./state.js";
+import { t } from "./texts.js";
+
+export const TYPES = /^image\/(jpeg|png|webp|avif|heic|heif)$/;
+
+/** Take a photo from wherever it came, and do the whole job on it. */
+export async function open(file) {
+  closeProblem();
+  // A type that the browser does not know is left to the server to judge.
+  if (file.type && !TYPES.test(file.type)) return showProblem(new Problem("errorType"), () => $("file").click());
+  for (const url of [state.url, state.result?.url]) if (url) URL.revokeObjectURL(url);
+  state.found?.close();
+  state.busy?.abort();
+  state.busy = new AbortController();
+  Object.assign(state, FRESH, { file, url: URL.createObjectURL(file), strokes: [], undone: [], words: () => [t("opening"), ""] });
+  $("start").hidden = true;
+  $("work").hidden = false;
+  $("work").setAttribute("aria-busy", "true");
+  $("after").removeAttribute("src");
+  showWords();
+  $("headline").focus();
+  const before = $("before");
+  before.src = state.url;
+  await before.decode().then(
+    () => Object.assign(state, { width: before.naturalWidth, height: before.naturalHeight, displayable: true }),
+    () => Object.assign(state, { width: 4, height: 3, displayable: false }),
+  );
+  if (state.file !== file) return;
+  refresh();
+  await job(find);
+}
+
+/** Run one task with a cancel button and one place for what goes wrong. */
+export async function job(task) {
+  state.busy?.abort();
+  const control = new AbortController();
+  state.busy = control;
+  closeProblem();
+  refresh();
+  try {
+    await task(control.signal);
+  } catch (error) {
+    if (state.busy !== control) return;
+    const unforeseen = error.name === "AbortError" ? new Problem("errorCancelled") : new Problem("errorPage", { detail: String(error) });
+    showProblem(error instanceof Problem ? error : unforeseen, () => job(task));
+    if (!state.faces.length) state.words = () => [state.file.name, ""];
+  } finally {
+    if (state.busy === control) {
+      state.busy = null;
+      progress(null);
+      showWords();
+      refresh();
+    }
+  }
+}
+
+async function find(signal) {
+  const file = state.file;
+  const answer = await post("/v1/find?hole=true", { photo: file }, signal, () => t("finding"));
+  if (signal.aborted) throw cancelled();
+  state.found = answer.hole ? await createImageBitmap(new Blob([bytesOf(answer.hole)], { type: "image/png" })) : null;
+  Object.assign(state, {
+    width: answer.width, height: answer.height,
+    faces: answer.faces.map((face) => ({ ...face, on: face.covered === true })),
+  });
+  foundAlpha.whole = null;
+  const sizes = state.faces.map(({ box: [x0, , x1] }) => x1 - x0);
+  setBrush(Math.max(4, (sizes.length ? Math.max(...sizes) : state.width / 4) / 8));
+  const covered = state.faces.filter((face) => face.covered).length;
+  const notShown = () => (state.displayable ? "" : ` ${t("notShown")}`);
+  if (!state.faces.length) state.words = () => [t("noFace"), t("noFaceText") + notShown()];
+  else if (!covered) state.words = () => [t("noCovering"), t("noCoveringText", state.faces.length) + notShown()];
+  else state.words = () => [t("lookedAt", state.faces.length), state.file.name + notShown()];
+  showWords();
+  if (covered) await restore(signal);
+  else say($("headline").textContent + " " + $("subline").textContent);
+}
+
+export async function restore(signal) {
+  const edited = corrections().length > 0;
+  const on = state.faces.filter((face) => face.on);
+  if (!on.length) throw new Problem("errorNothingOn");
+  // A hole that was corrected counts as it is: a face whose hole is all erased is left alone.
+  const chosen = on.filter((face) => (edited ? holeIn(face.box) : face.covered));
+  if (!chosen.length) throw new Problem(edited ? "errorHoleAway" : "errorNothingOn");
+  const applied = choices();
+  const fields = { photo: state.file, faces: chosen.map((face) => face.index).join(",") };
+  if (edited) fields.hole = new File([await holePng()], "hole.png", { type: "image/png" });
+  const answer = await post("/v1/remove?format=json", fields, signal, () => t("drawing", chosen.length));
+  if (signal.aborted) throw cancelled();
+  const bytes = bytesOf(answer.photo.base64);
+  const blob = new Blob([bytes], { type: answer.photo.media_type });
+  if (state.result) URL.revokeObjectURL(state.result.url);
+  const restored = answer.faces.filter((face) => face.status === "restored"), done = restored.length;
+  if (!state.result && done) {
+    // The line starts through the middle of the largest face, where the difference is.
+    const sizeOf = ({ box }) => box[2] - box[0];
+    const { box } = restored.reduce((one, other) => (sizeOf(other) > sizeOf(one) ? other : one));
+    state.split = Math.min(0.9, Math.max(0.1, (box[0] + box[2]) / 2 / state.width));
+  }
+  state.result = { url: URL.createObjectURL(blob), name: saveName(answer.photo.media_type), bytes: bytes.length, applied };
+  $("after").src = state.result.url;
+  await $("after").decode().catch(() => {}); // Undisplayable kinds can still be downloaded.
+  state.words = () => [t("restored", done), `${state.file.name}, ${state.width}\u00a0×\u00a0${state.height}`];
+  setMode("compare");
+  const lost = document.activeElement;
+  if (!lost || lost === document.body || lost.closest("[hidden]")) $("headline").focus();
+  say(t("restoredSpoken", done));
+}
+
+/** stem-demasked.suffix; the suffix follows the picture's kind where the name tells another or none. */
+function saveName(mediaType) {
+  const kinds = {
+    "image/jpeg": ["jpg", "jpeg", "jpe", "jfif"], "image/png": ["png"], "image/webp": ["webp"],
+    "image/avif": ["avif"], "image/heic": ["heic", "heif"], "image/heif": ["heif", "heic"], "image/tiff": ["tif", "tiff"],
+  };
+  const [, stem, suffix] = /^(.*?)(?:\.([^.]*))?$/s.exec(state.file.name);
+  const fitting = kinds[mediaType] ?? [mediaType.split("/")[1] ?? "img"];
+  return `${stem || "photo"}-demasked.${fitting.includes(suffix?.toLowerCase()) ? suffix : fitting[0]}`;
+}

@@ -1,0 +1,196 @@
+/**
+ * The page: a photo goes to the server, comes back without its face masks, and can be corrected.
+ *
+ * Here is the way in and what listens to what; state.js holds the state, job.js does the work.
+ */
+
+import { brushRange, setTool, showBrushSize } from "./brush.js";
+import { light, showBoxes, showFaces } from "./faces.js";
+import { listen } from "./gestures.js";
+import { redo, resetHole, showHole, undo } from "./hole.js";
+import { TYPES, job, open, restore } from "./job.js";
+import { Problem, closeProblem, showProblem, showWords } from "./messages.js";
+import { allow, place, setMode, setSplit, stage, zoomBy, zoomPercent } from "./stage.js";
+import { $, canvas, choices, corrections, onChange, refresh, say, state, stored } from "./state.js";
+import { fileSize, firstLanguage, setCurrent, t } from "./texts.js";
+
+/** Show everything anew. */
+function show() {
+  if (!state.width) return;
+  place();
+  const edits = state.mode === "hole", done = state.result !== null;
+  $("work").setAttribute("aria-busy", String(Boolean(state.busy)));
+  stage.setAttribute("aria-label", t(edits ? "stageHole" : "stage"));
+  stage.setAttribute("role", edits ? "application" : "group");
+  $("stage-help").textContent = t(edits ? "brushHelp" : "stageHelp");
+  $("before").alt = t("before");
+  $("after").alt = t("after");
+  $("tools").hidden = !edits;
+  $("modes").hidden = !state.faces.length;
+  $("hole-view").hidden = !edits;
+  if (edits) showHole();
+  showBoxes(edits);
+  showFaces();
+  allow("undo", state.strokes.length > 0);
+  allow("redo", state.undone.length > 0);
+  allow("reset", corrections().length > 0);
+  const stale = state.faces.length > 0 && !state.busy && state.result?.applied !== choices() && (done || corrections().length > 0 || state.faces.some((face) => face.on));
+  $("stale").hidden = !stale;
+  $("run-faces").hidden = !stale || edits;
+  $("run-faces").classList.toggle("primary", stale);
+  for (const button of document.querySelectorAll(".run")) button.disabled = Boolean(state.busy);
+  for (const input of document.querySelectorAll("#modes input")) input.disabled = Boolean(state.busy);
+
+  // Where nothing is drawn, nothing is invented.
+  $("notice").hidden = !done && !state.busy;
+  $("save").hidden = !done;
+  if (done) {
+    Object.assign($("download"), { href: state.result.url, download: state.result.name });
+    $("save-name").textContent = t("saveName", state.result.name, fileSize(state.result.bytes));
+  }
+}
+
+function setLanguage(name) {
+  setCurrent(name);
+  document.documentElement.lang = name;
+  $("language").value = name;
+  for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
+  for (const element of document.querySelectorAll("[data-t-label]")) {
+    element.setAttribute("aria-label", t(element.dataset.tLabel, zoomPercent()));
+  }
+  showWords();
+  if (state.problem) showProblem(state.problem);
+  if (state.file) refresh();
+}
+
+// ---------------------------------------------------------------- the way in: drop, paste, choose, camera
+
+/** The first picture among dropped or pasted things. */
+function take(items) {
+  const files = [...(items?.files ?? [])];
+  if (!files.length) return false;
+  open(files.find((file) => TYPES.test(file.type)) ?? files[0]);
+  if (files.length > 1) say(t("oneOnly"));
+  return true;
+}
+
+/** Phones open their camera through the file field; elsewhere a dialog shows the camera's picture. */
+async function takePhoto() {
+  if (matchMedia("(pointer: coarse)").matches || !navigator.mediaDevices?.getUserMedia) return $("shot").click();
+  closeProblem();
+  try {
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1920 }, height: { ideal: 1080 } } });
+    $("video").srcObject = stream;
+    $("camera").showModal();
+  } catch {
+    showProblem(new Problem("errorCamera"), takePhoto);
+  }
+}
+
+function closeCamera() {
+  for (const track of $("video").srcObject?.getTracks() ?? []) track.stop();
+  $("video").srcObject = null;
+}
+
+function snap() {
+  const video = $("video");
+  if (!video.videoWidth) return;
+  const shot = canvas(video.videoWidth, video.videoHeight);
+  shot.getContext("2d").drawImage(video, 0, 0);
+  $("camera").close();
+  shot.toBlob((blob) => open(new File([blob], "camera.jpg", { type: blob.type })), "image/jpeg", 0.95);
+}
+
+// ---------------------------------------------------------------- wiring
+
+const on = (target, kind, action, options) => (typeof target === "string" ? $(target) : target).addEventListener(kind, action, options);
+
+on("language", "change", ({ target }) => setLanguage(stored(localStorage, "demask-language", target.value)));
+on("choose", "click", () => $("file").click());
+on("again", "click", () => $("file").click());
+on("take", "click", takePhoto);
+for (const id of ["file", "shot"]) {
+  on(id, "change", ({ target }) => {
+    take(target);
+    target.value = "";
+  });
+}
+on("snap", "click", snap);
+on("camera-close", "click", () => $("camera").close());
+on("camera", "close", closeCamera);
+on("key-form", "submit", (event) => {
+  event.preventDefault();
+  $("key").close("given");
+});
+on("key-cancel", "click", () => $("key").close(""));
+on("retry", "click", () => {
+  const again = state.problem?.again;
+  closeProblem();
+  again?.();
+});
+on("dismiss", "click", () => {
+  closeProblem();
+  (state.file ? $("headline") : $("choose")).focus();
+});
+on("cancel", "click", () => state.busy?.abort());
+
+on(document, "paste", (event) => {
+  if (take(event.clipboardData)) event.preventDefault();
+});
+const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+on(document, "dragover", (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  $("veil").hidden = false;
+});
+on(document, "dragleave", (event) => {
+  if (!event.relatedTarget) $("veil").hidden = true;
+});
+on(document, "drop", (event) => {
+  $("veil").hidden = true;
+  if (!carriesFiles(event)) return;
+  event.preventDefault();
+  take(event.dataTransfer);
+});
+
+listen();
+on("split", "keydown", (event) => {
+  const step = { ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02, PageDown: -0.1, PageUp: 0.1, Home: -1, End: 1 }[event.key];
+  if (step === undefined) return;
+  event.preventDefault();
+  setSplit(state.split + step);
+});
+on("zoom-in", "click", () => zoomBy(1.5));
+on("zoom-out", "click", () => zoomBy(1 / 1.5));
+on("zoom-fit", "click", () => zoomBy(0));
+on("modes", "change", ({ target }) => setMode(target.value));
+for (const input of document.querySelectorAll("input[name=tool]")) on(input, "change", () => setTool(input.value));
+on("size", "input", ({ target }) => {
+  const [least, most] = brushRange();
+  state.brush = Math.round(least * (most / least) ** (target.value / 100));
+  showBrushSize();
+});
+on("undo", "click", undo);
+on("redo", "click", redo);
+on("reset", "click", resetHole);
+for (const button of document.querySelectorAll(".run")) on(button, "click", () => job(restore));
+on(document, "keydown", (event) => {
+  if (state.mode !== "hole" || state.busy || !(event.ctrlKey || event.metaKey) || event.altKey) return;
+  const key = event.key.toLowerCase();
+  if (key !== "z" && key !== "y") return;
+  event.preventDefault();
+  (key === "y" || event.shiftKey ? redo : undo)();
+});
+on("faces", "change", ({ target }) => {
+  state.faces[Number(target.dataset.face)].on = target.checked;
+  refresh();
+});
+for (const kind of ["pointerover", "focusin"]) {
+  on("faces", kind, ({ target }) => light(Number(target.closest("li")?.querySelector("input").dataset.face ?? -1)));
+}
+for (const kind of ["pointerleave", "focusout"]) on("faces", kind, () => light(-1));
+onChange(show);
+new ResizeObserver(refresh).observe(stage);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
+
+setLanguage(firstLanguage());
