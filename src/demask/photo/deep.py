@@ -74,6 +74,11 @@ def decode_deep(data: bytes, name: str, *, turn: int) -> tuple[DeepPixels, DeepP
     return np.ascontiguousarray(values[..., 2::-1]), alpha  # OpenCV stores BGR.
 
 
+def deep_of(image: Any) -> DeepPixels:
+    """The values of a Pillow picture of one of the modes `I;16...`, as they are: uint16 [H, W]."""
+    return np.asarray(image).astype(np.uint16)  # Of the machine's byte order.
+
+
 def to_8_bit(deep: DeepPixels) -> ImageU8:
     """Round 16-bit values to the nearest 8-bit ones (0 to 0, 65535 to 255): value / 257."""
     table = ((np.arange(65536, dtype=np.uint32) + 128) // 257).astype(np.uint8)

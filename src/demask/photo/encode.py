@@ -12,6 +12,7 @@ from PIL import Image
 
 from demask.errors import OutputError, PhotoUnsupported, ShapeMismatch
 from demask.photo import exif as exif_block
+from demask.photo.colour import luma
 from demask.photo.decode import Photo
 from demask.photo.deep import encode_deep
 from demask.photo.formats import FORMATS, output_format, writable
@@ -82,12 +83,6 @@ def encode_photo(
         return _save(image, name, {**_coding_options(photo, name, quality, grey=grey), **metadata})
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise OutputError(f"the result cannot be encoded as {name}: {error}; try PNG") from error
-
-
-def luma(pixels: ImageU8) -> npt.NDArray[np.uint8]:
-    """Brightness of RGB values [..., 3] by the weights of ITU-R BT.601; grey values stay as they are."""
-    weighted = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return np.rint(weighted).astype(np.uint8)
 
 
 def _grey_merged(photo: ImageU8, pixels: ImageU8, changed: Hole) -> npt.NDArray[np.uint8]:

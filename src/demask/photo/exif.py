@@ -76,8 +76,8 @@ def _entries(exif: bytes | None) -> Iterator[tuple[bytearray, str, int, int]]:
     order = {b"II": "<", b"MM": ">"}.get(bytes(block[:2]))
     if order is None or len(block) < 8:
         return
-    (directory,) = struct.unpack_from(order + "I", block, 4)
-    if directory + 2 > len(block):
+    magic, directory = struct.unpack_from(order + "HI", block, 2)
+    if magic != 42 or directory + 2 > len(block):
         return
     (num_entries,) = struct.unpack_from(order + "H", block, directory)
     if directory + 2 + 12 * num_entries > len(block):

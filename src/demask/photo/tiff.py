@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,9 @@ from demask.photo import exif as exif_block
 
 _XMP, _ICC, _EXIF_GROUP, _GPS_GROUP = 700, 34675, 34665, 34853
 _STRIP_BYTES = 1 << 20
+_FIRST_DIRECTORY = 8
+_TYPES = {_XMP: 1, 273: 4, _ICC: 7}  # Bytes, LONG, UNDEFINED, where Pillow takes another.
+_logger = logging.getLogger(__name__)
 
 
 def encode_tiff(
@@ -50,32 +55,37 @@ def encode_tiff(
         strips.append(zlib.compress(plain, 5) if compress else plain)
     offsets = np.cumsum([0, *(len(strip) for strip in strips)]).tolist()
 
-    entries = _entries(exif, xmp)
-    entries[256], entries[257] = width, height
-    entries[258] = (8 * pixels.itemsize,) * samples
-    entries[259] = 8 if compress else 1
-    entries[262] = 1 if samples < 3 else 2  # Black is zero; RGB.
-    entries[273] = tuple(offsets[:-1])  # Pillow adds the place where the directory ends.
-    entries.tagtype[273] = 4
-    entries[277] = samples
-    entries[278] = rows
-    entries[279] = tuple(len(strip) for strip in strips)
-    entries[284] = 1
-    entries[317] = 2 if compress else 1
+    own: dict[int, Any] = {
+        256: width,
+        257: height,
+        258: (8 * pixels.itemsize,) * samples,
+        259: 8 if compress else 1,
+        262: 1 if samples < 3 else 2,  # Black is zero; RGB.
+        273: tuple(offsets[:-1]),  # Pillow adds the place where the directory ends.
+        277: samples,
+        278: rows,
+        279: tuple(len(strip) for strip in strips),
+        284: 1,
+        317: 2 if compress else 1,
+    }
     if samples in (2, 4):
-        entries[338] = (2,)  # Alpha that is not multiplied in.
+        own[338] = (2,)  # Alpha that is not multiplied in.
     if dpi:
-        entries[282], entries[283], entries[296] = dpi[0], dpi[1], 2
+        own |= {282: dpi[0], 283: dpi[1], 296: 2}
     if icc_profile:
-        entries[_ICC] = icc_profile
-        entries.tagtype[_ICC] = 7
-    first_directory = 8
-    header = b"II*\x00" + struct.pack("<I", first_directory)
-    return b"".join([header, entries.tobytes(first_directory), *strips])
+        own[_ICC] = icc_profile
+    if xmp:
+        own[_XMP] = xmp
+    try:
+        directory = _directory(own, exif)
+    except Exception as error:  # Any broken entry of a stranger's block; the pixels are fine without.
+        _logger.warning("the EXIF entries cannot be written to a TIFF (%s) and are left out", error)
+        directory = _directory(own, None)
+    return b"".join([b"II*\x00", struct.pack("<I", _FIRST_DIRECTORY), directory, *strips])
 
 
-def _entries(exif: bytes | None, xmp: bytes | None) -> TiffImagePlugin.ImageFileDirectory_v2:
-    """Entries of the main directory that carry an EXIF block and an XMP packet."""
+def _directory(own: dict[int, Any], exif: bytes | None) -> bytes:
+    """The main directory: the picture's own entries, and those that carry an EXIF block."""
     entries = TiffImagePlugin.ImageFileDirectory_v2()
     if exif:
         block = Image.Exif()
@@ -84,7 +94,7 @@ def _entries(exif: bytes | None, xmp: bytes | None) -> TiffImagePlugin.ImageFile
             # The orientation is 1, which is what its absence says.
             if tag != exif_block.ORIENTATION:
                 entries[tag] = block.get_ifd(tag) if tag in (_EXIF_GROUP, _GPS_GROUP) else block[tag]
-    if xmp:
-        entries[_XMP] = xmp
-        entries.tagtype[_XMP] = 1
-    return entries
+    for tag, value in own.items():
+        entries[tag] = value
+    entries.tagtype |= {tag: kind for tag, kind in _TYPES.items() if tag in own}
+    return entries.tobytes(_FIRST_DIRECTORY)

@@ -110,12 +110,29 @@ def test_16_bit_values_are_kept(suffix: str, channels: int) -> None:
         assert np.array_equal(photo.alpha, stored[..., 3])
 
 
+def test_a_16_bit_jpeg_2000_keeps_its_ramp() -> None:
+    ramp = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
+    photo = read_photo(encoded(Image.fromarray(ramp), "JPEG2000"))
+    assert photo.deep is not None
+    assert np.array_equal(photo.deep, ramp)
+    assert np.array_equal(photo.pixels[..., 0], np.rint(ramp / 257))
+
+
 def test_cmyk_without_profile_becomes_rgb() -> None:
     image = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     photo = read_photo(encoded(image, "TIFF"))
     assert photo.pixels[0, 0].tolist() == [255, 0, 0]
     assert photo.icc is not None
     assert ImageCms.ImageCmsProfile(io.BytesIO(photo.icc)).profile.xcolor_space == "RGB "
+
+
+def test_the_profile_we_make_is_the_same_on_every_day() -> None:
+    made = read_photo(encoded(Image.new("CMYK", (8, 8)), "TIFF")).icc
+    assert made is not None
+    # When it was made (ICC.1:2022, sec. 7.2.8): year, month, day, hours, minutes, seconds.
+    assert struct.unpack(">6H", made[24:36]) == (2000, 1, 1, 0, 0, 0)
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(made)).profile
+    assert profile.profile_description.startswith("sRGB")
 
 
 def test_a_cmyk_jpeg_with_a_broken_profile_is_still_read(caplog: pytest.LogCaptureFixture) -> None:
