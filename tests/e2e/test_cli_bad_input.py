@@ -257,8 +257,10 @@ def test_wrong_usage(demask, tmp_path: Path, args: tuple[str, ...], said: str) -
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a signal")
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_in_a_folder_run(tmp_path: Path, environment: dict[str, str], jobs: int) -> None:
+@pytest.mark.parametrize(("sent", "jobs"), [(signal.SIGINT, 1), (signal.SIGINT, 2), (signal.SIGTERM, 2)])
+def test_ctrl_c_or_a_kill_in_a_folder_run(
+    tmp_path: Path, environment: dict[str, str], sent: signal.Signals, jobs: int
+) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     content = jpeg()
@@ -276,12 +278,13 @@ def test_ctrl_c_in_a_folder_run(tmp_path: Path, environment: dict[str, str], job
     limit = time.monotonic() + 60
     while len(list((tmp_path / "out").glob("*.jpg"))) < 3 and time.monotonic() < limit:
         time.sleep(0.02)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(sent)
     _, stderr = run.communicate(timeout=60)
     assert run.returncode == 130
     assert b"Traceback" not in stderr
-    assert b"interrupted" in stderr.splitlines()[-1]
     finished = sorted((tmp_path / "out").iterdir())
+    assert stderr.splitlines()[-1] == f"demask: interrupted; {len(finished)} of 300 photos done".encode()
+    assert stderr.count(b"1 face restored") == len(finished)
     assert 3 <= len(finished) < 300
     assert not leftovers(tmp_path / "out")
     for path in finished:

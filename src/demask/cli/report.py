@@ -52,13 +52,13 @@ class Report:
 
     def as_line(self) -> str:
         """The line for people."""
-        counted = [face.status for face in self.faces]
+        statuses = [face.status for face in self.faces]
         words = {
-            "restored": f"{_count(counted.count('restored'), 'face')} restored",
+            "restored": f"{counted(statuses.count('restored'), 'face')} restored",
             "no_face": "no face found",
-            "no_covering": f"nothing to remove on {_count(len(self.faces), 'face')}",
+            "no_covering": f"nothing to remove on {counted(len(self.faces), 'face')}",
             "covered": f"{sum(face.covered is True for face in self.faces)} of "
-            f"{_count(len(self.faces), 'face')} covered",
+            f"{counted(len(self.faces), 'face')} covered",
         }
         where = "" if self.output in (None, "-") else f" -> {self.output}"
         return f"{self.input}: {words.get(self.status, self.status)}{where}"
@@ -98,7 +98,8 @@ def exit_code_of(reports: Sequence[Report], *, fail_if_none: bool = False) -> in
     return 0
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: `1 photo`, `2 photos`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

@@ -1,12 +1,14 @@
-"""The run over all inputs that `remove` and `find` share: threads, progress, reports, exit code."""
+"""The run over all inputs that `remove` and `find` share: progress, reports, exit code."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from demask.atomic import remove_leftovers
 from demask.cli.plan import Job
 from demask.cli.pool import run_in_order
-from demask.cli.report import Report, exit_code_of, failure
+from demask.cli.report import Report, counted, exit_code_of, failure
+from demask.cli.stopping import kill_is_ctrl_c
 from demask.cli.streams import meter, print_json, say, say_error
 from demask.errors import OutputError
 
@@ -31,25 +33,47 @@ def run_jobs(
         fail_if_none: See `exit_code_of`.
 
     Raises:
-        KeyboardInterrupt: After Ctrl-C; finished outputs stay, none is half written.
+        KeyboardInterrupt: After Ctrl-C or a plain kill; what was under way was finished, none is half written.
     """
-    reports: list[Report] = []
-    answers = run_in_order(jobs, process, workers=min(workers, len(jobs)))
-    try:
-        with meter("photos", shown=len(jobs) > 1 and not quiet) as show:
-            for report in answers:
-                reports.append(report)
-                show(len(reports), len(jobs))
-                _tell(report, json=json, quiet=quiet)
-                if report.disk_full:
-                    break
-    except KeyboardInterrupt:
-        say_error(f"interrupted; {len(reports)} of {len(jobs)} photos were done")
-        raise
-    finally:
-        answers.close()
+    for folder in {target.parent for job in jobs for target in (job.target, job.hole_target) if target}:
+        remove_leftovers(folder)
+    finished: dict[int, Report] = {}
+    told = 0
+
+    def numbered(pair: tuple[int, Job]) -> Report:
+        index, job = pair
+        finished[index] = process(job)
+        return finished[index]
+
+    def tell_the_rest() -> None:
+        """What was under way when the run stopped was finished all the same."""
+        for index in sorted(finished):
+            if index >= told:
+                _tell(finished[index], json=json, quiet=quiet)
+
+    answers = run_in_order(list(enumerate(jobs)), numbered, workers=min(workers, len(jobs)))
+    with kill_is_ctrl_c():
+        try:
+            with meter("photos", shown=len(jobs) > 1 and not quiet) as show:
+                for report in answers:
+                    told += 1
+                    show(told, len(jobs))
+                    _tell(report, json=json, quiet=quiet)
+                    if report.disk_full:
+                        break
+        except KeyboardInterrupt:
+            answers.close()
+            tell_the_rest()
+            done = sum(report.status != "failed" for report in finished.values())
+            say_error(f"interrupted; {done} of {counted(len(jobs), 'photo')} done")
+            raise
+        finally:
+            answers.close()
+    tell_the_rest()
+    reports = [finished[index] for index in sorted(finished)]
     if len(reports) < len(jobs):
-        say_error(f"the disk is full; {len(jobs) - len(reports)} more photos were not tried")
+        left = len(jobs) - len(reports)
+        say_error(f"the disk is full; {counted(left, 'more photo')} {'was' if left == 1 else 'were'} not tried")
         reports.append(failure("the rest", OutputError("the disk is full")))
     return exit_code_of(reports, fail_if_none=fail_if_none)
 

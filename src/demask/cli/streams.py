@@ -7,11 +7,16 @@ import json
 import logging
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator
 from typing import Any, Protocol, TextIO
 
 from demask.errors import OutputError, UsageError
 
+_STEERING = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode's control characters, bytes that are no text, and line ends."""
+_TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that turn the direction of writing, and so show a name that is not there."""
 _state = {"debug": False}
 
 
@@ -30,8 +35,16 @@ def debugging() -> bool:
 def say(line: str) -> None:
     """Tell the user something on stderr; where that is full or closed, nobody is told and the work goes on."""
     with contextlib.suppress(OSError, AttributeError):
-        sys.stderr.write(line + "\n")
+        sys.stderr.write(printable(line) + "\n")
         sys.stderr.flush()
+
+
+def printable(text: str) -> str:
+    """Text with everything escaped that would steer a terminal: a file's name may hold any of it."""
+    return "".join(
+        ch.encode("unicode_escape").decode() if unicodedata.category(ch) in _STEERING or ch in _TURNING else ch
+        for ch in text
+    )
 
 
 def say_error(message: str) -> None:

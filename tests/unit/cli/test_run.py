@@ -5,6 +5,10 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -12,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from demask.atomic import part_name
 from demask.cli.plan import Job
 from demask.cli.pool import run_in_order
 from demask.cli.report import Report, exit_code_of, failure
@@ -115,6 +120,72 @@ def test_a_full_disk_stops_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     captured = capsys.readouterr()
     assert [json.loads(line)["status"] for line in captured.out.splitlines()] == ["restored"] * 3 + ["failed"]
     assert "5 more photos were not tried" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("num", "said"), [(5, "1 more photo was not tried"), (6, "2 more photos were not tried")]
+)
+def test_what_was_under_way_when_the_disk_got_full_is_told(
+    capsys: pytest.CaptureFixture[str], num: int, said: str
+) -> None:
+    """Two at a time: when the first fails, others are done or under way, so they were tried."""
+    jobs = [Job(source=Path(f"{index}.jpg"), target=Path(f"{index}.png")) for index in range(num)]
+    third = threading.Event()
+
+    def process(job: Job) -> Report:
+        if job.label == "0.jpg":
+            third.wait(10)
+            return failure(job.label, OSError(errno.ENOSPC, "No space left on device"))
+        if job.label == "3.jpg":
+            third.set()
+            time.sleep(0.2)
+        return Report(input=job.label, output=str(job.target), status="restored")
+
+    assert run_jobs(jobs, process, workers=2, json=True, quiet=False) == 3
+    captured = capsys.readouterr()
+    told = [json.loads(line)["input"] for line in captured.out.splitlines()]
+    assert told == ["0.jpg", "1.jpg", "2.jpg", "3.jpg"]
+    assert said in captured.err
+
+
+@pytest.mark.parametrize(("num", "said"), [(1, "0 of 1 photo done"), (9, "1 of 9 photos done")])
+def test_an_interrupt_counts_what_was_done(capsys: pytest.CaptureFixture[str], num: int, said: str) -> None:
+    jobs = [Job(source=Path(f"{index}.jpg"), target=Path(f"{index}.png")) for index in range(num)]
+
+    def process(job: Job) -> Report:
+        if job.label == "0.jpg" and num > 1:
+            return Report(input=job.label, output=str(job.target), status="restored")
+        signal.raise_signal(signal.SIGTERM)  # A plain kill is a Ctrl-C.
+        raise AssertionError("the signal came to nothing")
+
+    with pytest.raises(KeyboardInterrupt):
+        run_jobs(jobs, process, workers=1, json=False, quiet=True)
+    assert f"interrupted; {said}" in capsys.readouterr().err
+
+
+def test_a_run_clears_up_after_a_killed_one(tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    mine = part_name(tmp_path / "a.png")
+    left = mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{gone.pid}-"))
+    foreign = tmp_path / ".a.png.part"
+    for path in (mine, left, foreign):
+        path.write_bytes(b"half")
+    jobs = [Job(source=Path("a.jpg"), target=tmp_path / "a.png")]
+    run_jobs(jobs, lambda job: Report(input="a", status="no_face"), workers=1, json=False, quiet=True)
+    assert {path.name for path in tmp_path.iterdir()} == {mine.name, foreign.name}
+
+
+def test_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a\x1b[31m\u202egpj\n\x9b2Jb\udcff 写真\u3000é.jpg"
+    jobs = [Job(source=Path(name), target=Path("b.jpg"))]
+    run_jobs(jobs, lambda job: Report(input=job.label, status="no_face"), workers=1, json=False, quiet=False)
+    run_jobs(jobs, lambda job: failure(job.label, InputError("odd")), workers=1, json=False, quiet=False)
+    said = capsys.readouterr().err
+    assert said.splitlines() == [
+        "a\\x1b[31m\\u202egpj\\n\\x9b2Jb\\udcff 写真\u3000é.jpg: no face found",
+        "demask: a\\x1b[31m\\u202egpj \\x9b2Jb\\udcff 写真 é.jpg: odd",
+    ]
 
 
 def test_lines_for_people(capsys: pytest.CaptureFixture[str]) -> None:
