@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from demask.evaluation.charts import ROW_PX, dots, svg
+from demask.evaluation.svg_plots import ROW_PX, dots, svg
 
 __all__ = ["dots", "matrix", "stacked"]
 

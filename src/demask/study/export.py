@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from demask.csv_text import csv_text
 from demask.study.analysis import Results
 from demask.study.intervals import Estimate
 from demask.study.plan import Plan
@@ -19,7 +18,7 @@ _ESTIMATE = ("value", "low", "high", "num", "num_people", "num_faces")
 
 def answers_csv(records: Sequence[Record]) -> str:
     """Every answer, practice and checks included, one line each."""
-    return _csv(FIELDS, ([_text(getattr(record, name)) for name in FIELDS] for record in records))
+    return csv_text(FIELDS, ([_text(getattr(record, name)) for name in FIELDS] for record in records))
 
 
 def people_csv(plan: Plan, people: Sequence[Person], results: Results, *, free_text: bool) -> str:
@@ -45,7 +44,7 @@ def people_csv(plan: Plan, people: Sequence[Person], results: Results, *, free_t
         ]
         for person in people
     )
-    return _csv(header, rows)
+    return csv_text(header, rows)
 
 
 def figures_csv(results: Results) -> str:
@@ -55,7 +54,7 @@ def figures_csv(results: Results) -> str:
         for of, figure, estimate in _estimates(dataclasses.asdict(block), ""):
             values = [_text(estimate[name]) for name in _ESTIMATE]
             rows.append([block.name, of, figure, *values, _text(results.simulated)])
-    return _csv(("block", "of", "figure", *_ESTIMATE, "simulated"), rows)
+    return csv_text(("block", "of", "figure", *_ESTIMATE, "simulated"), rows)
 
 
 def results_json(results: Results, plan_text: str) -> str:
@@ -84,23 +83,6 @@ def _estimates(tree: Any, of: str, figure: str = "") -> Iterable[tuple[str, str,
     elif isinstance(tree, list | tuple):
         for item in tree:
             yield from _estimates(item, of, figure)
-
-
-def _csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    # A spreadsheet runs a cell that starts like a formula; an apostrophe makes it plain text.
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
-    return text.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    try:
-        float(cell)
-    except ValueError:
-        return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
-    return cell
 
 
 def _text(value: object) -> str:

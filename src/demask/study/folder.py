@@ -12,9 +12,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 import shutil
 import tempfile
@@ -23,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from demask.csv_text import csv_text
 from demask.errors import InputError, OutputError, OutputExists
 from demask.study.assign import Assignment
 from demask.study.database import sqlite_url
@@ -225,11 +224,6 @@ def _write(
 
 
 def _assignment_csv(assignment: Assignment) -> str:
-    text = io.StringIO()
     names = [field.name for field in dataclasses.fields(Trial)]
-    writer = csv.DictWriter(text, names, lineterminator="\n")
-    writer.writeheader()
-    for slot in range(assignment.plan.people):
-        for trial in assignment.trials(slot):
-            writer.writerow(dataclasses.asdict(trial) | {"break_before": int(trial.break_before)})
-    return text.getvalue()
+    trials = (trial for slot in range(assignment.plan.people) for trial in assignment.trials(slot))
+    return csv_text(names, ([getattr(trial, name) for name in names] for trial in trials))
