@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-from demask.evaluation.benchmark.plan import hole_and_paste
+from demask.evaluation.benchmark.benchmark_plan import hole_and_paste
 from demask.types import Face, ImageU8, Points
 from demask.weights import registry
 

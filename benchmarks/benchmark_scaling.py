@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 import _common
-from demask.evaluation.benchmark.plan import BenchmarkConfig
-from demask.evaluation.benchmark.run import run_benchmark
+from demask.evaluation.benchmark.benchmark_plan import BenchmarkConfig
+from demask.evaluation.benchmark.benchmark_run import run_benchmark
 from demask.evaluation.benchmark.systems import parse_systems
 from demask.evaluation.bootstrap import mean_interval
 

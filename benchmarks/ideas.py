@@ -4,13 +4,13 @@ demask dataset freeze runs/faces -o runs/frozen_val --split val --per-slice 80 -
     --textures DATA/backgrounds
 python benchmarks/ideas.py --data runs/frozen_val --out docs/measured/ideas.json
 
-`--hole NAME=ONNX` and `--restorer NAME=ONNX` put other networks into the same pipeline, one at a time.
+`--hole NAME=ONNX` and `--restorer NAME=ONNX` put other networks into the same pipeline, one at a time. The
+path, the figures and the tables are those of `demask benchmark`, in its setting `found`; only what differs from
+the shipped pipeline stands here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,60 +18,23 @@ from typing import Any
 import numpy as np
 
 import _common
-from demask.dataset.frozen_set import PORTRAIT, FrozenPicture, load_frozen, read_info
-from demask.evaluation.bootstrap import mean_interval, paired_difference
-from demask.evaluation.metrics.suite import FIGURES, Suite
+from demask.dataset.frozen_set import load_frozen, read_info
+from demask.evaluation.aggregate import Record, aggregate
+from demask.evaluation.answers import Answering, Measuring, measure
+from demask.evaluation.figure_tables import all_tables
+from demask.evaluation.table_parts import markdown_of
+from demask.faces.finder import Finder
 from demask.faces.hole import HoleFinder
-from demask.faces.judge import JudgeSettings, judge
-from demask.faces.reach import coverage_from_photo
-from demask.geometry import Framed, to_frame
-from demask.photo.paste import PasteConfig, paste_back
-from demask.restorers.registry import fill, get_restorer
+from demask.faces.judge import JudgeSettings
+from demask.photo.paste import PasteConfig
+from demask.restorers.registry import get_restorer
 from demask.types import Alpha, Hole, ImageU8, Restorer
 from demask.weights.sessions import open_session
 
-SHOWN = ("lpips", "hole_lpips", "hole_psnr", "ssim", "identity")
 BASE = "as it is"
-STILL = np.eye(2, 3)
+SHOWN = ("figures", "holes", "differences", "wins")
 
-Find = Callable[[ImageU8], Alpha]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Idea:
-    """One change of the pipeline.
-
-    Attributes:
-        hole: From coverage to hole.
-        paste: How the face is put back.
-        find: Coverage of crops.
-        fill: Faces of crops.
-        oracle: The true hole instead of the found one; a bound, not an idea.
-    """
-
-    find: Find
-    fill: Restorer
-    hole: JudgeSettings = field(default_factory=JudgeSettings)
-    paste: PasteConfig = field(default_factory=PasteConfig)
-    oracle: bool = False
-
-    def __call__(self, picture: FrozenPicture) -> tuple[ImageU8, float, float]:
-        """The face put back, and how much of the true hole was missed and of the filled one is too much."""
-        framed, coverage = Framed(matrix=STILL, crop=picture.masked, valid=picture.valid), picture.hole
-        if picture.slice == PORTRAIT:  # Framed by its true points; the finder is measured elsewhere.
-            framed = Framed.cut(picture.masked, to_frame(picture.points))
-            coverage = coverage_from_photo(picture.hole, framed.matrix)
-        crop, valid = framed.crop, framed.valid
-        true = (coverage > 0.5) & valid
-        hole, coverage = true, true.astype(np.float32)
-        if not self.oracle:
-            found = judge(self.find(crop[None])[0], crop, valid, self.hole)
-            hole, coverage = found.hole, found.coverage
-        if not hole.any():
-            return picture.masked, 1.0, 0.0
-        drawn = fill(self.fill, crop[None], hole[None])[0]
-        pasted = paste_back(picture.masked, drawn, coverage, framed, config=self.paste)
-        return pasted.pixels, float((true & ~hole).sum() / true.sum()), float((hole & ~true).sum() / hole.sum())
+Idea = tuple[Answering, Restorer]
 
 
 def main() -> None:
@@ -89,117 +52,79 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     _common.use_neighbouring_weights()
+    ideas = _ideas(arguments)
+    info, measuring = read_info(arguments.data), Measuring(threads=arguments.threads)
+    records: dict[str, list[Record]] = {name: [] for name in ideas}
+    names = arguments.slices.split(",")
+    total, done = sum(min(arguments.limit, info["slices"][name]) for name in names), 0
+    for name in names:
+        for picture in islice(load_frozen(arguments.data, slices=[name]), arguments.limit):
+            for idea, record in measure(picture, "found", ideas, measuring).items():
+                records[idea].append(record)
+            done += 1
+            _common.show_progress(done, total)
+    report: dict[str, Any] = {
+        "frozen_set": {"sha256": info["sha256"], "split": info["config"].get("split")},
+        "base": BASE,
+        "own_holes": True,
+        **aggregate(records, base=BASE),
+    }
+    shown = [table for table in all_tables(report) if table.name in SHOWN]
+    _common.write_report(arguments.out, report, table=markdown_of(shown))
+
+
+def _ideas(arguments: Any) -> dict[str, Idea]:
+    """Every idea by name: how holes are found and pasted, and what fills them."""
     threads: int | None = arguments.threads
     find = HoleFinder.shipped(device="cpu", threads=threads)
+    finder = Finder.shipped("cpu", threads=threads)
     restorer = get_restorer("network", device="cpu", threads=threads)
-    ideas = {BASE: Idea(find=find, fill=restorer)}
+
+    def idea(
+        *, find: Any = find, fill: Restorer = restorer, paste: PasteConfig | None = None, **hole: Any
+    ) -> Idea:
+        answering = Answering(finder=finder, hole_finder=find, config=JudgeSettings(**hole), paste=paste)
+        return answering, fill
+
+    ideas = {BASE: idea()}
     if not arguments.only_networks:
         alone = HoleFinder(open_session("hole", device="cpu", threads=threads), mirrored=False)
-        ideas |= _ideas(find, alone, restorer)
+
+        def mirrored_fill(masked: ImageU8, hole: Hole) -> ImageU8:
+            pictures = [restorer(masked, hole), restorer(masked[:, ::-1], hole[:, ::-1])[:, ::-1]]
+            return np.rint(np.mean(pictures, axis=0)).astype(np.uint8)
+
+        def evenly(crops: ImageU8) -> Alpha:
+            return np.float32(0.5) * (alone(crops) + alone(crops[:, :, ::-1])[:, :, ::-1])
+
+        ideas |= {
+            "hole not widened": idea(widen_px=0),
+            "widened by 1 px": idea(widen_px=1),
+            "widened by 4 px": idea(widen_px=4),
+            "covered above 0.5": idea(threshold=0.5),
+            "covered above 0.2": idea(threshold=0.2),
+            "covered above 0.5, widened by 3 px, feather of 2 px": idea(
+                threshold=0.5, widen_px=3, paste=PasteConfig(feather_px=2.0)
+            ),
+            "the photograph's colours count for nothing": idea(colour_weight=0),
+            "the photograph's colours count half as much": idea(colour_weight=0.3),
+            "the photograph's colours count in full": idea(colour_weight=1),
+            "coverage not averaged with the mirrored crop's": idea(find=alone),
+            "both crops' coverage counts the same": idea(find=evenly),
+            "face averaged with the mirrored crop's": idea(fill=mirrored_fill),
+            "feather of 2 px": idea(paste=PasteConfig(feather_px=2.0)),
+            "tone not matched": idea(paste=PasteConfig(match_tone=False)),
+            "grain not matched": idea(paste=PasteConfig(match_grain=False)),
+            "coarse grain matched in full": idea(paste=PasteConfig(coarse_grain=1.0)),
+        }
     for text in arguments.hole:
         name, file = text.split("=", 1)
         other = HoleFinder(open_session(Path(file), device="cpu", threads=threads))
-        ideas[f"hole network: {name}"] = Idea(find=other, fill=restorer)
+        ideas[f"hole network: {name}"] = idea(find=other)
     for text in arguments.restorer:
         name, file = text.split("=", 1)
-        ideas[f"restorer: {name}"] = Idea(find=find, fill=get_restorer(file, device="cpu", threads=threads))
-    ideas["true hole (a bound)"] = Idea(
-        find=find, fill=restorer, oracle=True, paste=PasteConfig(feather_px=0.5)
-    )
-
-    info, suite = read_info(arguments.data), Suite.open(threads=threads)
-    slices = {}
-    for name in arguments.slices.split(","):
-        pictures = islice(load_frozen(arguments.data, slices=[name]), arguments.limit)
-        slices[name] = _measure(ideas, pictures, suite, min(arguments.limit, info["slices"][name]))
-    results = {"frozen_set": {"sha256": info["sha256"], "split": info["config"].get("split")}, "slices": slices}
-    _common.write_report(arguments.out, results, table=_tables(slices))
-
-
-def _ideas(find: HoleFinder, alone: HoleFinder, restorer: Restorer) -> dict[str, Idea]:
-    def mirrored_fill(masked: ImageU8, hole: Hole) -> ImageU8:
-        pictures = [restorer(masked, hole), restorer(masked[:, ::-1], hole[:, ::-1])[:, ::-1]]
-        return np.rint(np.mean(pictures, axis=0)).astype(np.uint8)
-
-    def evenly(crops: ImageU8) -> Alpha:
-        return np.float32(0.5) * (alone(crops) + alone(crops[:, :, ::-1])[:, :, ::-1])
-
-    def found(hole: JudgeSettings) -> Idea:
-        return Idea(find=find, fill=restorer, hole=hole)
-
-    def pasted(paste: PasteConfig) -> Idea:
-        return Idea(find=find, fill=restorer, paste=paste)
-
-    return {
-        "hole not widened": found(JudgeSettings(widen_px=0)),
-        "widened by 1 px": found(JudgeSettings(widen_px=1)),
-        "widened by 4 px": found(JudgeSettings(widen_px=4)),
-        "covered above 0.5": found(JudgeSettings(threshold=0.5)),
-        "covered above 0.2": found(JudgeSettings(threshold=0.2)),
-        "covered above 0.5, widened by 3 px, feather of 2 px": Idea(
-            find=find,
-            fill=restorer,
-            hole=JudgeSettings(threshold=0.5, widen_px=3),
-            paste=PasteConfig(feather_px=2.0),
-        ),
-        "the photograph's colours count for nothing": found(JudgeSettings(colour_weight=0)),
-        "the photograph's colours count half as much": found(JudgeSettings(colour_weight=0.3)),
-        "the photograph's colours count in full": found(JudgeSettings(colour_weight=1)),
-        "coverage not averaged with the mirrored crop's": Idea(find=alone, fill=restorer),
-        "both crops' coverage counts the same": Idea(find=evenly, fill=restorer),
-        "face averaged with the mirrored crop's": Idea(find=find, fill=mirrored_fill),
-        "feather of 2 px": pasted(PasteConfig(feather_px=2.0)),
-        "tone not matched": pasted(PasteConfig(match_tone=False)),
-        "grain not matched": pasted(PasteConfig(match_grain=False)),
-        "coarse grain matched in full": pasted(PasteConfig(coarse_grain=1.0)),
-    }
-
-
-def _measure(ideas: Mapping[str, Idea], pictures: Any, suite: Suite, total: int) -> dict[str, Any]:
-    rows: dict[str, list[dict[str, float]]] = {name: [] for name in ideas}
-    for number, picture in enumerate(pictures):
-        for name, idea in ideas.items():
-            answer, missed, extra = idea(picture)
-            figures = suite(answer, picture.face, hole=picture.hole, valid=picture.valid, points=picture.points)
-            rows[name].append({**{key: figures[key] for key in SHOWN}, "missed": missed, "extra": extra})
-        _common.show_progress(number + 1, total)
-    base = rows[BASE]
-    return {
-        name: {
-            "mean": {key: mean_interval([row[key] for row in found]).as_json() for key in found[0]},
-            "minus_base": {
-                key: paired_difference([row[key] for row in found], [row[key] for row in base]).as_json()
-                for key in SHOWN
-            },
-        }
-        for name, found in rows.items()
-    }
-
-
-def _tables(slices: Mapping[str, Any]) -> str:
-    heads = [FIGURES[key] for key in SHOWN]
-    parts = [
-        "Differences to the first row on the same pictures, 95 % intervals. Missed: share of the true hole "
-        "that was not filled; extra: share of the filled hole that was not covered."
-    ]
-    for name, ideas in slices.items():
-        num = ideas[BASE]["mean"]["lpips"]["num"]
-        parts += [f"\n### {name}, {num} crops\n", "| | " + " | ".join([*heads, "missed", "extra"]) + " |"]
-        parts.append("| --- " * (len(heads) + 3) + "|")
-        for idea, facts in ideas.items():
-            cells = [_cell(facts, key, base=idea == BASE) for key in SHOWN]
-            cells += [f"{100 * facts['mean'][key]['value']:.1f} %" for key in ("missed", "extra")]
-            parts.append(f"| {idea} | " + " | ".join(cells) + " |")
-    return "\n".join(parts) + "\n"
-
-
-def _cell(facts: Mapping[str, Any], key: str, *, base: bool) -> str:
-    estimate, sign = facts["mean" if base else "minus_base"][key], "" if base else "+"
-    if estimate["value"] is None:
-        return "-"
-    places = 2 if key.endswith("psnr") else 4
-    low, high = (f"{estimate[end]:.{places}f}" for end in ("low", "high"))
-    return f"{estimate['value']:{sign}.{places}f} [{low}, {high}]"
+        ideas[f"restorer: {name}"] = idea(fill=get_restorer(file, device="cpu", threads=threads))
+    return ideas
 
 
 if __name__ == "__main__":

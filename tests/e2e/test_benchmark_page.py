@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from browsing import PATIENCE_MS
-from demask.evaluation.benchmark.plan import BenchmarkConfig
-from demask.evaluation.benchmark.run import run_benchmark
+from demask.evaluation.benchmark.benchmark_plan import BenchmarkConfig
+from demask.evaluation.benchmark.benchmark_run import run_benchmark
 from demask.evaluation.benchmark.systems import parse_systems
 from frozen_drawn import freeze_drawn
 
@@ -112,12 +112,12 @@ def test_hole_and_slice_choose_the_rows_of_all_tables(open_page: OpenPage) -> No
     page = open_page()
     for table, systems in (("figures", 3), ("differences", 2), ("wins", 2)):
         assert page.locator(f"#{table} tbody tr:visible").count() == systems
-    assert page.locator("#figures td.of-hole:visible").count() == 0
-    page.locator("select[name=hole]").select_option("")
+    assert page.locator("#figures td.of-setting:visible").count() == 0
+    page.locator("select[name=setting]").select_option("")
     page.locator("select[name=slice]").select_option("portrait")
     assert page.locator("#figures tbody tr:visible").count() == 2 * 3
     assert page.locator("#differences tbody tr:visible").count() == 2 * 2
-    assert set(page.locator("#figures td.of-hole:visible").all_inner_texts()) == {"oracle", "found"}
+    assert set(page.locator("#figures td.of-setting:visible").all_inner_texts()) == {"raw", "found"}
 
 
 def test_paper_shows_every_row_and_no_controls(open_page: OpenPage) -> None:
@@ -142,7 +142,7 @@ def test_without_scripts_everything_is_there(open_page: OpenPage) -> None:
 
 def test_a_page_to_pass_on_holds_no_picture(demask, out: Path, tmp_path: Path) -> None:
     frozen = out.parent / "set"
-    arguments = ("--restorers", "telea,nothing", "--holes", "oracle", "--slices", "seen", "-o", "shared")
+    arguments = ("--restorers", "telea,nothing", "--settings", "raw", "--slices", "seen", "-o", "shared")
     done = demask("benchmark", frozen, *arguments, "--no-pictures", patience_s=600)
     assert done.returncode == 0, done.stderr.decode()
     page = (tmp_path / "shared" / "report.html").read_text()

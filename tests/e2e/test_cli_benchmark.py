@@ -116,7 +116,7 @@ def test_a_dry_run_and_what_is_refused(demask, frozen: Path, tmp_path: Path) -> 
     for arguments, words in (
         (("--restorers", "tela"), "did you mean 'telea'?"),
         (("--restorers", "telea", "--subset", "telea"), "write each restorer once, as in"),
-        (("--restorers", "telea", "--holes", "true"), "it is one or more of oracle, found, whole"),
+        (("--restorers", "telea", "--settings", "true"), "it is one or more of raw, pasted, found, whole"),
     ):
         done = demask("benchmark", frozen, *arguments, "-o", "out")
         assert done.returncode == 2
@@ -126,7 +126,7 @@ def test_a_dry_run_and_what_is_refused(demask, frozen: Path, tmp_path: Path) -> 
 
 def test_nothing_is_the_masked_picture(demask, frozen: Path, tmp_path: Path) -> None:
     done = demask(
-        "benchmark", frozen, "--restorers", "nothing,telea", "--holes", "oracle", "-o", "out", patience_s=600
+        "benchmark", frozen, "--restorers", "nothing,telea", "--settings", "raw", "-o", "out", patience_s=600
     )
     assert done.returncode == 0, done.stderr.decode()
     results = json.loads((tmp_path / "out" / "results.json").read_text())
@@ -136,5 +136,5 @@ def test_nothing_is_the_masked_picture(demask, frozen: Path, tmp_path: Path) -> 
 
     pictures = [picture for picture in load_frozen(frozen) if picture.slice == "seen"]
     expected = sum(psnr(p.masked, p.face, p.hole & p.valid) for p in pictures) / len(pictures)
-    got = results["slices"]["oracle"]["seen"]["nothing"]["mean"]["hole_psnr"]["value"]
+    got = results["slices"]["raw"]["seen"]["nothing"]["mean"]["hole_psnr"]["value"]
     assert got == pytest.approx(expected, abs=1e-4)

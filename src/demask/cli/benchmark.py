@@ -10,8 +10,8 @@ import typer
 from demask.cli import options as o
 
 if TYPE_CHECKING:
-    from demask.evaluation.benchmark.plan import BenchmarkConfig
-    from demask.evaluation.benchmark.run import Outcome
+    from demask.evaluation.benchmark.benchmark_plan import BenchmarkConfig
+    from demask.evaluation.benchmark.benchmark_run import Outcome
 
 
 def benchmark(
@@ -28,14 +28,15 @@ def benchmark(
         Path,
         typer.Option("--output", "--out", "-o", help="Folder for tables and page; keeps what was measured."),
     ],
-    holes: Annotated[
+    settings: Annotated[
         str,
         typer.Option(
-            "--holes",
-            metavar="oracle,found,whole",
-            help="The true hole, the found one, or the whole answer with nothing pasted.",
+            "--settings",
+            metavar="raw,pasted,found,whole",
+            help="raw: what is drawn in the true hole; pasted: the same pasted as for a user; found: what a "
+            "user gets; whole: the whole answer with nothing pasted.",
         ),
-    ] = "oracle,found",
+    ] = "raw,found",
     base: Annotated[
         str | None,
         typer.Option("--base", metavar="NAME", help="Compare with this one; default: network, else the first."),
@@ -88,11 +89,11 @@ def benchmark(
     Example: demask benchmark runs/frozen --restorers network,telea,nothing --limit 50 -o runs/benchmark
     """
     from demask.cli.streams import meter, say
-    from demask.evaluation.benchmark.run import run_benchmark
+    from demask.evaluation.benchmark.benchmark_run import run_benchmark
 
-    config = _config(data, restorers, holes, base, slices, limit, subset, seed, jobs, deadline, retry_failed)
+    config = _config(data, restorers, settings, base, slices, limit, subset, seed, jobs, deadline, retry_failed)
     if dry_run:
-        from demask.evaluation.benchmark.plan import make_plan
+        from demask.evaluation.benchmark.benchmark_plan import make_plan
 
         plan = make_plan(config)
         for system in config.systems:
@@ -113,7 +114,7 @@ def benchmark(
 def _config(
     data: Path,
     restorers: str,
-    holes: str,
+    settings: str,
     base: str | None,
     slices: str | None,
     limit: int | None,
@@ -125,14 +126,14 @@ def _config(
 ) -> BenchmarkConfig:
     import os
 
-    from demask.evaluation.benchmark.plan import BenchmarkConfig, parse_holes
+    from demask.evaluation.benchmark.benchmark_plan import BenchmarkConfig, parse_settings
     from demask.evaluation.benchmark.systems import parse_systems
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return BenchmarkConfig(
         data=data,
         systems=parse_systems(restorers.split(",")),
-        holes=parse_holes(holes),
+        settings=parse_settings(settings),
         base=base,
         slices=tuple(slices.split(",")) if slices else None,
         limit=limit,

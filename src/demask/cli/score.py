@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from demask.evaluation.bootstrap import Interval
+    from demask.evaluation.aggregate import Summary
     from demask.evaluation.metrics.distributions import SetDistance
     from demask.evaluation.pairs import Matched
-    from demask.evaluation.score import Row, Scorer
-    from demask.evaluation.score_report import Line
+    from demask.evaluation.scorer import Row, Scorer
 
 _NAMED_SHOWN = 10
 _PLAIN_WIDTH = 160
@@ -87,7 +86,7 @@ def score(
 
     targets = _targets(out or [], overwrite=overwrite)
 
-    from demask.evaluation.metrics.catalogue import METRICS, parse_metrics
+    from demask.evaluation.metrics.metric_catalogue import METRICS, parse_metrics
     from demask.evaluation.pairs import match
 
     names, by_name = parse_metrics(metrics)
@@ -97,8 +96,8 @@ def score(
 
     from demask.cli.streams import say
     from demask.evaluation.metrics.networks import checksums, open_networks
-    from demask.evaluation.score import Scorer
     from demask.evaluation.score_report import as_csv, as_json, summarise
+    from demask.evaluation.scorer import Scorer
 
     networks = open_networks(names, device=device, threads=threads, features=features)
     if by_name and networks.missing:
@@ -116,7 +115,7 @@ def score(
     rows = _run(scorer, matched, json=json, quiet=quiet)
     _name_unmatched(matched, allowed=allow_unmatched, quiet=quiet)
     done = [row for row in rows if row.error is None]
-    lines = summarise(rows, scorer.columns)
+    summary = summarise(rows, scorer.columns)
     sets = scorer.set_distances()
     network = networks.features.name if networks.features else None
     for target in targets:
@@ -127,7 +126,7 @@ def score(
         else:
             data = as_json(
                 rows,
-                lines,
+                summary,
                 command=_command(),
                 sets=sets,
                 feature_network=network,
@@ -137,7 +136,7 @@ def score(
             )
         write_atomic(target, data, overwrite=overwrite)
     if done and not json:
-        _print(lines, sets, network, num=len(done))
+        _print(summary, sets, network, num=len(done))
     num_unmatched = 0 if allow_unmatched else len(matched.only_restored) + len(matched.only_truth)
     raise typer.Exit(_exit_code(len(done), len(rows) - len(done) + num_unmatched))
 
@@ -216,22 +215,20 @@ def _command() -> list[str]:
     return ["demask", *sys.argv[1:]]
 
 
-def _print(
-    lines: Sequence[Line], sets: dict[str, dict[str, SetDistance]], network: str | None, *, num: int
-) -> None:
+def _print(summary: Summary, sets: dict[str, dict[str, SetDistance]], network: str | None, *, num: int) -> None:
     """The table on stdout, then what it must not hide."""
     from rich.console import Console
 
-    from demask.evaluation.metrics.catalogue import heading_of
+    from demask.evaluation.metrics.metric_catalogue import heading_of
 
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=_PLAIN_WIDTH)
-    if lines:
-        console.print(_table(lines, num))
-    for line in lines:
-        for reason, count in line.reasons.items():
-            console.print(f"{heading_of(line.column)}: {count} of {num} have none: {reason}", markup=False)
+    if summary:
+        console.print(_table(summary, num))
+    for facts in summary.values():
+        for reason, count in facts["reasons"].items():
+            console.print(f"{facts['heading']}: {count} of {num} have none: {reason}", markup=False)
     for name, sides in sets.items():
         text = ", ".join(f"{side} {distance.value:.{_SET_DIGITS}g}" for side, distance in sides.items())
         distance = next(iter(sides.values()))
@@ -251,30 +248,23 @@ def _print(
         )
 
 
-def _table(lines: Sequence[Line], num: int) -> Table:
+def _table(summary: Summary, num: int) -> Table:
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
-    from demask.evaluation.metrics.catalogue import heading_of, metric_of
+    from demask.evaluation.table_parts import figure_cell
 
-    compared = any(line.masked is not None for line in lines)
+    parts = {"restored": "mean"}
+    if any("masked" in facts for facts in summary.values()):
+        parts |= {"masked input": "masked", "restored - masked": "difference"}
     table = Table(box=box.SIMPLE, title_justify="left")
-    table.title = f"{num} pictures against the truth: mean \\[95 % bootstrap interval]"
+    table.title = escape(f"{num} pictures against the truth: mean [95 % bootstrap interval]")
     table.add_column("figure")
     table.add_column("better", min_width=6)
-    for head in ("restored", *(["masked input", "restored - masked"] if compared else []), "pictures"):
+    for head in (*parts, "pictures"):
         table.add_column(head, justify="right")
-    for line in lines:
-        metric = metric_of(line.column)
-        cells = [heading_of(line.column), metric.better, _cell(line.mean, metric.places)]
-        if compared:
-            cells += [_cell(line.masked, metric.places), _cell(line.difference, metric.places)]
-        table.add_row(*cells, str(line.mean.num))
+    for column, facts in summary.items():
+        cells = [escape(figure_cell(facts.get(part), column).text) for part in parts.values()]
+        table.add_row(facts["heading"], facts["better"], *cells, str(facts["mean"]["num"]))
     return table
-
-
-def _cell(interval: Interval | None, places: int) -> str:
-    if interval is None or not interval.num:
-        return "-"
-    # The bracket is escaped: rich would take it for markup.
-    return f"{interval.value:.{places}f} \\[{interval.low:.{places}f}, {interval.high:.{places}f}]"

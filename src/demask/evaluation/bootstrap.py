@@ -102,5 +102,8 @@ def _interval(columns: list[Floats64], statistic: Callable[[list[Floats64]], Flo
     picked = rng.integers(0, num, size=(NUM_DRAWS, num))
     drawn = statistic([column[picked] for column in columns])
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail])
+    drawn = drawn[np.isfinite(drawn)]
+    if not len(drawn):  # A ratio to a mean of 0 in every draw.
+        return Interval(value=float("nan"), low=float("nan"), high=float("nan"), num=num)
+    low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(value=float(statistic(columns)), low=float(low), high=float(high), num=num)

@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from demask.evaluation.bootstrap import Interval, mean_interval, paired_difference
-from demask.evaluation.metrics.catalogue import heading_of, metric_of
+from demask.csv_text import csv_text
+from demask.evaluation.aggregate import Record, Summary, number, of_system
 from demask.evaluation.metrics.distributions import SetDistance
+from demask.evaluation.metrics.metric_catalogue import heading_of, metric_of
 from demask.evaluation.pairs import Matched
-from demask.evaluation.score import Row
+from demask.evaluation.scorer import MASKED, RESTORED, Row
 
 _LIBRARIES = ("demask", "numpy", "opencv-python-headless", "onnxruntime", "Pillow")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """One figure over all pictures.
-
-    Attributes:
-        column: Its name.
-        mean: Mean of the restored pictures with its interval; `num` says how many had a number.
-        masked: The same of the masked inputs; None without them.
-        difference: Restored minus masked on the same pictures; None without masked inputs.
-        reasons: Why pictures have no number, each with how many.
-    """
-
-    column: str
-    mean: Interval
-    masked: Interval | None
-    difference: Interval | None
-    reasons: dict[str, int]
-
-    @property
-    def num_missing(self) -> int:
-        """Pictures that were measured but have no such figure."""
-        return sum(self.reasons.values())
-
-
-def summarise(rows: Sequence[Row], columns: Sequence[str], *, seed: int = 0) -> list[Line]:
-    """Mean and 95 % bootstrap interval of every column, over the pictures that have a number.
+def summarise(rows: Sequence[Row], columns: Sequence[str], *, seed: int = 0) -> Summary:
+    """Every figure over all pictures, ready for JSON.
 
     A NaN never enters a mean; how many there were, and why, stands in the line.
 
@@ -57,23 +29,37 @@ def summarise(rows: Sequence[Row], columns: Sequence[str], *, seed: int = 0) -> 
         rows: All pictures; failed ones count nowhere.
         columns: Which figures.
         seed: Of the bootstrap.
+
+    Returns:
+        By column: `heading`, `better`, `mean` of the restored pictures with its interval (`num` says how many
+        had a number), `num_missing`, `reasons` with how many each, and with masked inputs `masked`, their mean,
+        and `difference`, restored minus masked on the same pictures.
     """
     done = [row for row in rows if row.error is None]
-    lines = []
+    records: dict[str, list[Record]] = {
+        RESTORED: [{"face_id": row.pair.name, "error": None, "figures": row.figures} for row in done],
+        MASKED: [
+            {"face_id": row.pair.name, "error": None, "figures": {**dict.fromkeys(columns), **row.masked}}
+            for row in done
+        ],
+    }
+    facts = {
+        name: of_system(found, records[MASKED], figures=columns, seed=seed) for name, found in records.items()
+    }
+    summary: Summary = {}
     for column in columns:
-        ours = [row.figures[column] for row in done]
-        theirs = [row.masked.get(column, float("nan")) for row in done]
-        compared = bool(np.isfinite(theirs).any())
-        lines.append(
-            Line(
-                column=column,
-                mean=mean_interval(ours, seed=seed),
-                masked=mean_interval(theirs, seed=seed) if compared else None,
-                difference=paired_difference(ours, theirs, seed=seed) if compared else None,
-                reasons=dict(Counter(row.reasons[column] for row in done if column in row.reasons)),
-            )
-        )
-    return lines
+        reasons = dict(Counter(row.reasons[column] for row in done if column in row.reasons))
+        summary[column] = {
+            "heading": heading_of(column),
+            "better": metric_of(column).better,
+            "mean": facts[RESTORED]["mean"][column],
+            "num_missing": sum(reasons.values()),
+            "reasons": reasons,
+        }
+        if facts[MASKED]["mean"][column]["num"]:
+            summary[column]["masked"] = facts[MASKED]["mean"][column]
+            summary[column]["difference"] = facts[RESTORED]["against_base"][column]
+    return summary
 
 
 def versions() -> dict[str, str]:
@@ -89,7 +75,7 @@ def versions() -> dict[str, str]:
 
 def as_json(
     rows: Sequence[Row],
-    lines: Sequence[Line],
+    summary: Summary,
     *,
     command: Sequence[str],
     sets: Mapping[str, Mapping[str, SetDistance]],
@@ -102,7 +88,7 @@ def as_json(
 
     Args:
         rows: All pictures.
-        lines: From `summarise`.
+        summary: From `summarise`.
         command: The command line.
         sets: From `Scorer.set_distances`.
         feature_network: Name of the network behind `sets`.
@@ -116,7 +102,7 @@ def as_json(
         "weights": dict(weights),
         "num_pictures": len(rows),
         "num_failed": sum(row.error is not None for row in rows),
-        "summary": {line.column: _line(line) for line in lines},
+        "summary": summary,
         "sets": {
             name: {
                 "heading": heading_of(name),
@@ -146,8 +132,8 @@ def row_record(row: Row) -> dict[str, Any]:
         "masked": _path(row.pair.masked),
         "size": None if row.size is None else list(row.size),
         "error": row.error,
-        "figures": {column: _number(value) for column, value in row.figures.items()},
-        "masked_figures": {column: _number(value) for column, value in row.masked.items()},
+        "figures": {column: number(value) for column, value in row.figures.items()},
+        "masked_figures": {column: number(value) for column, value in row.masked.items()},
         "reasons": row.reasons,
     }
 
@@ -157,49 +143,28 @@ def as_csv(rows: Sequence[Row], columns: Sequence[str]) -> bytes:
 
     Figures of masked inputs follow those of the restored pictures, with `masked_` before their names.
     """
-    with_masked = any(row.masked for row in rows)
-    floors = [column for column in columns if any(column in row.masked for row in rows)] if with_masked else []
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    floors = [column for column in columns if any(column in row.masked for row in rows)]
     head = ["name", "restored", "truth", "width", "height", "error"]
-    writer.writerow([*head, *columns, *(f"masked_{column}" for column in floors)])
-    for row in rows:
-        width, height = row.size or ("", "")
-        facts = [row.pair.name, row.pair.restored, row.pair.truth, width, height, row.error or ""]
-        ours = [_field(row.figures.get(column)) for column in columns]
-        writer.writerow([*facts, *ours, *(_field(row.masked.get(column)) for column in floors)])
-    return text.getvalue().encode("utf-8", "surrogateescape")
-
-
-def _line(line: Line) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "heading": heading_of(line.column),
-        "better": metric_of(line.column).better,
-        "mean": line.mean.as_json(),
-        "num_missing": line.num_missing,
-        "reasons": line.reasons,
-    }
-    if line.masked is not None and line.difference is not None:
-        record |= {"masked": line.masked.as_json(), "difference": line.difference.as_json()}
-    return record
+    body = [
+        [
+            *(row.pair.name, row.pair.restored, row.pair.truth, *(row.size or (None, None)), row.error),
+            *(number(row.figures.get(column)) for column in columns),
+            *(number(row.masked.get(column)) for column in floors),
+        ]
+        for row in rows
+    ]
+    text = csv_text([*head, *columns, *(f"masked_{column}" for column in floors)], body)
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _set(distance: SetDistance) -> dict[str, Any]:
     return {
-        "value": _number(distance.value),
+        "value": number(distance.value),
         "num": list(distance.num),
         "num_left_out": distance.num_left_out,
         "num_dims": distance.num_dims,
         "few_pictures": distance.few,
     }
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _field(value: float | None) -> str:
-    return "" if value is None or not np.isfinite(value) else repr(float(value))
 
 
 def _path(path: Path | None) -> str | None:

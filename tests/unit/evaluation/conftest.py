@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demask.evaluation.metrics.suite import Suite
+from demask.evaluation.metrics.comparison import FROZEN_METRICS, Comparison
+from demask.evaluation.metrics.networks import open_networks
 
 NEIGHBOUR = Path(__file__).parents[3].parent / "shared" / "weights"
 
 
 @pytest.fixture(scope="session")
-def suite() -> Suite:
+def comparison() -> Comparison:
     """LPIPS and identity, opened from `DEMASK_WEIGHTS` or the folder beside the repository."""
-    from demask.weights import registry
-
     with pytest.MonkeyPatch.context() as patch:
         if "DEMASK_WEIGHTS" not in os.environ and NEIGHBOUR.is_dir():
             patch.setenv("DEMASK_WEIGHTS", str(NEIGHBOUR))
-        if any(registry.locate(name) is None for name in ("lpips_squeeze", "mobileface")):
-            pytest.skip("needs lpips_sq.onnx and mobileface_v2.onnx in DEMASK_WEIGHTS")
-        return Suite.open(threads=1)
+        networks = open_networks(FROZEN_METRICS, device="cpu", threads=1, points_known=True)
+        if networks.missing:
+            pytest.skip(f"needs more weights: {networks.missing}")
+        return Comparison(FROZEN_METRICS, networks, holes=True)
 
 
 @pytest.fixture

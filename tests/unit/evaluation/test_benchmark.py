@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 
 from demask.errors import ConfigError, DatasetError, OutputError, OutputExists, UsageError
-from demask.evaluation.benchmark.folder import refuse_where_git_looks
-from demask.evaluation.benchmark.judge import FIGURES
-from demask.evaluation.benchmark.plan import BenchmarkConfig, make_plan, parse_holes
-from demask.evaluation.benchmark.run import SPEED, TABLES, run_benchmark
-from demask.evaluation.benchmark.store import Store
-from demask.evaluation.benchmark.summary import summarise
+from demask.evaluation.benchmark.benchmark_plan import BenchmarkConfig, make_plan, parse_settings
+from demask.evaluation.benchmark.benchmark_run import SPEED, TABLES, report_of, run_benchmark
+from demask.evaluation.benchmark.git_guard import refuse_where_git_looks
+from demask.evaluation.benchmark.record_store import Store
 from demask.evaluation.benchmark.systems import System, parse_systems
-from demask.evaluation.benchmark.tables import markdown
+from demask.evaluation.figure_tables import markdown
+from demask.evaluation.metrics.comparison import FIGURES
 from frozen_drawn import freeze_drawn, open_moody
 
 
@@ -59,12 +58,12 @@ def test_a_subset_is_drawn_by_the_seed_and_smaller_ones_lie_in_larger_ones(froze
 
 
 def test_limit_and_slices_and_whole_answers(frozen: Path) -> None:
-    plan = make_plan(config(frozen, "a", limit=2, slices=("seen", "portrait"), holes=("oracle", "whole")))
+    plan = make_plan(config(frozen, "a", limit=2, slices=("seen", "portrait"), settings=("raw", "whole")))
     assert plan.taken("a") == {"seen": 2, "portrait": 2}
-    assert {(job.slice, job.hole) for job in plan.jobs["a"]} == {
-        ("seen", "oracle"),
+    assert {(job.slice, job.setting) for job in plan.jobs["a"]} == {
+        ("seen", "raw"),
         ("seen", "whole"),
-        ("portrait", "oracle"),
+        ("portrait", "raw"),
     }
 
 
@@ -100,8 +99,8 @@ def test_what_makes_no_sense_is_refused_with_advice(frozen: Path, tmp_path: Path
         parse_systems(["x=nowhere.onnx"])
     with pytest.raises(UsageError, match="names none"):
         parse_systems([""])
-    with pytest.raises(ConfigError, match="no hole setting orcale; it is one or more of oracle, found, whole"):
-        parse_holes("orcale")
+    with pytest.raises(ConfigError, match="no setting rwa; it is one or more of raw, pasted, found, whole"):
+        parse_settings("rwa")
     with pytest.raises(ConfigError, match="'b' takes no part; the restorers are a"):
         config(frozen, "a", base="b")
     with pytest.raises(ConfigError, match="subset a is 0"):
@@ -159,7 +158,7 @@ def test_a_restorer_that_fails_costs_its_own_pictures(frozen: Path, tmp_path: Pa
         "sleeps": "no answer within 1 s while restoring",
         "spins": "no answer within 1 s while restoring",
     }
-    asked = config(frozen, "telea", *moods, holes=("oracle",), slices=("seen",), jobs=2, deadline_s=1.0)
+    asked = config(frozen, "telea", *moods, settings=("raw",), slices=("unseen_types",), jobs=2, deadline_s=1.0)
     outcome = run_benchmark(asked, tmp_path / "out", opener=open_moody)
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     reasons: dict[str, set[str]] = {name: set() for name in moods}
@@ -171,7 +170,7 @@ def test_a_restorer_that_fails_costs_its_own_pictures(frozen: Path, tmp_path: Pa
     assert 0 < len(faces["raises"]) < 6
     assert all(found == faces["raises"] for found in faces.values())
     assert outcome.failures == {"telea": 0, **dict.fromkeys(moods, len(faces["raises"]))}
-    seen = results["slices"]["oracle"]["seen"]
+    seen = results["slices"]["raw"]["unseen_types"]
     for mood in moods:
         assert seen[mood]["num"] + seen[mood]["num_failed"] == 6
         # What they did restore, they restored as Telea does.
@@ -190,7 +189,7 @@ def test_a_restorer_that_cannot_be_opened_is_told_before_anything_is_measured(
 
 def test_results_are_taken_again_and_failures_only_when_asked(frozen: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    asked = config(frozen, "telea", "raises", holes=("oracle",), slices=("seen",))
+    asked = config(frozen, "telea", "raises", settings=("raw",), slices=("unseen_types",))
     first = run_benchmark(asked, out, opener=open_moody, pictures=False)
     tables = {name: (out / name).read_bytes() for name in TABLES}
     assert first.num_taken == 0
@@ -223,20 +222,27 @@ def test_two_processes_give_the_tables_of_one(frozen: Path, tmp_path: Path) -> N
 def record(face_id: str, hole_lpips: float, **more: object) -> dict[str, object]:
     traits = {"turn": "frontal", "skin": "light", "source": "photos", "kind": "cloth"}
     figures = {**dict.fromkeys(FIGURES, 1.0), "hole_lpips": hole_lpips}
-    facts = {"restored": True, "hole_iou": None, "hole_reached": 1.0, "traits": traits, "figures": figures}
-    return {"face_id": face_id, "slice": "seen", "hole": "oracle", "error": None, **facts, **more}
+    facts = {
+        "restored": True,
+        "hole_iou": None,
+        "hole_reached": 1.0,
+        "hole_extra": 0.0,
+        "traits": traits,
+        "figures": figures,
+    }
+    return {"face_id": face_id, "slice": "seen", "setting": "raw", "error": None, **facts, **more}
 
 
 def test_differences_are_over_the_same_pictures_and_losses_are_told(frozen: Path) -> None:
-    plan = make_plan(config(frozen, "base", "other", "half", slices=("seen",), holes=("oracle",), base="base"))
+    plan = make_plan(config(frozen, "base", "other", "half", slices=("seen",), settings=("raw",), base="base"))
     records = {}
     for name, offset in (("base", 0.0), ("other", -0.1), ("half", 0.2)):
         for number, job in enumerate(plan.jobs[name]):
             records[job.key] = record(job.face_id, number + offset)
             if name == "half" and number >= 3:
                 records[job.key] = {**records[job.key], "error": "too hard"}
-    summary = summarise(plan, records)
-    seen = summary["slices"]["oracle"]["seen"]
+    summary = report_of(plan, records)
+    seen = summary["slices"]["raw"]["seen"]
     assert seen["half"]["num"] == 3
     assert seen["half"]["num_failed"] == 3
     assert seen["half"]["mean"]["hole_lpips"]["value"] == pytest.approx(1.2)
@@ -245,9 +251,9 @@ def test_differences_are_over_the_same_pictures_and_losses_are_told(frozen: Path
     assert (other["value"], other["num"], other["verdict"]) == (pytest.approx(-0.1), 6, "better")
     assert (other["better_on"], other["worse_on"]) == (1, 0)
     assert seen["other"]["against_base"]["psnr"]["verdict"] == "same"
-    assert summary["common"]["oracle"]["seen"]["num"] == 3
-    assert summary["common"]["oracle"]["seen"]["mean"]["base"]["hole_lpips"]["value"] == pytest.approx(1)
-    text = markdown(plan, summary)
-    line = next(line for line in text.splitlines() if line.startswith("| oracle | seen | other"))
-    assert "lost (0 %)" in line
+    assert summary["common"]["raw"]["seen"]["num"] == 3
+    assert summary["common"]["raw"]["seen"]["mean"]["base"]["hole_lpips"]["value"] == pytest.approx(1)
+    text = markdown(summary)
+    lines = [line for line in text.splitlines() if line.startswith("| other | raw | seen")]
+    assert sum("lost (0 %)" in line for line in lines) == 1
     assert text.count("too hard") == 3

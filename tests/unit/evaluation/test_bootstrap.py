@@ -54,3 +54,9 @@ def test_no_pictures_at_all_is_nan_not_an_error() -> None:
 def test_pairs_of_unequal_length_are_refused() -> None:
     with pytest.raises(ValueError, match="one length"):
         paired_difference([1.0], [1.0, 2.0])
+
+
+def test_a_ratio_to_nothing_is_no_number() -> None:
+    none = paired_ratio([0.0, 0.0], [0.0, 0.0])
+    assert none.num == 2
+    assert all(np.isnan(end) for end in (none.value, none.low, none.high))

@@ -1,84 +1,59 @@
 """LPIPS and identity on the real networks: order, symmetry, pictures without texture."""
 
-from typing import Any
-
 import cv2
 import numpy as np
 import pytest
 
-from demask.errors import InputError, WeightsError
-from demask.evaluation.metrics.perceptual import Lpips
-from demask.evaluation.metrics.suite import FIGURES, Suite
+from demask.errors import InputError
+from demask.evaluation.metrics.comparison import FIGURES, Comparison
+from demask.evaluation.metrics.perceptual import Identity
 from demask.geometry import FRAME_POINTS
 
 
-class NanWithoutGrain:
-    """The real graph, but NaN on flat pictures, as the exported division can be."""
-
-    def __init__(self, session: Any, *, cured_above: float) -> None:
-        self.session, self.cured_above, self.num_runs = session, cured_above, 0
-
-    def run(self, names: list[str] | None, feed: dict[str, np.ndarray]) -> Any:
-        self.num_runs += 1
-        if feed["ref"].std(axis=(2, 3)).max() * 0.229 * 255 < self.cured_above:
-            return [np.array([np.nan], np.float32)]
-        return self.session.run(names, feed)
-
-
 @pytest.mark.shared
-def test_lpips_grows_with_the_damage(suite: Suite, drawn_face: np.ndarray) -> None:
-    scores = [suite.lpips(cv2.GaussianBlur(drawn_face, (0, 0), sigma), drawn_face) for sigma in (0.8, 2, 6)]
-    assert suite.lpips(drawn_face, drawn_face) == 0
+def test_lpips_grows_with_the_damage(comparison: Comparison, drawn_face: np.ndarray) -> None:
+    scores = [
+        comparison.networks.distances["lpips"](cv2.GaussianBlur(drawn_face, (0, 0), sigma), drawn_face)
+        for sigma in (0.8, 2, 6)
+    ]
+    assert comparison.networks.distances["lpips"](drawn_face, drawn_face) == 0
     assert 0 < scores[0] < scores[1] < scores[2]
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize(("level", "other"), [(0, 255), (0, 1), (128, 127), (255, 0)])
-def test_lpips_of_flat_pictures_is_a_number(suite: Suite, level: int, other: int) -> None:
+def test_lpips_of_flat_pictures_is_a_number(comparison: Comparison, level: int, other: int) -> None:
     one, two = np.full((256, 256, 3), level, np.uint8), np.full((256, 256, 3), other, np.uint8)
-    assert suite.lpips(one, two) > 0
-    assert suite.lpips(one, one) == 0
+    assert comparison.networks.distances["lpips"](one, two) > 0
+    assert comparison.networks.distances["lpips"](one, one) == 0
 
 
 @pytest.mark.shared
-def test_lpips_adds_grain_only_when_the_graph_fails(suite: Suite) -> None:
-    black, white = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8)
-    failing = NanWithoutGrain(suite.lpips._session, cured_above=0.8)
-    score = Lpips(failing)(white, black)
-    assert failing.num_runs == 3
-    assert score == pytest.approx(suite.lpips(white, black), rel=0.2)
-    assert Lpips(NanWithoutGrain(suite.lpips._session, cured_above=0.8))(white, black) == score
-
-
-@pytest.mark.shared
-def test_lpips_that_is_never_a_number_is_an_error(suite: Suite) -> None:
-    black, white = np.zeros((64, 64, 3), np.uint8), np.full((64, 64, 3), 255, np.uint8)
-    with pytest.raises(WeightsError, match="sha256"):
-        Lpips(NanWithoutGrain(suite.lpips._session, cured_above=1e9))(white, black)
-
-
-@pytest.mark.shared
-def test_lpips_refuses_pictures_of_two_sizes(suite: Suite) -> None:
+def test_lpips_refuses_pictures_of_two_sizes(comparison: Comparison) -> None:
     with pytest.raises(InputError, match="one size"):
-        suite.lpips(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 65, 3), np.uint8))
+        comparison.networks.distances["lpips"](np.zeros((64, 64, 3), np.uint8), np.zeros((64, 65, 3), np.uint8))
 
 
 @pytest.mark.shared
-def test_identity_is_one_for_itself_and_ignores_the_frame(suite: Suite, drawn_face: np.ndarray) -> None:
-    assert suite.identity(drawn_face, drawn_face, FRAME_POINTS) == pytest.approx(1, abs=1e-5)
+def test_identity_is_one_for_itself_and_ignores_the_frame(
+    comparison: Comparison, drawn_face: np.ndarray
+) -> None:
+    identity = comparison.networks.by_points["identity"]
+    assert isinstance(identity, Identity)
+    assert identity(drawn_face, drawn_face, FRAME_POINTS) == pytest.approx(1, abs=1e-5)
     matrix = np.array([[0.9, -0.2, 30.0], [0.2, 0.9, 5.0]])
     turned = cv2.warpAffine(drawn_face, matrix, (300, 300), borderMode=cv2.BORDER_REPLICATE)
     points = (FRAME_POINTS @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    cosine = suite.identity.embed(turned, points) @ suite.identity.embed(drawn_face, FRAME_POINTS)
+    cosine = identity.embed(turned, points) @ identity.embed(drawn_face, FRAME_POINTS)
     assert cosine > 0.95
     covered = drawn_face.copy()
     covered[140:] = (90, 160, 200)
-    assert suite.identity(covered, drawn_face, FRAME_POINTS) < 0.9
+    assert identity(covered, drawn_face, FRAME_POINTS) < 0.9
 
 
 @pytest.mark.shared
 @pytest.mark.parametrize("kind", ["identical", "black", "one pixel", "no valid hole"])
-def test_the_suite_stays_finite(suite: Suite, drawn_face: np.ndarray, kind: str) -> None:
+def test_the_comparison_stays_finite(comparison: Comparison, drawn_face: np.ndarray, kind: str) -> None:
     hole = np.zeros((256, 256), bool)
     hole[140:240, 50:200] = True
     picture, valid = drawn_face.copy(), np.ones((256, 256), bool)
@@ -90,8 +65,8 @@ def test_the_suite_stays_finite(suite: Suite, drawn_face: np.ndarray, kind: str)
         picture[255, 0] ^= 255
     if kind == "no valid hole":
         valid = ~hole
-    figures = suite(picture, drawn_face, hole=hole, valid=valid, points=FRAME_POINTS)
-    assert figures.keys() == FIGURES.keys()
+    figures = comparison(picture, drawn_face, hole=hole, valid=valid, points=FRAME_POINTS).figures
+    assert set(figures) == set(FIGURES)
     in_hole = {name for name in FIGURES if name.startswith("hole_")}
     lost = {name for name, value in figures.items() if not np.isfinite(value)}
     assert lost == (in_hole if kind == "no valid hole" else set())
@@ -101,11 +76,15 @@ def test_the_suite_stays_finite(suite: Suite, drawn_face: np.ndarray, kind: str)
 
 
 @pytest.mark.shared
-def test_what_lies_outside_the_hole_does_not_enter_its_figures(suite: Suite, drawn_face: np.ndarray) -> None:
+def test_what_lies_outside_the_hole_does_not_enter_its_figures(
+    comparison: Comparison, drawn_face: np.ndarray
+) -> None:
     hole = np.zeros((256, 256), bool)
     hole[140:240, 50:200] = True
     spoilt = drawn_face.copy()
     spoilt[~hole] = 255 - spoilt[~hole]
-    figures = suite(spoilt, drawn_face, hole=hole, valid=np.ones((256, 256), bool), points=FRAME_POINTS)
+    figures = comparison(
+        spoilt, drawn_face, hole=hole, valid=np.ones((256, 256), bool), points=FRAME_POINTS
+    ).figures
     assert figures["hole_lpips"] == figures["hole_mse"] == 0
     assert figures["lpips"] > 0.1

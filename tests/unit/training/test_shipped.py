@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from demask.errors import InputError
-from demask.evaluation.metrics.landmarks import LandmarkError
+from demask.evaluation.metrics.landmark_error import LandmarkError
 from demask.faces.finder import Finder
 from demask.faces.landmark_network import LandmarkFinder
 from demask.geometry import crop_to_frame, to_frame

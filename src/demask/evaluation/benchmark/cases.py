@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-from demask.evaluation.benchmark.plan import Job, Plan
+from demask.evaluation.benchmark.benchmark_plan import Job, Plan
 
 Record = dict[str, Any]
 Place = tuple[str, str]
@@ -45,16 +45,16 @@ class Cases:
     best: tuple[Case, ...]
 
 
-def choose_cases(plan: Plan, records: Mapping[str, Record], hole: str) -> Cases:
+def choose_cases(plan: Plan, records: Mapping[str, Record], setting: str) -> Cases:
     """Choose by seed and figures alone, so that a resumed run shows the same.
 
     Args:
         plan: What was measured.
         records: By key, of every job.
-        hole: The hole setting whose pictures are kept.
+        setting: The one whose pictures are kept.
     """
     jobs = {
-        system: {(job.slice, job.face_id): job for job in asked if job.hole == hole}
+        system: {(job.slice, job.face_id): job for job in asked if job.setting == setting}
         for system, asked in plan.jobs.items()
     }
     done = [

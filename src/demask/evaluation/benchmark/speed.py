@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from demask.evaluation.benchmark.plan import Plan
+from demask.evaluation.benchmark.benchmark_plan import Plan
 
 Record = dict[str, Any]
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from demask.errors import WeightsError
-from demask.evaluation.metrics.catalogue import METRICS
 from demask.evaluation.metrics.features import FeatureNetwork, OnnxFeatures, SqueezeFeatures
-from demask.evaluation.metrics.landmarks import MeshLandmarkError
+from demask.evaluation.metrics.landmark_error import LandmarkError
 from demask.evaluation.metrics.lpips_networks import BACKBONES as LPIPS_BACKBONES
 from demask.evaluation.metrics.lpips_networks import LINEARS as LPIPS_LINEARS
 from demask.evaluation.metrics.lpips_networks import DeepLpips
+from demask.evaluation.metrics.metric_catalogue import METRICS
 from demask.evaluation.metrics.perceptual import Identity, Lpips
+from demask.faces.landmark_network import LandmarkFinder
 from demask.types import ImageU8, Points
 from demask.weights import registry
 from demask.weights.sessions import open_session, providers_for
@@ -25,7 +26,7 @@ WEIGHTS: Mapping[str, tuple[str, ...]] = {
     "lpips": ("lpips_squeeze",),
     **{f"lpips_{network}": (LPIPS_BACKBONES[network], LPIPS_LINEARS[network]) for network in LPIPS_BACKBONES},
     "identity": ("mobileface", "finder"),
-    "landmarks": ("facemesh", "finder"),
+    "landmarks": ("landmarks", "finder"),
     "fid": ("lpips_squeeze",),
     "kid": ("lpips_squeeze",),
 }
@@ -61,6 +62,7 @@ def open_networks(
     device: str = "auto",
     threads: int | None = None,
     features: Path | None = None,
+    points_known: bool = False,
 ) -> Networks:
     """Open what the metrics need; a metric whose weights are not there goes to `missing`.
 
@@ -69,6 +71,7 @@ def open_networks(
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         threads: For onnxruntime; None uses all cores.
         features: An ONNX file for FID and KID, see `OnnxFeatures`; None takes SqueezeNet.
+        points_known: Whether whoever asks knows the truth's five points, so that no finder is needed.
 
     Raises:
         UsageError: There is no such kind of device.
@@ -96,9 +99,14 @@ def open_networks(
             "lpips_vgg": lambda: DeepLpips("vgg", device=device),
         }
     )
-    by_points = opened({"identity": lambda: Identity(session("mobileface")), "landmarks": _landmarks})
+    by_points = opened(
+        {
+            "identity": lambda: Identity(session("mobileface")),
+            "landmarks": lambda: LandmarkError(LandmarkFinder(session("landmarks"))),
+        }
+    )
     find_points: FindPoints | None = None
-    if by_points:
+    if by_points and not points_known:
         try:
             find_points = _point_finder(device, threads)
         except WeightsError as error:
@@ -138,12 +146,6 @@ def checksums(metrics: Sequence[str], *, features: Path | None = None) -> dict[s
         with path.open("rb") as file:
             digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return digests
-
-
-def _landmarks() -> MeshLandmarkError:
-    from demask.dataset.labels import TeacherPaths, Teachers
-
-    return MeshLandmarkError(Teachers(TeacherPaths.find()))
 
 
 def _point_finder(device: str, threads: int | None) -> FindPoints:

@@ -1,4 +1,4 @@
-"""What a benchmark measures: which system on which picture under which hole, and the key of each result."""
+"""What a benchmark measures: which system on which picture in which setting, and the key of each result."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from demask.dataset.frozen_set import PORTRAIT, read_info, read_manifest
 from demask.errors import ConfigError, DatasetError
+from demask.evaluation.answers import SETTINGS, Setting
 from demask.evaluation.benchmark.systems import System, file_sha256
 from demask.evaluation.score_report import versions
 from demask.faces.judge import JudgeSettings
 from demask.photo.paste import PasteConfig
 from demask.weights import registry
 
-HoleSetting = Literal["oracle", "found", "whole"]
-HOLE_SETTINGS: tuple[HoleSetting, ...] = get_args(HoleSetting)
-
-MEASURE_VERSION = 2
+MEASURE_VERSION = 3
 """Goes up whenever the same answer of a restorer is measured otherwise; older results are then not taken."""
 
 MEASURED_BY = ("finder", "hole", "landmarks", "lpips_squeeze", "mobileface")
@@ -35,9 +33,7 @@ class BenchmarkConfig:
     Attributes:
         data: The frozen set.
         systems: Who takes part.
-        holes: Hole settings: `oracle` gives the restorer the true hole, `found` goes the way of a user's
-            photo, `whole` judges the restorer's whole answer to a crop, nothing pasted, as studies of
-            blind translators do.
+        settings: Of `answers.SETTINGS`.
         base: The system that the others are compared with; None takes `network`, else the first.
         slices: Only these; None = all.
         limit: Only so many pictures of each slice, the first of the manifest.
@@ -50,7 +46,7 @@ class BenchmarkConfig:
 
     data: Path
     systems: tuple[System, ...]
-    holes: tuple[HoleSetting, ...] = ("oracle", "found")
+    settings: tuple[Setting, ...] = ("raw", "found")
     base: str | None = None
     slices: tuple[str, ...] | None = None
     limit: int | None = None
@@ -62,9 +58,9 @@ class BenchmarkConfig:
 
     def __post_init__(self) -> None:
         names = [system.name for system in self.systems]
-        if not self.holes or len(set(self.holes)) < len(self.holes):
+        if not self.settings or len(set(self.settings)) < len(self.settings):
             raise ConfigError(
-                f"holes is {self.holes}; name one or more of {', '.join(HOLE_SETTINGS)}, each once"
+                f"settings is {self.settings}; name one or more of {', '.join(SETTINGS)}, each once"
             )
         for name in (*self.subset, *([self.base] if self.base else [])):
             if name not in names:
@@ -92,14 +88,14 @@ class Job:
         index: Row of the manifest.
         slice: Slice of the picture.
         face_id: Picture of the slice.
-        hole: Which hole the restorer is given.
+        setting: See `answers`.
     """
 
     key: str
     index: int
     slice: str
     face_id: str
-    hole: HoleSetting
+    setting: Setting
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,14 +106,14 @@ class Plan:
         config: What was asked for.
         info: The set's `set.json`.
         rows: Its manifest.
-        settings: What all results rest on: checksums, versions, thresholds.
+        measured_by: What all results rest on: checksums, versions, thresholds.
         jobs: By system, in the order of the manifest.
     """
 
     config: BenchmarkConfig
     info: dict[str, Any]
     rows: list[dict[str, Any]]
-    settings: dict[str, Any]
+    measured_by: dict[str, Any]
     jobs: dict[str, list[Job]]
 
     def taken(self, system: str) -> dict[str, int]:
@@ -128,19 +124,18 @@ class Plan:
         return {name: len(faces) for name, faces in counts.items()}
 
 
-def parse_holes(text: str) -> tuple[HoleSetting, ...]:
-    """Read `oracle,found`.
+def parse_settings(text: str) -> tuple[Setting, ...]:
+    """Read `raw,found`.
 
     Raises:
         ConfigError: One is unknown; the message lists what there is.
     """
     asked = [name.strip() for name in text.split(",") if name.strip()]
-    if unknown := set(asked) - set(HOLE_SETTINGS):
+    if unknown := set(asked) - set(SETTINGS):
         raise ConfigError(
-            f"there is no hole setting {', '.join(sorted(unknown))}; it is one or more of "
-            f"{', '.join(HOLE_SETTINGS)}"
+            f"there is no setting {', '.join(sorted(unknown))}; it is one or more of {', '.join(SETTINGS)}"
         )
-    return tuple(name for name in HOLE_SETTINGS if name in asked)
+    return tuple(name for name in SETTINGS if name in asked)
 
 
 def make_plan(config: BenchmarkConfig) -> Plan:
@@ -159,8 +154,8 @@ def make_plan(config: BenchmarkConfig) -> Plan:
     for index, row in enumerate(rows):
         if config.slices is None or row["slice"] in config.slices:
             places[row["slice"]].append(index)
-    settings = measuring_settings()
-    digest = _digest([info["sha256"], settings])
+    measured_by = facts_behind_figures()
+    digest = _digest([info["sha256"], measured_by])
     jobs: dict[str, list[Job]] = {}
     for system in config.systems:
         jobs[system.name] = []
@@ -169,15 +164,15 @@ def make_plan(config: BenchmarkConfig) -> Plan:
             if system.name in config.subset:
                 chosen = _drawn(chosen, rows, config.subset[system.name], config.seed)
             jobs[system.name] += [
-                _job(system, digest, index, rows[index], hole)
+                _job(system, digest, index, rows[index], setting)
                 for index in chosen
-                for hole in config.holes
-                if hole != "whole" or name != PORTRAIT
+                for setting in config.settings
+                if setting != "whole" or name != PORTRAIT
             ]
-    return Plan(config=config, info=info, rows=rows, settings=settings, jobs=jobs)
+    return Plan(config=config, info=info, rows=rows, measured_by=measured_by, jobs=jobs)
 
 
-def measuring_settings() -> dict[str, Any]:
+def facts_behind_figures() -> dict[str, Any]:
     """What a figure rests on besides picture and restorer: networks, thresholds, versions."""
     paths = {name: registry.locate(name) for name in MEASURED_BY}
     return {
@@ -202,11 +197,11 @@ def _drawn(indices: Sequence[int], rows: Sequence[Mapping[str, Any]], count: int
     return sorted(sorted(indices, key=order)[:count])
 
 
-def _job(system: System, digest: str, index: int, row: Mapping[str, Any], hole: HoleSetting) -> Job:
+def _job(system: System, digest: str, index: int, row: Mapping[str, Any], setting: Setting) -> Job:
     # A file or gallery is known by its content alone, wherever it lies and whatever it is called.
     source = "onnx" if system.source.endswith(".onnx") else system.source.partition(":")[0]
-    key = _digest([digest, row["slice"], row["face_id"], source, system.version, hole])
-    return Job(key=key, index=index, slice=row["slice"], face_id=row["face_id"], hole=hole)
+    key = _digest([digest, row["slice"], row["face_id"], source, system.version, setting])
+    return Job(key=key, index=index, slice=row["slice"], face_id=row["face_id"], setting=setting)
 
 
 def _digest(facts: Any) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import faulthandler
 import io
-import math
 import os
 import signal
 import time
@@ -21,9 +20,9 @@ from PIL import Image
 from demask.atomic import write_atomic
 from demask.dataset.frozen_set import read_manifest, read_picture
 from demask.errors import DemaskError
+from demask.evaluation.answers import Answering, Measuring
 from demask.evaluation.benchmark import memory
-from demask.evaluation.benchmark.judge import Metrics, Way, traits_of
-from demask.evaluation.benchmark.plan import Job
+from demask.evaluation.benchmark.benchmark_plan import Job
 from demask.geometry import FRAME_PX
 from demask.types import Hole, ImageU8, Restorer
 
@@ -55,7 +54,7 @@ class Task:
         opener: Makes the restorer.
         deadline_s: Processor seconds for one picture; the parent watches them.
         pictures: Folder to keep answers in, as `<key>.webp`; None keeps none.
-        pictured: The hole setting whose answers are kept.
+        pictured: The setting whose answers are kept.
     """
 
     data: Path
@@ -126,8 +125,8 @@ class Worker:
         self._held_mb: float | None = None
         self._restorer = task.opener(task.source)
         self._watched = Watched(self._restorer, tell, deadline_s=task.deadline_s)
-        self._way = Way(self._watched)
-        self._metrics: Metrics | None = None
+        self._answering = Answering()
+        self._measuring: Measuring | None = None
 
     def warm_up(self) -> None:
         """Let compilers and allocators do their first-time work; what is held then is the restorer's."""
@@ -142,7 +141,7 @@ class Worker:
             "key": job.key,
             "slice": job.slice,
             "face_id": job.face_id,
-            "hole": job.hole,
+            "setting": job.setting,
             "error": None,
         }
         self._watched.forget()
@@ -156,28 +155,22 @@ class Worker:
 
     def _measured(self, job: Job) -> dict[str, Any]:
         picture = read_picture(self._task.data, self._rows[job.index])
-        answer = self._way(picture, job.hole)
+        answer = self._answering(picture, job.setting, self._watched)
         # Opened after the first picture was restored, so that a gauge of memory sees the restorer alone.
-        self._metrics = self._metrics or Metrics()
-        figures = self._metrics(answer.picture, picture)
-        if self._task.pictures is not None and job.hole == self._task.pictured:
+        self._measuring = self._measuring or Measuring()
+        record = self._measuring(answer, picture, job.setting)
+        if self._task.pictures is not None and job.setting == self._task.pictured:
             buffer = io.BytesIO()
             Image.fromarray(answer.picture).save(buffer, format="WEBP", quality=_WEBP_QUALITY)
             write_atomic(self._task.pictures / f"{job.key}.webp", buffer.getvalue(), overwrite=True)
         watched = self._watched
-        return {
-            "restored": answer.restored,
-            "hole_iou": number(answer.hole_iou),
-            "hole_reached": number(answer.hole_reached),
-            "figures": {name: number(value) for name, value in figures.items()},
-            "traits": traits_of(picture),
-            "speed": {
-                "wall_s": watched.wall_s,
-                "cpu_s": watched.cpu_s,
-                "held_mb": self._held_mb,
-                "added_mb": watched.added_mb,
-            },
+        speed = {
+            "wall_s": watched.wall_s,
+            "cpu_s": watched.cpu_s,
+            "held_mb": self._held_mb,
+            "added_mb": watched.added_mb,
         }
+        return record | {"speed": speed}
 
 
 def serve(parent: Connection, task: Task) -> None:
@@ -197,11 +190,6 @@ def serve(parent: Connection, task: Task) -> None:
             parent.send((DONE, worker(job)))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return
-
-
-def number(value: float) -> float | None:
-    """A figure for JSON: null where there is none."""
-    return float(value) if math.isfinite(value) else None
 
 
 def _warm_up(restorer: Restorer) -> None:

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from demask.errors import DemaskError, InputError, ShapeMismatch
-from demask.evaluation.metrics.catalogue import CHANGED_OUTSIDE, METRICS, columns
+from demask.evaluation.metrics.comparison import Comparison
 from demask.evaluation.metrics.distributions import SetDistance, fid, kid
 from demask.evaluation.metrics.features import as_crop
-from demask.evaluation.metrics.multiscale import MIN_SIDE_PX as MS_SSIM_PX
-from demask.evaluation.metrics.multiscale import ms_ssim
+from demask.evaluation.metrics.metric_catalogue import CHANGED_OUTSIDE, METRICS
 from demask.evaluation.metrics.networks import Networks
 from demask.evaluation.metrics.perceptual import MIN_SIDE_PX
-from demask.evaluation.metrics.pixels import mse, psnr, ssim
 from demask.evaluation.pairs import Pair
 from demask.photo.decode import read_photo
-from demask.types import Floats32, Hole, ImageU8, Points
+from demask.types import Floats32, Hole, ImageU8
 
 Figures = dict[str, float]
-_Formulas = dict[str, Callable[[], float]]
 
 RESTORED, MASKED, TRUTH = "restored", "masked", "truth"
 
@@ -69,8 +65,9 @@ class Scorer:
         masked: bool = False,
         max_megapixels: float = 100,
     ) -> None:
-        self.metrics = [name for name in metrics if name not in networks.missing]
-        self.columns = columns(self.metrics, holes=holes, masked=masked)
+        self._comparison = Comparison(metrics, networks, holes=holes)
+        self.metrics = self._comparison.metrics
+        self.columns = [*self._comparison.columns, *([CHANGED_OUTSIDE] if holes and masked else [])]
         self.networks = networks
         self._max_megapixels = max_megapixels
         self._features: dict[str, list[Floats32]] = {RESTORED: [], MASKED: [], TRUTH: []}
@@ -103,79 +100,16 @@ class Scorer:
         restored = self._read_like(pair.restored, truth, pair.truth)
         masked = None if pair.masked is None else self._read_like(pair.masked, truth, pair.truth)
         hole = None if pair.hole is None else self._read_hole(pair.hole, truth)
-        points, without_points = self._points(truth)
-        figures, reasons = {}, {}
-        for column, formula in self._formulas(restored, truth, hole, points).items():
-            figures[column], reason = _taken(formula)
-            if reason:
-                reasons[column] = reason
-        floor = {}
-        if masked is not None:
-            floor = {
-                column: _taken(formula)[0]
-                for column, formula in self._formulas(masked, truth, hole, points).items()
-            }
-        if masked is not None and hole is not None and not hole.all():
-            figures[CHANGED_OUTSIDE] = float((restored != masked).any(axis=2)[~hole].mean())
-        for column in self.columns:
-            if column not in figures:
-                figures[column] = float("nan")
-                reasons[column] = self._why(column, pair, hole, without_points)
+        points = self.networks.find_points(truth) if self.networks.find_points else None
+        compared = self._comparison(restored, truth, hole=hole, points=points)
+        figures, reasons = dict(compared.figures), dict(compared.reasons)
+        if CHANGED_OUTSIDE in self.columns:
+            figures[CHANGED_OUTSIDE], reason = _changed_outside(restored, masked, hole)
+            reasons |= {CHANGED_OUTSIDE: reason} if reason else {}
+        floor = {} if masked is None else self._comparison(masked, truth, hole=hole, points=points).figures
         self._describe({RESTORED: restored, MASKED: masked, TRUTH: truth})
-        return Row(
-            pair=pair,
-            size=(truth.shape[1], truth.shape[0]),
-            figures={column: figures[column] for column in self.columns},
-            masked=floor,
-            reasons=reasons,
-        )
-
-    def _formulas(
-        self, picture: ImageU8, truth: ImageU8, hole: Hole | None, points: Points | None
-    ) -> _Formulas:
-        """What can be computed for one picture, by column."""
-        formulas: _Formulas = {
-            "mse": partial(mse, picture, truth),
-            "psnr": partial(psnr, picture, truth),
-            "ssim": partial(ssim, picture, truth),
-        }
-        large = min(truth.shape[:2]) >= MS_SSIM_PX
-        if large:
-            formulas["ms_ssim"] = partial(ms_ssim, picture, truth)
-        for name, distance in self.networks.distances.items():
-            formulas[name] = partial(distance, picture, truth)
-        if points is not None:
-            for name, compare in self.networks.by_points.items():
-                formulas[name] = partial(compare, picture, truth, points)
-        if hole is not None and hole.any():
-            formulas["hole_mse"] = partial(mse, picture, truth, hole)
-            formulas["hole_psnr"] = partial(psnr, picture, truth, hole)
-            formulas["hole_ssim"] = partial(ssim, picture, truth, hole)
-            # What looks far beyond the hole sees the truth there, so that only the filling can differ.
-            filled = np.where(hole[:, :, None], picture, truth)
-            if large:
-                formulas["hole_ms_ssim"] = partial(ms_ssim, filled, truth, hole)
-            for name, distance in self.networks.distances.items():
-                formulas[f"hole_{name}"] = partial(distance, filled, truth)
-        return {column: formula for column, formula in formulas.items() if column in self.columns}
-
-    def _why(self, column: str, pair: Pair, hole: Hole | None, without_points: str) -> str:
-        """Why a picture has no such figure."""
-        if column == CHANGED_OUTSIDE or column.startswith("hole_"):
-            if pair.hole is None or hole is None:
-                return "no hole of that name"
-            if column == CHANGED_OUTSIDE:
-                return "no masked input of that name" if pair.masked is None else "the hole is everywhere"
-            if not hole.any():
-                return "the hole is empty"
-        return f"smaller than {MS_SSIM_PX} px a side" if column.endswith("ms_ssim") else without_points
-
-    def _points(self, truth: ImageU8) -> tuple[Points | None, str]:
-        """Five points of the truth's largest face, or why there are none."""
-        if self.networks.find_points is None:
-            return None, ""
-        points = self.networks.find_points(truth)
-        return points, "" if points is not None else "no face found in the truth"
+        size = (truth.shape[1], truth.shape[0])
+        return Row(pair=pair, size=size, figures=figures, masked=floor, reasons=reasons)
 
     def _describe(self, pictures: dict[str, ImageU8 | None]) -> None:
         """Keep the features of a measured picture for the figures of the set."""
@@ -218,10 +152,12 @@ class Scorer:
         return hole
 
 
-def _taken(formula: Callable[[], float]) -> tuple[float, str]:
-    """A figure, or NaN and why: what one metric cannot do must not cost the others."""
-    try:
-        value = formula()
-    except DemaskError as error:
-        return float("nan"), " ".join(str(error).split())
-    return (value, "") if np.isfinite(value) else (float("nan"), "not a finite number")
+def _changed_outside(restored: ImageU8, masked: ImageU8 | None, hole: Hole | None) -> tuple[float, str]:
+    """Fraction of the pixels outside the hole that restoring changed, or NaN and why there is none."""
+    if hole is None:
+        return float("nan"), "no hole of that name"
+    if masked is None:
+        return float("nan"), "no masked input of that name"
+    if hole.all():
+        return float("nan"), "the hole is everywhere"
+    return float((restored != masked).any(axis=2)[~hole].mean()), ""

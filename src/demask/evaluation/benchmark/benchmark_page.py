@@ -13,27 +13,27 @@ from typing import Any
 from PIL import Image
 
 from demask.dataset.frozen_set import read_picture
-from demask.evaluation import charts
+from demask.evaluation import svg_plots
+from demask.evaluation.aggregate import BASE_SLICE
+from demask.evaluation.answers import Setting
+from demask.evaluation.benchmark.benchmark_plan import Plan
 from demask.evaluation.benchmark.cases import Case, Cases, choose_cases
-from demask.evaluation.benchmark.page_tables import (
-    Speed,
-    difference_table,
-    failure_table,
-    filters,
-    group_tables,
-    main_table,
-    system_table,
-    wins_table,
-)
-from demask.evaluation.benchmark.plan import HoleSetting, Plan
-from demask.evaluation.benchmark.summary import BASE_SLICE, Summary
-from demask.evaluation.benchmark.tables import HOLE_TITLES, INVENTED, about_lines, slice_title, wins_note
+from demask.evaluation.benchmark.html_tables import Speed, filters, html_table, speed_table, with_speed
 from demask.evaluation.bootstrap import Interval
-from demask.evaluation.metrics.catalogue import heading_of, metric_of
+from demask.evaluation.figure_tables import (
+    INVENTED,
+    SETTING_TITLES,
+    Report,
+    about_lines,
+    all_tables,
+    slice_title,
+)
+from demask.evaluation.metrics.metric_catalogue import heading_of, metric_of
 from demask.types import ImageU8
 
 Record = dict[str, Any]
 
+SORTABLE = ("figures", "differences")
 PLOTTED = ("hole_lpips", "hole_psnr", "hole_ssim", "lpips", "identity", "landmarks")
 _WEBP_QUALITY = 90
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
@@ -42,11 +42,10 @@ _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-
 def render(
     plan: Plan,
     records: Mapping[str, Record],
-    summary: Summary,
+    report: Report,
     speed: Speed,
     *,
-    command: str,
-    hole: HoleSetting,
+    setting: Setting,
     pictures: Path | None,
 ) -> str:
     """The page as HTML.
@@ -54,43 +53,38 @@ def render(
     Args:
         plan: What was measured.
         records: By key.
-        summary: From `summarise`.
+        report: What `results.json` holds.
         speed: From `measure_speed`.
-        command: That makes it again.
-        hole: The setting that is shown first, and whose pictures are kept.
+        setting: The one that is shown first, and whose pictures are kept.
         pictures: Folder of kept pictures; None shows none.
     """
-    first = next((name for name in summary["slices"][hole] if name == BASE_SLICE), None)
-    first = first or next(iter(summary["slices"][hole]))
-    base, several = plan.config.base_name, len(plan.jobs) > 1
-    sections = [
-        (
-            "all",
-            "All figures",
-            filters(plan, summary, hole=hole, slice=first) + main_table(plan, summary, speed),
-        ),
-        ("plots", "Plots", _plots(plan, summary, speed, hole, first)),
-        ("differences", f"Differences to {base}", difference_table(plan, summary) if several else ""),
-        (
-            "wins",
-            f"What {base} wins and what it loses",
-            f"<p>{escape(wins_note(base))}</p>{wins_table(plan, summary)}" if several else "",
-        ),
-        ("groups", "By kind of picture", "".join(group_tables(summary, name) for name in plan.config.holes)),
-        ("pictures", "Pictures", _pictures(plan, records, hole, pictures)),
-        ("failures", "Failures", failure_table(summary)),
-        ("systems", "Systems, time and memory", system_table(plan, speed)),
-    ]
-    sections = [section for section in sections if section[2]]
-    links = "".join(f'<li><a href="#part-{name}">{escape(title)}</a></li>' for name, title, _ in sections)
+    first = next((name for name in report["slices"][setting] if name == BASE_SLICE), None)
+    first = first or next(iter(report["slices"][setting]))
+    base = report["base"]
+    parts: dict[str, tuple[str, str]] = {}  # By title: its name and what it holds.
+    for table in [*all_tables(report), speed_table(report, speed)]:
+        shown = with_speed(table, speed) if table.name == "figures" else table
+        html = html_table(shown, base=base, sortable=table.name in SORTABLE)
+        if table.name == "figures":
+            html = filters(report, setting=setting, slice=first) + html
+        name, before = parts.get(table.title, (table.name, ""))
+        parts[table.title] = name, before + html
+    plots = {"Plots": ("plots", _plots(report, speed, setting, first))}
+    shown_pictures = {"Pictures": ("pictures", _pictures(plan, records, setting, pictures))}
+    sections = [(title, *part) for title, part in {**plots, **parts, **shown_pictures}.items() if part[1]]
+    sections.sort(key=lambda section: section[1] != "figures")  # What was measured comes first.
+    links = "".join(f'<li><a href="#part-{name}">{escape(title)}</a></li>' for title, name, _ in sections)
     body = "".join(
-        f'<section id="part-{name}"><h2>{escape(title)}</h2>{html}</section>' for name, title, html in sections
+        f'<section id="part-{name}"><h2>{escape(title)}</h2>{html}</section>' for title, name, html in sections
     )
-    lines = "".join(f"<p>{escape(line)}</p>" for line in about_lines(plan) if line != INVENTED)
-    title = f"Benchmark of {len(plan.jobs)} ways to fill the hole" if several else f"Benchmark of {base}"
+    lines = "".join(f"<p>{escape(line)}</p>" for line in about_lines(report) if line != INVENTED)
+    several = len(report["systems"]) > 1
+    title = (
+        f"Benchmark of {len(report['systems'])} ways to fill the hole" if several else f"Benchmark of {base}"
+    )
     style, script = (
         resources.files("demask.evaluation.benchmark").joinpath(name).read_text(encoding="utf-8")
-        for name in ("page.css", "page.js")
+        for name in ("benchmark_page.css", "benchmark_page.js")
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -98,7 +92,7 @@ def render(
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{style}</style></head>"
         f'<body><main><h1>{escape(title)}</h1><p class="note"><strong>{escape(INVENTED)}</strong>'
-        f"{_privacy(pictures)}</p>{lines}<p>Made by <code>{escape(command)}</code>.</p>"
+        f"{_privacy(pictures)}</p>{lines}<p>Made by <code>{escape(report['command'])}</code>.</p>"
         f'<nav aria-label="Parts"><ul>{links}</ul></nav>{body}</main><script>{script}</script></body></html>\n'
     )
 
@@ -109,11 +103,11 @@ def _privacy(pictures: Path | None) -> str:
     return " The pictures below show people: pass this page on only where their photographs may go."
 
 
-def _plots(plan: Plan, summary: Summary, speed: Speed, hole: str, first: str) -> str:
-    """Every figure per slice of the hole setting shown first, and quality against time."""
-    slices = summary["slices"][hole]
+def _plots(report: Report, speed: Speed, setting: str, first: str) -> str:
+    """Every figure per slice of the setting shown first, and quality against time."""
+    slices = report["slices"][setting]
     names = list(slices)
-    systems = list(plan.jobs)
+    systems = list(report["systems"])
     wide = max(len(system) for system in systems) * 6.6 + 16
     figures = []
     for figure in PLOTTED:
@@ -123,9 +117,9 @@ def _plots(plan: Plan, summary: Summary, speed: Speed, hole: str, first: str) ->
         shown = [estimate for _, estimates in rows for estimate in estimates]
         if all(estimate.num == 0 for estimate in shown):
             continue
-        low, high = charts.axis(shown)
+        low, high = svg_plots.axis(shown)
         unit = f"{heading_of(figure)} ({metric_of(figure).better} is better)"
-        plot = charts.grouped_dots(
+        plot = svg_plots.grouped_dots(
             rows,
             series=[slice_title(name) for name in names],
             low=low,
@@ -137,10 +131,10 @@ def _plots(plan: Plan, summary: Summary, speed: Speed, hole: str, first: str) ->
         figures.append(f"<figure>{plot}</figure>")
     legend = "".join(
         f'<li class="s{number % 4}"><svg viewBox="-8 -8 16 16" width="16" height="16" aria-hidden="true">'
-        f"{charts.mark(number, 0, 0)}</svg>{escape(slice_title(name))}</li>"
+        f"{svg_plots.mark(number, 0, 0)}</svg>{escape(slice_title(name))}</li>"
         for number, name in enumerate(names)
     )
-    html = f"<h3>{HOLE_TITLES[hole].capitalize()}</h3>"  # type: ignore[index]
+    html = f"<h3>Setting {escape(SETTING_TITLES[setting])}</h3>"
     html += f'<ul class="legend">{legend}</ul><div class="plots">{"".join(figures)}</div>'
     timed = [
         (system, speed[system]["cpu_s"]["median"], _estimate(slices[first][system]["mean"][figure]), figure)
@@ -156,19 +150,19 @@ def _plots(plan: Plan, summary: Summary, speed: Speed, hole: str, first: str) ->
         if rows_:
             unit = f"{heading_of(figure)} ({metric_of(figure).better} is better)"
             time = "processor time of the restorer for a crop, one thread"
-            pairs.append(f"<figure>{charts.against_time(rows_, unit=unit, time=time)}</figure>")
+            pairs.append(f"<figure>{svg_plots.against_time(rows_, unit=unit, time=time)}</figure>")
     if pairs:
         html += f"<h3>Quality against time, {escape(slice_title(first))}</h3>"
         html += f'<div class="plots">{"".join(pairs)}</div>'
     return html
 
 
-def _pictures(plan: Plan, records: Mapping[str, Record], hole: HoleSetting, folder: Path | None) -> str:
+def _pictures(plan: Plan, records: Mapping[str, Record], setting: Setting, folder: Path | None) -> str:
     if folder is None:
         return ""
-    cases = choose_cases(plan, records, hole)
+    cases = choose_cases(plan, records, setting)
     figure = heading_of(cases.ranked_by)
-    said = f"{HOLE_TITLES[hole].capitalize()}. The number below a picture is its {figure}; smaller is better."
+    said = f"Setting {SETTING_TITLES[setting]}. The number below a picture is its {figure}; smaller is better."
     parts = [f"<p>{escape(said)}</p>"]
     for title, shown in (
         (f"A sample, drawn by the seed {plan.config.seed}", cases.sample),

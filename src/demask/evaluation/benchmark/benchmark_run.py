@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from demask.atomic import write_atomic
+from demask.csv_text import csv_text
 from demask.errors import OutputError, OutputExists
-from demask.evaluation.benchmark.folder import refuse_where_git_looks
-from demask.evaluation.benchmark.page import render
-from demask.evaluation.benchmark.plan import BenchmarkConfig, HoleSetting, Job, Plan, make_plan
-from demask.evaluation.benchmark.pool import Pool
+from demask.evaluation.aggregate import GROUPS, HOLE_FACTS, aggregate
+from demask.evaluation.answers import Setting
+from demask.evaluation.benchmark.benchmark_page import render
+from demask.evaluation.benchmark.benchmark_plan import BenchmarkConfig, Job, Plan, make_plan
+from demask.evaluation.benchmark.git_guard import refuse_where_git_looks
+from demask.evaluation.benchmark.record_store import Store
+from demask.evaluation.benchmark.restorer_worker import Opener, Task
 from demask.evaluation.benchmark.speed import machine, measure_speed
-from demask.evaluation.benchmark.store import Store
-from demask.evaluation.benchmark.summary import Summary, summarise
 from demask.evaluation.benchmark.systems import System, open_system
-from demask.evaluation.benchmark.tables import markdown, results_csv
-from demask.evaluation.benchmark.worker import Opener, Task
+from demask.evaluation.benchmark.worker_pool import Pool
+from demask.evaluation.figure_tables import markdown
+from demask.evaluation.metrics.comparison import FIGURES
 
 Record = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -99,7 +102,7 @@ def run_benchmark(
 
 def _measure(plan: Plan, store: Store, kept: Path | None, progress: Progress, opener: Opener) -> Outcome:
     config = plan.config
-    shown_hole = shown_setting(config)
+    shown = shown_setting(config)
     tasks = {
         system.name: Task(
             data=config.data,
@@ -107,7 +110,7 @@ def _measure(plan: Plan, store: Store, kept: Path | None, progress: Progress, op
             opener=opener,
             deadline_s=config.deadline_s,
             pictures=kept,
-            pictured=shown_hole,
+            pictured=shown,
         )
         for system in config.systems
     }
@@ -118,7 +121,7 @@ def _measure(plan: Plan, store: Store, kept: Path | None, progress: Progress, op
             return True
         if record["error"] is not None:
             return config.retry_failed
-        lacks_picture = kept is not None and job.hole == shown_hole and not (kept / f"{job.key}.webp").exists()
+        lacks_picture = kept is not None and job.setting == shown and not (kept / f"{job.key}.webp").exists()
         return lacks_picture
 
     pending = {system: [job for job in jobs if needed(job)] for system, jobs in plan.jobs.items()}
@@ -150,27 +153,19 @@ def _measure(plan: Plan, store: Store, kept: Path | None, progress: Progress, op
     return Outcome(num=num, num_taken=taken, failures=failures, missing=missing)
 
 
-def shown_setting(config: BenchmarkConfig) -> HoleSetting:
-    """The hole setting whose pictures the page shows: what a user gets, where that was measured."""
-    return "found" if "found" in config.holes else config.holes[0]
+def shown_setting(config: BenchmarkConfig) -> Setting:
+    """The setting whose pictures the page shows: what a user gets, where that was measured."""
+    return "found" if "found" in config.settings else config.settings[0]
 
 
 def _write(plan: Plan, store: Store, out: Path, kept: Path | None) -> None:
-    summary = summarise(plan, store.records)
+    report = report_of(plan, store.records)
     speed = measure_speed(plan, store.records)
-    page = render(
-        plan,
-        store.records,
-        summary,
-        speed,
-        command=command_of(plan),
-        hole=shown_setting(plan.config),
-        pictures=kept,
-    )
+    page = render(plan, store.records, report, speed, setting=shown_setting(plan.config), pictures=kept)
     files = {
-        "results.json": _results_json(plan, summary),
-        "results.csv": results_csv(plan, store.records),
-        "tables.md": f"Made by `{command_of(plan)}`.\n\n" + markdown(plan, summary),
+        "results.json": json.dumps(report, indent=1, allow_nan=False) + "\n",
+        "results.csv": _results_csv(plan, store.records),
+        "tables.md": markdown(report),
         SPEED: json.dumps({"machine": machine(), "systems": speed}, indent=1) + "\n",
         REPORT: page,
     }
@@ -183,7 +178,7 @@ def command_of(plan: Plan) -> str:
     config = plan.config
     words = ["demask", "benchmark", _portable(config.data), "--restorers"]
     words.append(",".join(map(_word, config.systems)))
-    words += ["--holes", ",".join(config.holes), "--base", config.base_name]
+    words += ["--settings", ",".join(config.settings), "--base", config.base_name]
     if config.slices is not None:
         words += ["--slices", ",".join(config.slices)]
     if config.limit is not None:
@@ -204,9 +199,11 @@ def _portable(path: Path) -> str:
     return path.name if path.is_absolute() else path.as_posix()
 
 
-def _results_json(plan: Plan, summary: Summary) -> str:
+def report_of(plan: Plan, records: Mapping[str, Record]) -> dict[str, Any]:
+    """What `results.json` holds: no timing, so the same results give the same bytes."""
     config = plan.config
-    facts = {
+    by_system = {system: [records[job.key] for job in jobs] for system, jobs in plan.jobs.items()}
+    return {
         "command": command_of(plan),
         "frozen_set": {name: plan.info[name] for name in ("sha256", "slices", "sources", "config")},
         "systems": {
@@ -219,10 +216,25 @@ def _results_json(plan: Plan, summary: Summary) -> str:
             for system in config.systems
         },
         "base": config.base_name,
-        "holes": list(config.holes),
+        "settings": list(config.settings),
         "limit": config.limit,
         "seed": config.seed,
-        "measured_by": plan.settings,
-        **summary,
+        "measured_by": plan.measured_by,
+        **aggregate(by_system, base=config.base_name, seed=config.seed),
     }
-    return json.dumps(facts, indent=1, allow_nan=False) + "\n"
+
+
+def _results_csv(plan: Plan, records: Mapping[str, Record]) -> str:
+    """One line per result, unrounded; no timing."""
+    facts, traits = ("restored", *HOLE_FACTS), list(GROUPS)
+    body = []
+    for system, jobs in plan.jobs.items():
+        for job in jobs:
+            record = records[job.key]
+            line = [system, job.setting, job.slice, job.face_id, record["error"]]
+            if record["error"] is None:
+                line += [record["traits"][trait] for trait in traits]
+                line += [record[name] for name in facts]
+                line += [record["figures"][figure] for figure in FIGURES]
+            body.append(line)
+    return csv_text(["system", "setting", "slice", "face_id", "error", *traits, *facts, *FIGURES], body)

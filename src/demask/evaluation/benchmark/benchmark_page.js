@@ -30,11 +30,11 @@ const filter = document.querySelector("form.filter");
 if (filter) {
   const show = () => {
     const chosen = new FormData(filter);
-    for (const row of document.querySelectorAll("tr[data-hole]")) {
-      row.hidden = ["hole", "slice"].some((name) => chosen.get(name) && chosen.get(name) !== row.dataset[name]);
+    for (const row of document.querySelectorAll("tr[data-setting]")) {
+      row.hidden = ["setting", "slice"].some((name) => chosen.get(name) && chosen.get(name) !== row.dataset[name]);
     }
     // A column in which every row says the same is left out.
-    for (const name of ["hole", "slice"]) document.body.toggleAttribute(`data-one-${name}`, chosen.get(name) !== "");
+    for (const name of ["setting", "slice"]) document.body.toggleAttribute(`data-one-${name}`, chosen.get(name) !== "");
   };
   filter.hidden = false;
   filter.addEventListener("change", show);

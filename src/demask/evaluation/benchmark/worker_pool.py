@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from demask.errors import UsageError
-from demask.evaluation.benchmark.plan import Job
-from demask.evaluation.benchmark.worker import DONE, PATIENCE, READY, REFUSED, RESTORING, Task, serve
+from demask.evaluation.benchmark.benchmark_plan import Job
+from demask.evaluation.benchmark.restorer_worker import DONE, PATIENCE, READY, REFUSED, RESTORING, Task, serve
 
 Record = dict[str, Any]
 
@@ -210,7 +210,7 @@ class Pool:
 
 
 def _failed(job: Job, why: str) -> Record:
-    return {"key": job.key, "slice": job.slice, "face_id": job.face_id, "hole": job.hole, "error": why}
+    return {"key": job.key, "slice": job.slice, "face_id": job.face_id, "setting": job.setting, "error": why}
 
 
 @contextmanager

@@ -47,7 +47,7 @@ METRICS: Mapping[str, Metric] = {
 """By the name that `--metrics` takes."""
 
 CHANGED_OUTSIDE = "changed_outside"
-"""Share of the pixels outside the hole that differ from the masked input; of a `Scorer` with both."""
+"""Fraction of the pixels outside the hole that differ from the masked input; of a `Scorer` with both."""
 
 
 def parse_metrics(text: str | None) -> tuple[list[str], bool]:
@@ -74,17 +74,17 @@ def parse_metrics(text: str | None) -> tuple[list[str], bool]:
     return [name for name in METRICS if name in asked], True
 
 
-def columns(metrics: Sequence[str], *, holes: bool, masked: bool = False) -> list[str]:
+def columns(metrics: Sequence[str], *, holes: bool) -> list[str]:
     """Names of the figures that every picture gets, whole pictures first, then holes."""
     single = [name for name in metrics if not METRICS[name].of_set]
     in_hole = [f"hole_{name}" for name in single if METRICS[name].in_hole] if holes else []
-    return single + in_hole + ([CHANGED_OUTSIDE] if holes and masked else [])
+    return single + in_hole
 
 
 def metric_of(column: str) -> Metric:
     """The metric behind the name of a column."""
     if column == CHANGED_OUTSIDE:
-        return Metric(heading="changed outside hole, share", better="lower", places=5)
+        return Metric(heading="changed outside hole, fraction", better="lower", places=5)
     return METRICS[column.removeprefix("hole_")]
 
 

@@ -1,0 +1,60 @@
+"""The committed reports, and what is written from them: tables and the README's figures."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from demask.evaluation.figure_tables import markdown
+
+REPOSITORY = Path(__file__).parents[3]
+MEASURED = REPOSITORY / "docs/measured"
+
+
+@pytest.fixture
+def readme_table() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("readme_table", REPOSITORY / "benchmarks/readme_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", ["benchmark", "quality"])
+def test_the_tables_are_those_of_the_report(name: str) -> None:
+    report = json.loads((MEASURED / name / "results.json").read_text())
+    assert (MEASURED / name / "tables.md").read_text() == markdown(report)
+
+
+def test_the_readme_holds_the_figures_of_the_committed_reports(readme_table: ModuleType) -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    assert readme_table.written(readme, readme_table.table()) == readme
+    done = subprocess.run(
+        [sys.executable, REPOSITORY / "benchmarks/readme_table.py", "--check"], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_a_readme_with_another_figure_is_told(readme_table: ModuleType) -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    figure = readme_table.table().splitlines()[-1].split(" | ")[1]
+    assert readme_table.written(readme.replace(figure, "99.99"), readme_table.table()) != readme.replace(
+        figure, "99.99"
+    )
+
+
+def test_reports_of_two_sets_do_not_stand_in_one_table(readme_table: ModuleType, tmp_path: Path) -> None:
+    for name in ("benchmark", "quality"):
+        report = json.loads((MEASURED / name / "results.json").read_text())
+        report["frozen_set"]["sha256"] = name
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text(json.dumps(report))
+    with pytest.raises(SystemExit, match="different frozen sets"):
+        readme_table.table(tmp_path)
