@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image
 
 from demask.types import ImageU8
-from tiny_networks import GREEN, make_photo
+from tiny_networks import BLUE, GREEN, make_photo
 
 COMMANDS = [
     ("remove",),
@@ -256,3 +257,19 @@ def test_python_reads_what_the_command_writes(demask, tmp_path: Path, tiny_weigh
     data = Remover(device="cpu")(tmp_path / "photo.png").photo
     with Image.open(io.BytesIO(data)) as image:
         assert np.array_equal(np.asarray(image), pixels_of(tmp_path / "out.png"))
+
+
+def test_the_lines_of_the_readme_one_after_the_other(demask, tmp_path: Path) -> None:
+    """The block under "Use" as it stands: what one line writes, the next may read."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    block = readme.split("## Use", 1)[1].split("```sh\n", 1)[1].split("```", 1)[0]
+    lines = [shlex.split(line, comments=True) for line in block.splitlines()]
+    assert ["demask", "remove", "photo.jpg"] in lines
+    assert any("--hole" in line for line in lines)
+    (tmp_path / "holiday").mkdir()
+    for name, covering in (("photo.jpg", BLUE), ("holiday/a.jpg", BLUE), ("portrait.jpg", GREEN)):
+        Image.fromarray(make_photo(covering)).save(tmp_path / name, quality=95)
+    for line in lines:
+        if line[1] != "serve":
+            done = demask(*line[1:])
+            assert done.returncode == 0, (line, done.stderr)

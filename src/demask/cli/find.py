@@ -24,7 +24,10 @@ def find(
     holes: Annotated[
         Path | None,
         typer.Option(
-            "--holes", metavar="DIR", envvar="DEMASK_HOLES", help="Write found holes to DIR/<name>.hole.png."
+            "--holes",
+            metavar="DIR",
+            envvar="DEMASK_HOLES",
+            help="Write found holes, white = hole, such as DIR/photo.jpg.hole.png.",
         ),
     ] = None,
     faces: o.Faces = "all",

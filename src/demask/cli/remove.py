@@ -36,7 +36,7 @@ def remove(
             "--holes",
             metavar="DIR",
             envvar="DEMASK_HOLES",
-            help="Also write each found hole to DIR/<name>.hole.png.",
+            help="Also write each found hole, white = hole, such as DIR/photo.jpg.hole.png; --hole reads it.",
         ),
     ] = None,
     restorer: Annotated[
