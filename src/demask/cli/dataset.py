@@ -71,13 +71,14 @@ def build(
         str,
         typer.Option(
             "--labels",
-            help="Who finds faces and landmarks: teachers (YuNet, FaceMesh) or own (the package's networks).",
+            help="Who finds faces and landmarks: own (the package's networks) or teachers (YuNet and FaceMesh, "
+            "whose files you bring).",
         ),
-    ] = "teachers",
+    ] = "own",
     weights: Annotated[
         Path | None,
         typer.Option(
-            "--weights", help="Folder of YuNet and FaceMesh; default: DEMASK_WEIGHTS, then downloads."
+            "--weights", help="Folder of the teachers' files; default: DEMASK_WEIGHTS, then downloads."
         ),
     ] = None,
     quiet: o.Quiet = False,

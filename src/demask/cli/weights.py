@@ -9,7 +9,7 @@ import typer
 from demask.cli import options as o
 
 app = typer.Typer(
-    help="The shipped networks, and third-party weights for building data and measuring.",
+    help="The shipped networks, and third-party weights for training and measuring.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -19,7 +19,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="A name that `demask w
 
 @app.command("list")
 def list_(json: o.Json = False, debug: o.Debug = False) -> None:
-    """List all weights: name, licence, where they come from, where they lie.
+    """List what is shipped and what can be downloaded: name, licence, where from, where it lies.
 
     Example: demask weights list
     """
@@ -37,7 +37,7 @@ def list_(json: o.Json = False, debug: o.Debug = False) -> None:
                     "licence": weights.licence,
                     "home": weights.home,
                     "url": weights.url,
-                    "sha256": weights.expected_sha256,
+                    "sha256": weights.expected_sha256(),
                     "shipped": weights.shipped,
                     "path": None if path is None else str(path),
                 }
@@ -84,7 +84,7 @@ def verify(
 
     wanted = names or [
         name
-        for name, weights in registry.REGISTRY.items()
+        for name, weights in (registry.REGISTRY | registry.UNPUBLISHED).items()
         if weights.shipped or registry.locate(name) is not None
     ]
     bad = 0

@@ -49,7 +49,7 @@ class BuildConfig:
     workers: int = 2
     val_percent: int = 10
     test_percent: int = 10
-    labels: str = "teachers"  # YuNet and FaceMesh; or "own", the networks of the package.
+    labels: str = "own"  # The networks of the package; or "teachers", YuNet and FaceMesh.
     weights: Path | None = None  # Folder of the teachers; None = where the weights registry finds them.
 
     def __post_init__(self) -> None:
@@ -68,8 +68,10 @@ class BuildConfig:
             raise ConfigError(
                 f"val_percent {self.val_percent} and test_percent {self.test_percent} exceed 100 together"
             )
-        if self.labels not in ("teachers", "own"):
-            raise ConfigError(f"labels is {self.labels!r}; choose teachers or own")
+        if self.labels not in ("own", "teachers"):
+            raise ConfigError(f"labels is {self.labels!r}; choose own or teachers")
+        if self.weights is not None and self.labels != "teachers":
+            raise ConfigError("weights names a folder of the teachers, but labels is 'own'; choose one")
         if not self.sources:
             raise ConfigError("no source named; need at least one folder of photographs")
 
@@ -227,7 +229,7 @@ def _public(config: BuildConfig) -> dict[str, Any]:
         "photo_px": config.photo_px,
         "val_percent": config.val_percent,
         "test_percent": config.test_percent,
-        # Said only where it is not as ever, so that older sets keep the plan that they were built by.
+        # Not said of the teachers, who were the default once: older sets keep the plan they were built by.
         **({} if config.labels == "teachers" else {"labels": config.labels}),
     }
 

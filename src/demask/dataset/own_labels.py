@@ -1,7 +1,7 @@
-"""Labels from the networks in the package, for users without the teachers' weights.
+"""Labels from the networks in the package: the default, as nothing need be fetched for it.
 
-Both networks learned from the teachers, YuNet and FaceMesh, so sets built with these labels serve to
-fine-tune and to try out; to train finder or landmark network anew, take the teachers.
+Both networks learned from the teachers, YuNet and FaceMesh, so a finder or landmark network that is trained
+on these labels learns from its own predecessor, errors included: for those two take the teachers.
 """
 
 from __future__ import annotations

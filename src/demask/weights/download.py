@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
+import http.client
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from demask.atomic import remove_leftovers, replacing
 from demask.errors import WeightsError
 from demask.weights import registry
 
 CHUNK_BYTES = 1 << 18
 TIMEOUT_S = 30.0
+
+_WIRE_ERRORS = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError)
 
 Progress = Callable[[int, int | None], None]
 """Called with the bytes so far and the total, None where the server does not say."""
@@ -45,7 +48,7 @@ def get(
         Path of the checked file.
 
     Raises:
-        WeightsError: No download address is known, the download failed, or the checksum is wrong.
+        WeightsError: There is no download address, the download failed, or the checksum is wrong.
     """
     weights = registry.lookup(name)
     present = registry.locate(name)
@@ -54,44 +57,44 @@ def get(
         return present
     folder = registry.download_folder()
     if weights.url is None or weights.sha256 is None:
-        raise WeightsError(
-            f"no download address is known for {name!r}; get {weights.file} from {weights.home} "
-            f"(licence {weights.licence}) and put it into {folder}"
-        )
+        raise WeightsError(f"{weights.file} is not here, and {registry.remedy(weights)}")
     if urllib.parse.urlsplit(weights.url).scheme != "https":
         raise WeightsError(f"{weights.url} is not https; nothing was fetched")
     opener = opener or urllib.request.build_opener(_HttpsOnly)
     target = folder / weights.file
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary_name = tempfile.mkstemp(prefix=f".{weights.file}.", suffix=".part", dir=folder)
-    except OSError as error:
+        remove_leftovers(folder)
+        with replacing(target) as temporary:
+            _fetch(opener, weights.url, weights.sha256, temporary, progress or (lambda done, total: None))
+    except OSError as error:  # A URLError is one: it is caught where it can be told apart.
         raise WeightsError(f"cannot write to {folder}: {error.strerror}; set DEMASK_HOME") from error
-    temporary = Path(temporary_name)
-    try:
-        with os.fdopen(handle, "wb") as file, opener.open(weights.url, timeout=TIMEOUT_S) as answer:
-            length = answer.headers.get("Content-Length")
-            total = int(length) if length else None
-            digest, done = hashlib.sha256(), 0
-            while chunk := answer.read(CHUNK_BYTES):
-                file.write(chunk)
-                digest.update(chunk)
-                done += len(chunk)
-                if progress is not None:
-                    progress(done, total)
-        if digest.hexdigest() != weights.sha256:
-            raise WeightsError(
-                f"what {weights.url} sent has sha256 {digest.hexdigest()[:12]}..., expected "
-                f"{weights.sha256[:12]}...; it was thrown away"
-            )
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise WeightsError(
-            f"{weights.url} could not be fetched: {reason}; try again, or get {weights.file} from "
-            f"{weights.home} and put it into {folder}"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target
+
+
+def _fetch(
+    opener: urllib.request.OpenerDirector, url: str, sha256: str, path: Path, progress: Progress
+) -> None:
+    """Download into a file, comparing the checksum."""
+    digest, done = hashlib.sha256(), 0
+    with path.open("xb") as file:
+        try:
+            with opener.open(url, timeout=TIMEOUT_S) as answer:
+                length = answer.headers.get("Content-Length")
+                total = int(length) if length and length.isdecimal() else None
+                while chunk := answer.read(CHUNK_BYTES):
+                    file.write(chunk)
+                    digest.update(chunk)
+                    done += len(chunk)
+                    progress(done, total)
+        except _WIRE_ERRORS as error:
+            reason = getattr(error, "reason", None) or error
+            raise WeightsError(
+                f"{url} could not be fetched: {reason}; try again, or fetch the file by other means and put "
+                f"it into {path.parent}"
+            ) from error
+    if digest.hexdigest() != sha256:
+        raise WeightsError(
+            f"what {url} sent has sha256 {digest.hexdigest()[:12]}..., expected {sha256[:12]}...; "
+            "it was thrown away"
+        )

@@ -1,5 +1,8 @@
 """Every weights file that demask knows: what it is, whose it is, its checksum, and where it lies.
 
+`REGISTRY` holds what comes with the package and what can be downloaded. `UNPUBLISHED` holds exports of
+published networks that no public address has: used where somebody has put them, and needed by nothing.
+
 A name is looked up in three places, in this order: the folder that `DEMASK_WEIGHTS` names, the files
 shipped inside the package, and the download folder (`DEMASK_HOME`, else `XDG_CACHE_HOME/demask`, else
 `~/.cache/demask`). The checksums of the shipped files stand in `SHA256SUMS` beside them.
@@ -12,7 +15,8 @@ import difflib
 import functools
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from demask.atomic import replacing
@@ -33,8 +37,9 @@ class Weights:
         licence: SPDX identifier, or words where there is none.
         home: Page of the project it comes from.
         sha256: Checksum in hex; None for a shipped file, whose checksum `SHA256SUMS` holds.
-        url: Where the very file can be downloaded; None where only the home page is known.
+        url: Where the very file can be downloaded; None where it is shipped or unpublished.
         shipped: Whether it comes with the package.
+        also: Other files of the same weights that will do, name and sha256.
     """
 
     name: str
@@ -45,11 +50,18 @@ class Weights:
     sha256: str | None = None
     url: str | None = None
     shipped: bool = False
+    also: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def expected_sha256(self) -> str | None:
-        """The checksum to expect, or None while a shipped file has none written down."""
-        return _shipped_sums().get(self.file) if self.shipped else self.sha256
+    def files(self) -> tuple[str, ...]:
+        """Names under which the weights may lie, the first choice first."""
+        return (self.file, *self.also)
+
+    def expected_sha256(self, file: str | None = None) -> str | None:
+        """The checksum that a file of these names should have; None while a shipped one has none on record."""
+        if self.shipped:
+            return _shipped_sums().get(self.file)
+        return self.also.get(file or self.file, self.sha256)
 
 
 def _shipped(name: str, what: str) -> Weights:
@@ -81,51 +93,21 @@ REGISTRY: dict[str, Weights] = {
             "face_detection_yunet_2023mar.onnx",
         ),
         Weights(
-            name="yunet_dynamic",
-            file="yunet_s_dynamic.onnx",
-            what="YuNet (small) for any input size",
-            licence="Apache-2.0",
-            home="https://github.com/ShiqiYu/libfacedetection.train",
-            sha256="daede24002cc8590f457998cc5e6c9e8b82f45f6bd969506a8913cd4ed10a2d3",
-        ),
-        Weights(
-            name="rfb_masked",
-            file="RFB-640-masked_face-v2.onnx",
-            what="Ultra-Light detector with the classes face and masked face",
-            licence="MIT",
-            home="https://github.com/yanghaojin/Ultra-Light-Fast-Generic-Face-Detector-1MB",
-            sha256="27ca3e5985f722e91efea7993f625716de627303c4bafb40bb26f456286beca8",
-            url="https://github.com/yanghaojin/Ultra-Light-Fast-Generic-Face-Detector-1MB/raw/master/"
-            "masked_face/pretrained/RFB-640-masked_face-v2.onnx",
-        ),
-        Weights(
-            name="facemesh",
-            file="facemesh_468.onnx",
-            what="MediaPipe FaceMesh, 468 points (export of the PyTorch port)",
-            licence="Apache-2.0",
-            home="https://github.com/zmurez/MediaPipePyTorch",
-            sha256="771d4c40e418f8ce20b3f41cf8ee0ae34bc101602faae447dc05c8d7933a6351",
-        ),
-        Weights(
-            name="lpips_squeeze",
-            file="lpips_sq.onnx",
-            what="LPIPS v0.1 with SqueezeNet, the whole metric",
-            licence="BSD-2-Clause",
-            home="https://github.com/richzhang/PerceptualSimilarity",
-            sha256="1402626680d5b69a793e647edda2c32f04e192f5cf1e7837bec8bde14187a261",
-        ),
-        Weights(
             name="squeeze_backbone",
-            file="squeeze.backbone.pth",
-            what="SqueezeNet 1.1 features, for the perceptual loss",
+            file="squeezenet1_1-b8a52dc0.pth",
+            what="SqueezeNet 1.1, for LPIPS as a loss and as a metric",
             licence="BSD-3-Clause",
             home="https://github.com/pytorch/vision",
-            sha256="435cedb387e95bc8291893f61a3a64f0345b8c23a05139aceef43947efb3d52d",
+            # Torchvision vouches for the first eight digits, in the name; other projects have the rest.
+            sha256="b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+            url="https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+            # The same without its classifier.
+            also={"squeeze.backbone.pth": "435cedb387e95bc8291893f61a3a64f0345b8c23a05139aceef43947efb3d52d"},
         ),
         Weights(
             name="lpips_squeeze_linear",
             file="lpips_squeeze_linear.pth",
-            what="linear layers of LPIPS v0.1 on SqueezeNet, for the perceptual loss",
+            what="linear layers of LPIPS v0.1 on SqueezeNet",
             licence="BSD-2-Clause",
             home="https://github.com/richzhang/PerceptualSimilarity",
             sha256="4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76",
@@ -167,10 +149,32 @@ REGISTRY: dict[str, Weights] = {
             sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
             url="https://github.com/richzhang/PerceptualSimilarity/raw/master/lpips/weights/v0.1/vgg.pth",
         ),
+    )
+}
+
+UNPUBLISHED: dict[str, Weights] = {
+    weights.name: weights
+    for weights in (
+        Weights(
+            name="facemesh",
+            file="facemesh_468.onnx",
+            what="MediaPipe FaceMesh, 468 points: an export of the PyTorch port",
+            licence="Apache-2.0",
+            home="https://github.com/zmurez/MediaPipePyTorch",
+            sha256="771d4c40e418f8ce20b3f41cf8ee0ae34bc101602faae447dc05c8d7933a6351",
+        ),
+        Weights(
+            name="lpips_squeeze",
+            file="lpips_sq.onnx",
+            what="LPIPS v0.1 with SqueezeNet, the whole metric",
+            licence="BSD-2-Clause",
+            home="https://github.com/richzhang/PerceptualSimilarity",
+            sha256="1402626680d5b69a793e647edda2c32f04e192f5cf1e7837bec8bde14187a261",
+        ),
         Weights(
             name="mobileface",
             file="mobileface_v2.onnx",
-            what="MobileFace embedding, to measure identity",
+            what="MobileFace embedding, to measure identity: an export of the MXNet network",
             licence="MIT",
             home="https://github.com/becauseofAI/MobileFace",
             sha256="354be8fa37ec21d83244aab5647af3ec536a4f5102cf5f21d528413ca6ed6549",
@@ -180,13 +184,13 @@ REGISTRY: dict[str, Weights] = {
 
 
 def lookup(name: str) -> Weights:
-    """Return the registry entry of a name.
+    """Return the entry of a name, in the registry or among the unpublished.
 
     Raises:
         WeightsError: The name is unknown; the message gives the nearest one.
     """
-    if name in REGISTRY:
-        return REGISTRY[name]
+    if name in REGISTRY or name in UNPUBLISHED:
+        return REGISTRY.get(name) or UNPUBLISHED[name]
     near = difflib.get_close_matches(name, REGISTRY, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise WeightsError(f"no weights are called {name!r}; {hint}`demask weights list` shows all")
@@ -209,14 +213,14 @@ def download_folder() -> Path:
 
 def candidates(name: str) -> list[Path]:
     """The paths at which a name is looked for, first choice first."""
-    file = lookup(name).file
+    weights = lookup(name)
     extra = os.environ.get("DEMASK_WEIGHTS")
     folders = [Path(extra).expanduser()] if extra else []
-    if lookup(name).shipped:
+    if weights.shipped:
         folders.append(SHIPPED_FOLDER)
     with contextlib.suppress(WeightsError):  # What is shipped can be used without a home folder.
         folders.append(download_folder())
-    return [folder / file for folder in folders]
+    return [folder / file for folder in folders for file in weights.files]
 
 
 def locate(name: str) -> Path | None:
@@ -236,13 +240,24 @@ def find(name: str) -> Path:
     weights = lookup(name)
     path = locate(name)
     if path is None:
-        remedy = "reinstall demask" if weights.shipped else f"run `demask weights get {name}`"
-        places = ", ".join(str(candidate.parent) for candidate in candidates(name))
-        raise WeightsError(f"the weights {name!r} ({weights.file}) are in none of {places}; {remedy}")
+        places = ", ".join(dict.fromkeys(str(candidate.parent) for candidate in candidates(name)))
+        raise WeightsError(f"the weights {name!r} ({weights.file}) are in none of {places}; {remedy(weights)}")
     replaced = weights.shipped and path.parent != SHIPPED_FOLDER
     if not replaced:
         check(weights, path)
     return path
+
+
+def remedy(weights: Weights) -> str:
+    """What to do where a file is missing."""
+    if weights.shipped:
+        return "reinstall demask"
+    if weights.url is not None:
+        return f"run `demask weights get {weights.name}`"
+    return (
+        "it cannot be downloaded: no public address has that file "
+        f"({weights.what}; {weights.home}). Whoever has it puts it into a folder that DEMASK_WEIGHTS names"
+    )
 
 
 def check(weights: Weights, path: Path) -> None:
@@ -251,7 +266,7 @@ def check(weights: Weights, path: Path) -> None:
     Raises:
         WeightsError: They differ, no checksum is on record, or the file cannot be read.
     """
-    expected = weights.expected_sha256
+    expected = weights.expected_sha256(path.name)
     if expected is None:
         raise WeightsError(f"{path} has no checksum on record in {SHIPPED_SUMS}; export the network again")
     try:

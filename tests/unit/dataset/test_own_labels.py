@@ -22,7 +22,7 @@ def test_a_set_is_built_without_teachers(tmp_path: Path, monkeypatch: pytest.Mon
     Image.fromarray(astronaut).save(photos / "astronaut.png")
     Image.fromarray(np.full_like(astronaut, 90)).save(photos / "wall.png")
     config = BuildConfig(
-        sources=(folder(photos),), out=tmp_path / "set", workers=1, labels="own", val_percent=0, test_percent=0
+        sources=(folder(photos),), out=tmp_path / "set", workers=1, val_percent=0, test_percent=0
     )
     report = build(config)
     assert report.num_faces == 1
@@ -39,5 +39,7 @@ def test_a_wall_has_no_label() -> None:
 def test_no_crops_give_no_points_and_an_unknown_labeller_is_refused(tmp_path: Path) -> None:
     finder = LandmarkFinder.shipped(device="cpu", threads=1)
     assert finder(np.zeros((0, 256, 256, 3), np.uint8)).shape == (0, 468, 3)
-    with pytest.raises(ConfigError, match="choose teachers or own"):
+    with pytest.raises(ConfigError, match="choose own or teachers"):
         BuildConfig(sources=(folder(tmp_path),), out=tmp_path / "set", labels="dlib")
+    with pytest.raises(ConfigError, match="weights names a folder of the teachers"):
+        BuildConfig(sources=(folder(tmp_path),), out=tmp_path / "set", weights=tmp_path)

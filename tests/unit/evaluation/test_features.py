@@ -83,5 +83,5 @@ def test_squeezenet_without_its_weights_says_how_to_get_them(
 ) -> None:
     monkeypatch.setenv("DEMASK_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("DEMASK_HOME", str(tmp_path))
-    with pytest.raises(WeightsError, match="demask weights get lpips_squeeze"):
+    with pytest.raises(WeightsError, match=r"lpips_sq\.onnx"):
         SqueezeFeatures(device="cpu")

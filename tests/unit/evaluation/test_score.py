@@ -263,7 +263,7 @@ def test_networks_that_are_not_there_are_named(
     networks = open_networks(list(METRICS), device="cpu", threads=1)
     assert set(networks.missing) == {"lpips", "lpips_alex", "lpips_vgg", "identity", "fid", "kid"}
     assert set(networks.missing) == set(WEIGHTS) - {"landmarks"}  # Our own network places those.
-    assert "demask weights get mobileface" in networks.missing["identity"]
+    assert "mobileface_v2.onnx" in networks.missing["identity"]
     assert "demask weights get alexnet_backbone" in networks.missing["lpips_alex"]
     assert "demask weights get lpips_alex_linear" in networks.missing["lpips_alex"]
     assert open_networks(PIXEL_METRICS, device="cpu").missing == {}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import io
+import os
 import urllib.error
 import urllib.request
 import urllib.response
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from demask.atomic import part_name
 from demask.errors import WeightsError
 from demask.weights import download, registry
 
@@ -114,9 +117,37 @@ def test_a_broken_line_leaves_nothing(home: Path) -> None:
     assert not list(home.iterdir())
 
 
-def test_without_an_address_the_home_page_is_named(home: Path) -> None:
-    with pytest.raises(WeightsError, match="MediaPipePyTorch"):
+def test_a_file_without_an_address_says_so(home: Path) -> None:
+    with pytest.raises(WeightsError, match=r"cannot be downloaded.*MediaPipePyTorch"):
         download.get("facemesh")
+
+
+def test_what_a_killed_download_left_goes(home: Path) -> None:
+    home.mkdir()
+    left = home / part_name(home / FILE).name.replace(f"-{os.getpid()}-", "-999999999-")
+    left.write_bytes(b"half")
+    download.get("yunet", opener=opener(lambda url: (200, {}, CONTENT)))
+    assert [path.name for path in home.iterdir()] == [FILE]
+
+
+def test_a_line_that_breaks_half_way_leaves_nothing(home: Path) -> None:
+    class Breaking(Wire):
+        def https_open(self, request: urllib.request.Request) -> urllib.response.addinfourl:
+            response = super().https_open(request)
+            parts = iter((CONTENT[:1000],))
+
+            def read(count: int = -1) -> bytes:
+                if (part := next(parts, None)) is None:
+                    raise http.client.IncompleteRead(b"", 10)
+                return part
+
+            response.read = read  # type: ignore[method-assign]
+            return response
+
+    wire = Breaking(lambda url: (200, {"Content-Length": "many"}, CONTENT))
+    with pytest.raises(WeightsError, match="could not be fetched"):
+        download.get("yunet", opener=urllib.request.build_opener(download._HttpsOnly, wire))
+    assert not list(home.iterdir())
 
 
 def test_a_home_that_cannot_be_written(home: Path) -> None:

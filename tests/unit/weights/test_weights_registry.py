@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 
+import demask
 from demask.errors import WeightsError
 from demask.weights import registry
 
@@ -38,16 +40,57 @@ def known(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 
 
 def test_every_entry_says_whose_it_is() -> None:
-    files = [weights.file for weights in registry.REGISTRY.values()]
+    every = registry.REGISTRY | registry.UNPUBLISHED
+    files = [file for weights in every.values() for file in weights.files]
     assert len(set(files)) == len(files)
-    for name, weights in registry.REGISTRY.items():
+    assert not registry.REGISTRY.keys() & registry.UNPUBLISHED.keys()
+    for name, weights in every.items():
         assert weights.name == name
         assert weights.licence
         if not weights.shipped:
-            assert weights.sha256 is not None
-            assert len(weights.sha256) == 64
             assert weights.home.startswith("https://")
-        assert weights.url is None or weights.url.startswith("https://")
+            for file in weights.files:
+                assert re.fullmatch("[0-9a-f]{64}", weights.expected_sha256(file) or "")
+
+
+def test_what_is_listed_can_be_had_and_is_used() -> None:
+    source = "".join(path.read_text() for path in Path(demask.__file__).parent.rglob("*.py"))
+    own = Path(registry.__file__).read_text()
+    for name, weights in registry.REGISTRY.items():
+        assert weights.shipped or (weights.url or "").startswith("https://"), name
+        assert source.count(f'"{name}"') > own.count(f'"{name}"') or f"{name}.onnx" in source, name
+    assert all(weights.url is None for weights in registry.UNPUBLISHED.values())
+
+
+def test_a_file_of_another_name_will_do(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = registry.Weights(
+        name="squeeze_backbone",
+        file="squeezenet1_1-b8a52dc0.pth",
+        what="",
+        licence="BSD-3-Clause",
+        home="https://example.org",
+        sha256=hashlib.sha256(b"with its classifier").hexdigest(),
+        also={"squeeze.backbone.pth": hashlib.sha256(b"without").hexdigest()},
+    )
+    monkeypatch.setitem(registry.REGISTRY, "squeeze_backbone", entry)
+    other = folders["extra"] / "squeeze.backbone.pth"
+    other.write_bytes(b"without")
+    assert registry.find("squeeze_backbone") == other
+    other.write_bytes(b"with its classifier")  # The other's checksum.
+    with pytest.raises(WeightsError, match="damaged or another version"):
+        registry.find("squeeze_backbone")
+    first = folders["extra"] / "squeezenet1_1-b8a52dc0.pth"
+    first.write_bytes(b"with its classifier")
+    assert registry.find("squeeze_backbone") == first
+
+
+def test_an_unpublished_file_is_taken_from_the_users_folder_only(folders: dict[str, Path]) -> None:
+    with pytest.raises(WeightsError, match=r"cannot be downloaded.*DEMASK_WEIGHTS") as caught:
+        registry.find("facemesh")
+    assert "weights get" not in str(caught.value)
+    (folders["extra"] / "facemesh_468.onnx").write_bytes(b"another file")
+    with pytest.raises(WeightsError, match="damaged or another version"):
+        registry.find("facemesh")
 
 
 def test_third_party_files_match_the_folder_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,12 +98,13 @@ def test_third_party_files_match_the_folder_of_weights(monkeypatch: pytest.Monke
 
     named = os.environ.get("DEMASK_WEIGHTS")
     folder = Path(named) if named else Path(__file__).parents[4] / "shared" / "weights"
-    present = [w for w in registry.REGISTRY.values() if not w.shipped and (folder / w.file).is_file()]
+    every = (registry.REGISTRY | registry.UNPUBLISHED).values()
+    present = {w.name: file for w in every if not w.shipped for file in w.files if (folder / file).is_file()}
     if not present:
         pytest.skip("no third-party weights here")
     monkeypatch.setenv("DEMASK_WEIGHTS", str(folder))
-    for weights in present:
-        assert registry.find(weights.name) == folder / weights.file
+    for name, file in present.items():
+        assert registry.find(name) == folder / file
 
 
 def test_an_unknown_name_names_the_nearest() -> None:
