@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms
 
 from demask.errors import InputError
-from demask.types import ImageU8
+from demask.types import Hole, ImageU8
 
 GREY_MODES = frozenset({"1", "L", "LA", "La", "I;16", "I;16B", "I;16L", "I;16N"})
 KNOWN_MODES = GREY_MODES | {"P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB"}
@@ -45,6 +45,13 @@ def luma(pixels: ImageU8) -> npt.NDArray[np.uint8]:
     """Brightness of RGB values [..., 3] by the weights of ITU-R BT.601; grey values stay as they are."""
     weighted = pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     return np.rint(weighted).astype(np.uint8)
+
+
+def grey_merged(photo: ImageU8, pixels: ImageU8, changed: Hole) -> npt.NDArray[np.uint8]:
+    """A grey photo's values, [H, W], with the brightness of `pixels` where it changed; both RGB [H, W, 3]."""
+    merged = photo[..., 0].copy()
+    merged[changed] = luma(pixels[changed])
+    return merged
 
 
 @functools.cache

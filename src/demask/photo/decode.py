@@ -13,7 +13,7 @@ from demask.photo import exif as exif_block
 from demask.photo.bombs import refuse_bombs
 from demask.photo.coding import Coding, coding_of
 from demask.photo.colour import GREY_MODES, KNOWN_MODES, to_rgb
-from demask.photo.deep import DeepPixels, decode_deep, deep_of, is_deep, to_8_bit
+from demask.photo.deep import DeepPixels, decode_deep, deep_of, is_deep, key_alpha, to_8_bit
 from demask.photo.file_bytes import read_file
 from demask.photo.opening import open_header, refuse_several_frames, unreadable_if_broken
 from demask.photo.stored_metadata import dpi_of, exif_of, profile_of, xmp_of
@@ -106,6 +106,7 @@ def read_photo(source: Path | bytes, *, max_megapixels: float = 100) -> Photo:
     with unreadable_if_broken(name):
         if deep_file:
             deep, alpha = decode_deep(data, name, turn=turn)
+            alpha = key_alpha(image, deep) if alpha is None else alpha
         elif mode.startswith("I;16"):
             deep, alpha = exif_block.upright(deep_of(image), turn), None
         else:

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from demask.errors import PhotoUnreadable, PhotoUnsupported
 from demask.photo import exif as exif_block
+from demask.photo.colour import luma
 from demask.photo.tiff import encode_tiff
-from demask.types import ImageU8
+from demask.types import Hole, ImageU8
 
 DeepPixels = npt.NDArray[np.uint16]
 
@@ -77,6 +78,31 @@ def decode_deep(data: bytes, name: str, *, turn: int) -> tuple[DeepPixels, DeepP
 def deep_of(image: Any) -> DeepPixels:
     """The values of a Pillow picture of one of the modes `I;16...`, as they are: uint16 [H, W]."""
     return np.asarray(image).astype(np.uint16)  # Of the machine's byte order.
+
+
+def key_alpha(image: Any, deep: DeepPixels | None) -> DeepPixels | None:
+    """Transparency of a 16-bit grey picture one of whose values stands for it (PNG's tRNS).
+
+    Args:
+        image: Pillow's picture.
+        deep: Its values, uint16 grey [H, W].
+
+    Returns:
+        uint16 [H, W]: 0 where the value is that one, 65535 elsewhere; None where no pixel is transparent.
+    """
+    key = image.info.get("transparency")
+    if deep is None or deep.ndim != 2 or not isinstance(key, int):
+        return None
+    transparent = deep == key
+    return np.where(transparent, 0, 65_535).astype(np.uint16) if transparent.any() else None
+
+
+def deep_merged(deep: DeepPixels, pixels: ImageU8, changed: Hole) -> DeepPixels:
+    """The 16-bit values, with those of `pixels` times 257 where it changed (their brightness for grey)."""
+    merged = deep.copy()
+    inside = pixels[changed]
+    merged[changed] = (luma(inside) if deep.ndim == 2 else inside).astype(np.uint16) * 257
+    return merged
 
 
 def to_8_bit(deep: DeepPixels) -> ImageU8:

@@ -12,9 +12,9 @@ from PIL import Image
 
 from demask.errors import OutputError, PhotoUnsupported, ShapeMismatch
 from demask.photo import exif as exif_block
-from demask.photo.colour import luma
+from demask.photo.colour import grey_merged
 from demask.photo.decode import Photo
-from demask.photo.deep import encode_deep
+from demask.photo.deep import deep_merged, encode_deep
 from demask.photo.formats import FORMATS, output_format, writable
 from demask.photo.provenance import labelled
 from demask.photo.tiff import encode_tiff
@@ -69,9 +69,9 @@ def encode_photo(
     metadata = _metadata(photo, name, grey=grey, label=label)
     try:
         if photo.deep is not None and name in ("PNG", "TIFF"):
-            merged = _deep_merged(photo.deep, pixels, changed)
+            merged = deep_merged(photo.deep, pixels, changed)
             return encode_deep(name, merged, photo.alpha, **metadata)
-        flat: npt.NDArray[np.uint8] = _grey_merged(photo.pixels, pixels, changed) if grey else pixels
+        flat: npt.NDArray[np.uint8] = grey_merged(photo.pixels, pixels, changed) if grey else pixels
         if kind.alpha and photo.alpha is not None:
             alpha = photo.alpha if photo.alpha.dtype == np.uint8 else (photo.alpha // 257).astype(np.uint8)
             flat = np.dstack([flat, alpha])
@@ -83,19 +83,6 @@ def encode_photo(
         return _save(image, name, {**_coding_options(photo, name, quality, grey=grey), **metadata})
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise OutputError(f"the result cannot be encoded as {name}: {error}; try PNG") from error
-
-
-def _grey_merged(photo: ImageU8, pixels: ImageU8, changed: Hole) -> npt.NDArray[np.uint8]:
-    merged = photo[..., 0].copy()
-    merged[changed] = luma(pixels[changed])
-    return merged
-
-
-def _deep_merged(deep: npt.NDArray[np.uint16], pixels: ImageU8, changed: Hole) -> npt.NDArray[np.uint16]:
-    merged = deep.copy()
-    inside = pixels[changed]
-    merged[changed] = (luma(inside) if deep.ndim == 2 else inside).astype(np.uint16) * 257
-    return merged
 
 
 def _metadata(photo: Photo, name: str, *, grey: bool, label: bool) -> dict[str, Any]:

@@ -150,24 +150,14 @@ class _FileSession(Session):
 
 class _PilSession(Session):
     def __init__(self, image: Any) -> None:
-        from PIL import ImageOps
+        from demask.photo.pil_image import photo_of_pil
 
-        self._image, self._upright = image, ImageOps.exif_transpose(image)
-        try:
-            self.pixels = np.asarray(self._upright.convert("RGB"))
-        except (OSError, ValueError) as error:
-            raise InputError(f"the PIL image (mode {image.mode}) cannot be read: {error}") from error
+        self._image, self._photo = image, photo_of_pil(image)
+        self.pixels = self._photo.pixels
 
     def give_back(self, pixels: ImageU8, changed: Hole | None, output: Output = AS_IT_CAME) -> tuple[Any, None]:
-        from PIL import Image
+        from demask.photo.pil_image import pil_of_photo
 
         if changed is None:
             return self._image, None
-        upright = self._upright
-        restored = Image.fromarray(pixels)
-        if upright.mode in ("L", "LA"):
-            restored = restored.convert("L")
-        if upright.mode in ("RGBA", "LA"):
-            restored.putalpha(upright.getchannel("A"))
-        restored.info = dict(upright.info)
-        return restored, None
+        return pil_of_photo(self._image, self._photo, pixels, changed), None

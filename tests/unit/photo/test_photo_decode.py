@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, ImageFile
 
 from demask.errors import PhotoTooLarge, PhotoUnreadable, PhotoUnsupported
 from demask.photo.decode import read_photo
+from demask.photo.encode import encode_photo
 
 
 def picture(width: int = 40, height: int = 30, seed: int = 0) -> np.ndarray[Any, Any]:
@@ -116,6 +117,18 @@ def test_a_16_bit_jpeg_2000_keeps_its_ramp() -> None:
     assert photo.deep is not None
     assert np.array_equal(photo.deep, ramp)
     assert np.array_equal(photo.pixels[..., 0], np.rint(ramp / 257))
+
+
+def test_a_16_bit_grey_value_that_means_transparent_is_alpha() -> None:
+    values = np.array([[1000, 2000], [2000, 1000]], np.uint16)
+    photo = read_photo(encoded(Image.fromarray(values), "PNG", transparency=2000))
+    assert photo.alpha is not None
+    assert photo.alpha.tolist() == [[65535, 0], [0, 65535]]
+    again = read_photo(encode_photo(photo, photo.pixels, changed=np.zeros((2, 2), bool)))
+    assert again.alpha is not None
+    assert np.array_equal(again.alpha, photo.alpha)
+    assert again.deep is not None
+    assert np.array_equal(again.deep[..., 0], values)
 
 
 def test_cmyk_without_profile_becomes_rgb() -> None:
