@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from demask.faces.judge import LOWER_FACE
-from demask.geometry import require_crops
+from demask.geometry import FRAME_PX, require_crops
 from demask.types import Alpha, ImageU8
-from demask.weights.sessions import Session, open_session, require_contract
+from demask.weights.sessions import Session, open_session, require_contract, require_shapes
 
 BATCH = 8
 """Crops per run: more gains nothing on a CPU and costs memory."""
@@ -30,6 +30,8 @@ class HoleFinder:
     def __init__(self, session: Session, *, mirrored: bool = True) -> None:
         inputs, outputs = {"crop": "tensor(uint8)"}, {"coverage": "tensor(float)"}
         require_contract(session, inputs=inputs, outputs=outputs, what="hole finder")
+        crops = (None, FRAME_PX, FRAME_PX)
+        require_shapes(session, {"crop": (*crops, 3), "coverage": crops}, what="hole finder")
         self._session, self._mirrored = session, mirrored
 
     @classmethod

@@ -5,39 +5,44 @@ The graphs take and give uint8; ranges, blanking and scaling are their own affai
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
-from demask.errors import ShapeMismatch
+from demask.errors import ShapeMismatch, WeightsError
+from demask.geometry import FRAME_PX
 from demask.restorers.about import About
-from demask.types import Hole, ImageU8
-from demask.weights.sessions import Session, require_contract
+from demask.types import AnyArray, Hole, ImageU8
+from demask.weights.sessions import Session, require_contract, require_shapes
 
-INPUTS = {"masked": "tensor(uint8)", "hole": "tensor(uint8)"}
-OUTPUTS = {"restored": "tensor(uint8)"}
+MASKED, HOLE, RESTORED = "masked", "hole", "restored"
+_UINT8 = "tensor(uint8)"
+_CROPS = (None, FRAME_PX, FRAME_PX, 3)
 
 
-class NetworkRestorer:
-    """Fill holes with a network; one session serves all threads.
+class _Network(ABC):
+    """What both kinds share: the contract, checked on opening, and the run."""
 
-    Args:
-        session: A network that maps `masked` uint8 [N, 256, 256, 3] and `hole` uint8 [N, 256, 256]
-            (1 = fill) to `restored` uint8 [N, 256, 256, 3].
-
-    Raises:
-        WeightsError: The network has other inputs or outputs.
-    """
-
-    def __init__(self, session: Session) -> None:
-        require_contract(session, inputs=INPUTS, outputs=OUTPUTS, what="restorer")
+    def __init__(self, session: Session, *, inputs: tuple[str, ...], what: str) -> None:
+        require_contract(session, inputs=dict.fromkeys(inputs, _UINT8), outputs={RESTORED: _UINT8}, what=what)
+        shapes = {MASKED: _CROPS, HOLE: _CROPS[:3], RESTORED: _CROPS}
+        require_shapes(session, shapes, what=what)
         self._session = session
+        counts = {node.shape[0] for node in session.get_inputs() if isinstance((node.shape or [""])[0], int)}
+        if counts - {1}:
+            raise WeightsError(
+                f"the network is not a {what} for this program: it takes {sorted(counts)} crops at a time, "
+                "needed is any number, or 1"
+            )
+        self._one_by_one = bool(counts)
 
     def __call__(self, masked: ImageU8, hole: Hole) -> ImageU8:
-        """Fill one crop: uint8 [256, 256, 3] and bool [256, 256] to uint8 [256, 256, 3]."""
+        """Restore one crop: uint8 [256, 256, 3] and bool [256, 256] to uint8 [256, 256, 3]."""
         restored: ImageU8 = self.batch(masked[None], hole[None])[0]
         return restored
 
     def batch(self, masked: ImageU8, hole: Hole) -> ImageU8:
-        """Fill several crops in one run.
+        """Restore several crops, in one run where the network can.
 
         Args:
             masked: Crops, uint8 RGB [N, 256, 256, 3].
@@ -48,44 +53,67 @@ class NetworkRestorer:
 
         Raises:
             ShapeMismatch: `masked` and `hole` cover different pixels.
+            WeightsError: The network fails, or gives something of another size.
         """
         if masked.shape[:3] != hole.shape:
             raise ShapeMismatch(image=masked.shape[1:3], hole=hole.shape[1:])
-        # What lies under the hole must not matter; blank it here too, in case a foreign graph does not.
-        blanked = np.where(hole[..., None], np.uint8(0), masked)
-        feed = {"masked": blanked, "hole": hole.astype(np.uint8)}
-        return np.asarray(self._session.run(["restored"], feed)[0], dtype=np.uint8)
+        feed = self._feed(masked, hole)
+        if not self._one_by_one:
+            return self._run(feed)
+        alone = ({name: array[i : i + 1] for name, array in feed.items()} for i in range(len(masked)))
+        return np.concatenate([self._run(one) for one in alone])
+
+    @abstractmethod
+    def _feed(self, masked: ImageU8, hole: Hole) -> dict[str, AnyArray]:
+        """The network's inputs by name."""
+
+    def _run(self, feed: dict[str, AnyArray]) -> ImageU8:
+        try:
+            restored = np.asarray(self._session.run([RESTORED], feed)[0])
+        except Exception as error:  # The runtime raises a dozen classes of its own, with no common base.
+            raise WeightsError(f"the network cannot be run: {str(error).strip().splitlines()[0]}") from error
+        if restored.shape != feed[MASKED].shape:
+            raise WeightsError(
+                f"the network makes {restored.shape} of {feed[MASKED].shape}, needed is the same size"
+            )
+        return restored
 
 
-class TranslatorRestorer:
-    """Translate masked faces to bare ones without being told the hole, as both studies' systems do.
+class NetworkRestorer(_Network):
+    """Fill holes with a network; one session serves all threads.
 
     Args:
-        session: A network that maps `masked` uint8 [N, 256, 256, 3] to `restored`, the same shape.
+        session: A network that maps `masked` uint8 [N, 256, 256, 3] and `hole` uint8 [N, 256, 256]
+            (1 = fill) to `restored` uint8 [N, 256, 256, 3]; N any, or 1.
 
     Raises:
-        WeightsError: The network has other inputs or outputs.
+        WeightsError: The network has other inputs or outputs, or other sizes.
     """
 
     def __init__(self, session: Session) -> None:
-        require_contract(session, inputs={"masked": INPUTS["masked"]}, outputs=OUTPUTS, what="translator")
-        self._session = session
+        super().__init__(session, inputs=(MASKED, HOLE), what="restorer")
 
-    def __call__(self, masked: ImageU8, hole: Hole) -> ImageU8:
-        """Translate one crop: uint8 [256, 256, 3] to the same; the hole counts only for its shape."""
-        restored: ImageU8 = self.batch(masked[None], hole[None])[0]
-        return restored
+    def _feed(self, masked: ImageU8, hole: Hole) -> dict[str, AnyArray]:
+        # What lies under the hole must not matter; blank it here too, in case a foreign graph does not.
+        blanked = np.where(hole[..., None], np.uint8(0), masked)
+        return {MASKED: blanked, HOLE: hole.astype(np.uint8)}
 
-    def batch(self, masked: ImageU8, hole: Hole) -> ImageU8:
-        """Translate several crops in one run, uint8 [N, 256, 256, 3], covering and all.
 
-        Raises:
-            ShapeMismatch: `masked` and `hole` cover different pixels.
-        """
-        if masked.shape[:3] != hole.shape:
-            raise ShapeMismatch(image=masked.shape[1:3], hole=hole.shape[1:])
-        answer = self._session.run(["restored"], {"masked": np.ascontiguousarray(masked)})
-        return np.asarray(answer[0], dtype=np.uint8)
+class TranslatorRestorer(_Network):
+    """Translate masked faces to bare ones without being told the hole, as both studies' systems do.
+
+    Args:
+        session: A network that maps `masked` uint8 [N, 256, 256, 3] to `restored`, the same shape; N any, or 1.
+
+    Raises:
+        WeightsError: The network has other inputs or outputs, or other sizes.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session, inputs=(MASKED,), what="translator")
+
+    def _feed(self, masked: ImageU8, hole: Hole) -> dict[str, AnyArray]:
+        return {MASKED: np.ascontiguousarray(masked)}
 
 
 def network_restorer(session: Session) -> NetworkRestorer | TranslatorRestorer:
@@ -94,7 +122,7 @@ def network_restorer(session: Session) -> NetworkRestorer | TranslatorRestorer:
     Raises:
         WeightsError: It is neither.
     """
-    blind = [node.name for node in session.get_inputs()] == ["masked"]
+    blind = [node.name for node in session.get_inputs()] == [MASKED]
     return TranslatorRestorer(session) if blind else NetworkRestorer(session)
 
 

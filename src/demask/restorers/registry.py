@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from demask.errors import UsageError
+from demask.errors import UsageError, WeightsError
 from demask.restorers.about import About
 from demask.types import Hole, ImageU8, Restorer
 
@@ -57,7 +57,11 @@ def get_restorer(name: str, *, device: str = "auto", threads: int | None = None)
         from demask.weights.sessions import open_session
 
         weights = "restorer" if name == "network" else Path(name)
-        return network_restorer(open_session(weights, device=device, threads=threads))
+        session = open_session(weights, device=device, threads=threads)
+        try:
+            return network_restorer(session)
+        except WeightsError as error:
+            raise WeightsError(f"{name}: {error}; docs/restorers.md says what a restorer takes") from error
     return _without_network(name)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,30 @@ def require_contract(session: Session, *, inputs: dict[str, str], outputs: dict[
             f"the network is not a {what}: it maps {got_inputs} to {got_outputs}, "
             f"needed is {inputs} to {outputs}"
         )
+
+
+def require_shapes(session: Session, shapes: Mapping[str, tuple[int | None, ...]], *, what: str) -> None:
+    """Check the sizes that a network fixes against those that its caller will feed and read.
+
+    Args:
+        session: An open session.
+        shapes: Input or output to its shape; None = any. A size that the network leaves open fits.
+        what: How the message calls the network.
+
+    Raises:
+        WeightsError: A size differs.
+    """
+    for node in (*session.get_inputs(), *session.get_outputs()):
+        needed, got = shapes.get(node.name), list(node.shape or ())
+        if needed is None or not got:  # A network need not say how large its output is.
+            continue
+        pairs = zip(got, needed, strict=False)
+        if len(got) != len(needed) or any(isinstance(a, int) and b not in (None, a) for a, b in pairs):
+            raise WeightsError(
+                f"the network is not a {what} for this program: {node.name} is {_sizes(got)}, "
+                f"needed is {_sizes(needed)}"
+            )
+
+
+def _sizes(shape: Sequence[object]) -> str:
+    return "[" + ", ".join("N" if size is None else str(size) for size in shape) + "]"
