@@ -63,7 +63,7 @@ def train(
     from demask.errors import UsageError
 
     try:
-        from demask.training.engine.trainer import Progress
+        from demask.training.engine.step_meter import Progress
         from demask.training.recipes import rehearsal, resolve, run_training
     except ModuleNotFoundError as error:
         raise UsageError(f"training needs {error.name}; run: pip install 'demask[train]'") from error

@@ -15,8 +15,11 @@ from demask.errors import ConfigError
 from demask.settings import override
 from demask.training.data.covered_faces import FacesConfig
 from demask.training.engine.start import blend_with
+from demask.training.engine.step_meter import Progress
 from demask.training.engine.task import Task
-from demask.training.engine.trainer import Progress, Trainer, TrainerConfig, seed_of
+from demask.training.engine.trainer import Trainer
+from demask.training.engine.trainer_config import TrainerConfig
+from demask.training.engine.update import seed_of
 from demask.training.export.model_card import model_card
 from demask.training.export.weights_file import save_weights
 from demask.training.models.restorer_net import RestorerConfig

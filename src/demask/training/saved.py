@@ -8,7 +8,7 @@ from typing import Any
 
 from demask import settings
 from demask.errors import ConfigError, TrainingError
-from demask.training.engine.trainer import TrainerConfig
+from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.recipes import Recipe
 from demask.training.tasks.finder_task import FinderConfig
 from demask.training.tasks.hole_task import HoleTaskConfig

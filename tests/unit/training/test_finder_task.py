@@ -17,7 +17,8 @@ from demask.training.data import cell_targets as finder_targets
 from demask.training.data.cell_targets import NEGATIVE, UNDECIDED, assign
 from demask.training.data.stage import Scene
 from demask.training.engine.task import Share
-from demask.training.engine.trainer import Trainer, TrainerConfig
+from demask.training.engine.trainer import Trainer
+from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export import finder_export
 from demask.training.losses.face_boxes import box_overlap, point_error, quality_focal
 from demask.training.models.finder_net import STRIDES, FinderNetConfig, cells, decode, fold_norms

@@ -9,7 +9,8 @@ from torch import nn
 from demask.errors import ConfigError, TrainingError
 from demask.training.data.covered_faces import FacesConfig
 from demask.training.engine.start import begin_with, blend_with
-from demask.training.engine.trainer import Trainer, TrainerConfig
+from demask.training.engine.trainer import Trainer
+from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export import graphs
 from demask.training.export.finder_export import export_finder
 from demask.training.export.weights_file import save_weights

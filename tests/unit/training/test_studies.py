@@ -13,7 +13,8 @@ from demask.geometry import EYE_DISTANCE_PX
 from demask.restorers.network import TranslatorRestorer
 from demask.restorers.registry import get_restorer
 from demask.training.data.covered_faces import CoveredFaces, FacesConfig
-from demask.training.engine.trainer import Trainer, TrainerConfig
+from demask.training.engine.trainer import Trainer
+from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export import graphs
 from demask.training.losses.landmark import landmark_distance, point_distance
 from demask.training.models import shipped

@@ -13,7 +13,8 @@ from demask.errors import ConfigError, TrainingError, WeightsError
 from demask.training.data.covered_faces import FacesConfig
 from demask.training.engine import checkpoint
 from demask.training.engine.task import Share
-from demask.training.engine.trainer import Trainer, TrainerConfig
+from demask.training.engine.trainer import Trainer
+from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.models.hole_net import HoleConfig
 from demask.training.models.restorer_net import RestorerConfig
 from demask.training.models.unet import UNetConfig

@@ -1,0 +1,91 @@
+"""One step: every network of a task's plan is updated once, on the parts of one batch."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from demask.training.engine.task import Batch, Share, Task, stop_if_not_finite
+from demask.training.losses import weighted_total
+
+
+class Moment(NamedTuple):
+    """Which step this is, of which run, in which process."""
+
+    seed: int
+    step: int
+    steps: int
+    share: Share
+
+    @property
+    def progress(self) -> float:
+        """How much of the run is done, in [0, 1)."""
+        return self.step / self.steps
+
+    def seed_torch(self, part: int = 0) -> None:
+        """Make what a part of this step draws a function of the moment alone."""
+        torch.manual_seed(seed_of(self.seed, self.step, self.share.rank, part))
+
+
+def update(task: Task, parts: list[Batch], now: Moment) -> dict[str, Tensor]:
+    """Update every network of the task's plan once.
+
+    Args:
+        task: Attached to its device.
+        parts: The batch, cut by `parts_of`.
+        now: Which step this is.
+
+    Returns:
+        The terms of the losses, averaged over the parts, and the norm of the main network's gradient.
+
+    Raises:
+        TrainingError: A term or a gradient is not finite; the weights stay as they are.
+    """
+    drawn: Any = None
+    terms: dict[str, Tensor] = {}
+    for name in task.plan(now.progress):
+        live, optimizer = task.live[name], task.live_optimizers[name]
+        optimizer.zero_grad()
+        for number, part in enumerate(parts):
+            last = number == len(parts) - 1
+            # Processes exchange gradients once, with the last part.
+            alone = last or now.share.of == 1
+            with contextlib.nullcontext() if alone else task.fabric.no_backward_sync(live):
+                if drawn is None or len(parts) > 1:
+                    now.seed_torch(number)
+                    drawn = task.draw(part, progress=now.progress)
+                losses = task.losses(name, part, drawn, progress=now.progress)
+                total = weighted_total(losses.terms, losses.weights)
+                stop_if_not_finite(losses.terms)
+                task.fabric.backward(total / len(parts))
+            for term, value in losses.terms.items():
+                terms[term] = terms.get(term, 0.0) + value.detach() / len(parts)
+        weights = list(task.networks[name].parameters())
+        norm = torch.nn.utils.get_total_norm(each.grad for each in weights if each.grad is not None)
+        stop_if_not_finite({"gradient": norm})
+        if math.isfinite(task.clip_norm):
+            torch.nn.utils.clip_grads_with_norm_(weights, task.clip_norm, norm)
+        if name == "network":
+            terms["gradient"] = norm
+        optimizer.step()
+    return terms
+
+
+def parts_of(batch: Batch, num: int) -> list[Batch]:
+    """Cut a batch into equal parts along its first axis."""
+    if num == 1:
+        return [batch]
+    cut = {name: torch.chunk(value, num) for name, value in batch.items()}
+    return [{name: values[i] for name, values in cut.items()} for i in range(num)]
+
+
+def seed_of(seed: int, step: int, rank: int = 0, part: int = 0) -> int:
+    """A well-mixed 63-bit seed for one part of one process's share of one step of one run."""
+    where = f"{seed}/{step}" + (f"/{rank}/{part}" if rank or part else "")
+    digest = hashlib.blake2b(where.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
