@@ -35,7 +35,8 @@ from demask.training.data.covered_faces import CoveredFaces
 from demask.training.engine.trainer import Trainer
 from demask.training.models.patchgan import PatchGanConfig
 from demask.training.models.unet256 import Unet256Config
-from demask.training.recipes import make_task, resolve
+from demask.training.recipes import resolve
+from demask.training.tasks.register import make_task
 
 GOAL = 3.0
 

@@ -51,7 +51,7 @@ def export(
     from demask.weights import registry
 
     try:
-        from demask.training.recipes import export_run
+        from demask.training.run_export import export_run
         from demask.training.saved import saved_recipe
     except ModuleNotFoundError as error:
         raise UsageError(f"exporting needs {error.name}; run: pip install 'demask[train]'") from error

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from demask import settings
 from demask.errors import ConfigError, TrainingError
 from demask.training.engine.trainer_config import TrainerConfig
-from demask.training.recipes import Recipe
-from demask.training.tasks.finder_task import FinderConfig
-from demask.training.tasks.hole_task import HoleTaskConfig
-from demask.training.tasks.landmarks_task import LandmarksTaskConfig
-from demask.training.tasks.pix2pix_task import Pix2pixConfig
-from demask.training.tasks.restorer_task import RestorerTaskConfig
-
-TASKS: dict[str, type[Any]] = {
-    "finder": FinderConfig,
-    "hole": HoleTaskConfig,
-    "restorer": RestorerTaskConfig,
-    "landmarks": LandmarksTaskConfig,
-    "pix2pix": Pix2pixConfig,
-}
+from demask.training.tasks.register import Recipe, trainings
 
 
 def saved_recipe(run: Path) -> tuple[str, Recipe]:
@@ -38,7 +24,7 @@ def saved_recipe(run: Path) -> tuple[str, Recipe]:
     try:
         saved = json.loads(path.read_text(encoding="utf-8"))
         name = saved["task"]
-        task = settings.read(TASKS[name], saved["settings"])
+        task = settings.read(trainings()[name].config, saved["settings"])
         trainer = settings.read(TrainerConfig, {**saved["trainer"], "run": str(run)})
     except OSError as error:
         raise TrainingError(

@@ -9,7 +9,11 @@ from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
 from demask.rng import rng_for
 from demask.training.data import covered_faces as training_faces
-from demask.training.data.covered_faces import CoveredFaces, FacesConfig, batches, miss, widen
+from demask.training.data.covered_faces import CoveredFaces
+from demask.training.data.faces_config import FacesConfig
+from demask.training.data.found_holes import miss, widen
+from demask.training.data.head_moves import yaw_deg
+from demask.training.data.loading import numbered_batches
 
 
 def test_a_picture_depends_on_its_number_alone(shards: Path) -> None:
@@ -40,8 +44,8 @@ def test_bare_faces_have_no_hole(shards: Path) -> None:
 
 def test_batches_go_on_where_a_run_stopped(shards: Path) -> None:
     faces = CoveredFaces(FacesConfig(data=shards, workers=0), split="train")
-    whole = list(batches(faces, batch_size=2, numbers=range(6)))
-    rest = list(batches(faces, batch_size=2, numbers=range(4, 6)))
+    whole = list(numbered_batches(faces, batch_size=2, numbers=range(6), workers=0))
+    rest = list(numbered_batches(faces, batch_size=2, numbers=range(4, 6), workers=0))
     assert len(whole) == 3
     assert len(rest) == 1
     assert all((whole[2][key] == rest[0][key]).all() for key in whole[2])
@@ -116,19 +120,19 @@ def test_heads_before_a_wall_keep_their_faces(shards: Path) -> None:
 
 def test_turned_heads_are_turned_further_the_same_way(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     landmarks = FaceShards(shards, split="train")[0].landmarks
-    for yaw_deg in (-40, -20, 20, 40):
-        turned = Turn.of(landmarks, yaw_deg=yaw_deg, pitch_deg=0).landmarks(landmarks)
-        assert np.sign(training_faces._yaw_deg(turned)) == np.sign(yaw_deg)
+    for yaw in (-40, -20, 20, 40):
+        turned = Turn.of(landmarks, yaw_deg=yaw, pitch_deg=0).landmarks(landmarks)
+        assert np.sign(yaw_deg(turned)) == np.sign(yaw)
 
     config = FacesConfig(
         data=shards, bare_share=1.0, profile_share=1.0, shift_px=0, rotation_deg=0, scale=0, degrade_share=0,
         grey_share=0, light=False, flip_share=0.0, widen_px=(0, 0),
     )  # fmt: skip
     faces = CoveredFaces(config, split="train")
-    before = [training_faces._yaw_deg(faces[number]["landmarks"]) for number in range(8)]
+    before = [yaw_deg(faces[number]["landmarks"]) for number in range(8)]
     assert max(np.abs(before)) < 18, "the drawn heads look at the camera, so none is turned"
     monkeypatch.setattr(training_faces, "_PROFILE_FROM_DEG", 0.0)
-    after = [training_faces._yaw_deg(faces[number]["landmarks"]) for number in range(8)]
+    after = [yaw_deg(faces[number]["landmarks"]) for number in range(8)]
     assert min(np.abs(after)) > 5
     assert set(np.sign(after)) == set(np.sign(before))
 

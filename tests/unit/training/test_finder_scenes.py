@@ -7,7 +7,13 @@ import pytest
 from demask.errors import ConfigError, DatasetError
 from demask.faces.landmarks import landmarks_from_points
 from demask.rng import rng_for
-from demask.training.data.augment import degrade, vary_light
+from demask.training.data.augment import (
+    FACES_DEGRADATION,
+    SCENES_DEGRADATION,
+    SCENES_LIGHT,
+    degrade,
+    vary_light,
+)
 from demask.training.data.labelled_people import LabelledPicture
 from demask.training.data.portraits import FaceBank, Portrait
 from demask.training.data.scenes import Composer, ScenesConfig
@@ -207,7 +213,11 @@ def test_impossible_scenes_are_refused(wrong) -> None:
 def test_light_and_losses_keep_the_shape() -> None:
     photo = backgrounds()[0]
     for number in range(60):
-        for change in (vary_light, degrade):
-            out = change(photo, rng_for(7, "light", str(number)))
+        rng = rng_for(7, "light", str(number))
+        for out in (
+            vary_light(photo, rng, SCENES_LIGHT),
+            degrade(photo, rng, SCENES_DEGRADATION),
+            degrade(photo, rng, FACES_DEGRADATION),
+        ):
             assert out.shape == photo.shape
             assert out.dtype == np.uint8

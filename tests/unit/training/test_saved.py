@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from demask.errors import TrainingError
-from demask.training.recipes import Recipe, resolve
+from demask.training.recipes import resolve
 from demask.training.saved import saved_recipe
+from demask.training.tasks.register import Recipe
 
 
 def save(run: Path, name: str, recipe: Recipe) -> None:

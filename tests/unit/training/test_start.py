@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from demask.errors import ConfigError, TrainingError
-from demask.training.data.covered_faces import FacesConfig
+from demask.training.data.faces_config import FacesConfig
 from demask.training.engine.start import begin_with, blend_with
 from demask.training.engine.trainer import Trainer
 from demask.training.engine.trainer_config import TrainerConfig

@@ -12,7 +12,8 @@ from demask.faces.landmarks import NUM_LANDMARKS, mean_shape
 from demask.geometry import EYE_DISTANCE_PX
 from demask.restorers.network import TranslatorRestorer
 from demask.restorers.registry import get_restorer
-from demask.training.data.covered_faces import CoveredFaces, FacesConfig
+from demask.training.data.covered_faces import CoveredFaces
+from demask.training.data.faces_config import FacesConfig
 from demask.training.engine.trainer import Trainer
 from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export import graphs
@@ -21,9 +22,10 @@ from demask.training.models import shipped
 from demask.training.models.landmark_net import LandmarksConfig
 from demask.training.models.patchgan import PatchGanConfig
 from demask.training.models.unet256 import Unet256Config
-from demask.training.recipes import RECIPES, resolve
+from demask.training.recipes import resolve
 from demask.training.tasks.landmarks_task import LandmarksTask, LandmarksTaskConfig
 from demask.training.tasks.pix2pix_task import Pix2pixConfig, Pix2pixTask
+from demask.training.tasks.register import recipes
 from demask.weights import registry
 
 SMALL = LandmarksConfig(widths=(8, 8, 8, 8), blocks=(0, 0, 1, 0), squeezed=4, hidden=8)
@@ -138,9 +140,9 @@ def test_recipes_are_named_and_the_nearest_is_offered(tmp_path: Path) -> None:
     assert study_b.task.pixel_weight > 0
     assert study_b.task.landmark_weight > 0
     assert study_b.trainer.steps * study_b.task.batch_size == pytest.approx(300 * 2331, rel=1e-3)
-    assert set(RECIPES) > {"finder", "hole", "restorer", "landmarks", "pix2pix"}
+    assert set(recipes()) > {"finder", "hole", "restorer", "landmarks", "pix2pix"}
 
 
 def test_half_of_lpips_is_refused(shards: Path) -> None:
     with pytest.raises(WeightsError, match="both or neither"):
-        pix2pix_task(shards, lpips_backbone=Path("x.pth"))
+        pix2pix_task(shards, lpips_backbone=Path("x.pth")).helpers()

@@ -10,7 +10,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from demask.errors import ConfigError, TrainingError, WeightsError
-from demask.training.data.covered_faces import FacesConfig
+from demask.training.data.faces_config import FacesConfig
 from demask.training.engine import checkpoint
 from demask.training.engine.task import Share
 from demask.training.engine.trainer import Trainer
@@ -190,7 +190,7 @@ def test_landmarks_and_identity_join_where_they_weigh(shards: Path, tmp_path: Pa
     assert 0 < told["landmark"] < 1
     assert 0 < told["identity"] < 2
     with pytest.raises(WeightsError, match="identity_network"):
-        restorer_task(shards, identity_weight=1.0)
+        restorer_task(shards, identity_weight=1.0).helpers()
 
 
 def test_a_run_refuses_what_is_not_its_own(shards: Path, tmp_path: Path) -> None:

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
-import numpy as np
-
-from demask.dataset.shards import FaceShards
 from demask.dataset.split import split_of
-from demask.errors import ConfigError, DatasetError
+from demask.errors import ConfigError
 from demask.training.data.labelled_people import LabelledPicture, label
 from demask.training.data.portraits import Portrait, portrait_of
+from demask.training.data.reading import open_split, read_pictures
 from demask.types import ImageU8
-
-log = logging.getLogger(__name__)
-
-_PICTURES = {".jpg", ".jpeg", ".png"}
 
 
 class Backgrounds(NamedTuple):
@@ -43,11 +35,7 @@ def portraits_of(
     Raises:
         DatasetError: There is no face in this split.
     """
-    shards = FaceShards(data, split=split, skip_damaged=True)
-    if shards.num_skipped:
-        log.warning("%s: %d damaged faces are left out", data, shards.num_skipped)
-    if len(shards) == 0:
-        raise DatasetError(f"{data} holds no face of the split {split!r}; build the set from more photographs")
+    shards = open_split(data, split)
     for record in shards:
         yield portrait_of(record, weight=soft_weight if record.source in soft_sources else 1.0)
     shards.close()
@@ -75,13 +63,8 @@ def backgrounds_of(
     if with_people is not None:
         lines = with_people.read_text(encoding="utf-8").splitlines()
         listed = {line.strip() for line in lines if not line.startswith("#")}
-    empty: list[ImageU8] = []
-    peopled: list[ImageU8] = []
-    for path in sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES):
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR) if split_of(path.name) == split else None
-        if picture is not None:
-            rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
-            (peopled if path.name in listed else empty).append(rgb)
+    peopled = read_pictures(folder, wanted=lambda name: split_of(name) == split and name in listed)
+    empty = read_pictures(folder, wanted=lambda name: split_of(name) == split and name not in listed)
     people: list[LabelledPicture] = []
     if teacher is not None and with_people is not None:
         people = label(peopled, teacher)

@@ -14,7 +14,7 @@ import numpy as np
 
 from demask.errors import ConfigError
 from demask.faces.finder import PAD_GREY
-from demask.training.data.augment import degrade, vary_light
+from demask.training.data.augment import SCENES_DEGRADATION, SCENES_LIGHT, degrade, vary_light
 from demask.training.data.decoys import beside_the_face, draw_decoy, worn_by_nobody
 from demask.training.data.labelled_people import LabelledPicture
 from demask.training.data.portraits import FaceBank, View
@@ -93,7 +93,7 @@ class Composer:
             for size in -np.sort(-sizes):
                 self._place(stage, rng, float(size))
         # Light and losses of the whole picture, then the border that the runtime would add.
-        photo = degrade(vary_light(stage.canvas, rng), rng)
+        photo = degrade(vary_light(stage.canvas, rng, SCENES_LIGHT), rng, SCENES_DEGRADATION)
         x0, y0, x1, y1 = stage.room
         if (x0, y0, x1, y1) != (0, 0, S, S):
             bordered = np.full_like(photo, PAD_GREY)
@@ -262,7 +262,9 @@ class Composer:
         local = turn.copy()
         local[:, 2] -= low
         tile = _warped(small, local, stage.under(left, top, tile_w, tile_h), rng)
-        stage.paste(vary_light(tile, rng) if rng.random() < 0.5 else tile, left, top, soft=rng.random() < 0.3)
+        if rng.random() < 0.5:
+            tile = vary_light(tile, rng, SCENES_LIGHT)
+        stage.paste(tile, left, top, soft=rng.random() < 0.3)
         local[:, 2] += (left, top)
         stage.label(view.box, view.points, chain(local, pre), covered=covered)
 

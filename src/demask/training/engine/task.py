@@ -41,6 +41,8 @@ class Losses(NamedTuple):
 class Task(ABC):
     """One training: its networks, batches and losses, how it is judged, shown and exported.
 
+    Making one builds networks and optimizers and opens nothing: an export needs no pictures.
+
     The trainer owns the clock, the devices, the optimizer steps, the averages, the checkpoints and the
     log; a task owns the rest. Every network has one optimizer of the same name.
     """
@@ -78,8 +80,16 @@ class Task(ABC):
             helper.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def helpers(self) -> list[nn.Module]:
-        """Frozen networks that losses need; they follow to the device."""
+        """Frozen networks that losses need, loaded when training begins; they follow to the device."""
         return []
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Open what training needs and exporting does not, such as pictures; called before the first step.
+
+        Raises:
+            DatasetError: There is nothing to train on, or nothing to judge by.
+        """
 
     def plan(self, progress: float) -> tuple[str, ...]:
         """Which networks are updated in a step, in order. `progress` runs from 0 to 1."""

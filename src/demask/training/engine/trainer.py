@@ -84,15 +84,17 @@ class Trainer:
         cannot be resumed; one between two steps is saved first.
 
         Raises:
+            DatasetError: No face to train on, or none to judge by.
             TrainingError: A loss is not finite, or a checkpoint cannot be saved.
+            WeightsError: A loss needs weights that are not here.
         """
         config, task = self.config, self.task
         self._attach()
+        batches = task.batches(start_step=self.num_steps, num_steps=config.steps, share=self.share)
         sink = self._open_sink()
         began = saved = time.monotonic()
         meter = StepMeter(began)
         whole = True  # Whether every network is at the same step.
-        batches = task.batches(start_step=self.num_steps, num_steps=config.steps, share=self.share)
         try:
             if config.start_from and self.num_steps == 0:
                 with meter.resting():
@@ -167,6 +169,7 @@ class Trainer:
                 f"a batch of {task.batch_size} pictures cannot be shared evenly by {self.share.of} processes "
                 f"in {config.accumulate} parts each; choose a batch_size that divides"
             )
+        task.prepare()
         task.attach(self.fabric, compiled=config.compile)
         self.average.network.to(task.device)
         for optimizer in task.optimizers.values():

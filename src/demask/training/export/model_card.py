@@ -11,20 +11,13 @@ from typing import Any
 from demask.dataset.shards import FaceShards
 from demask.errors import DatasetError
 
-_WHAT = {
-    "finder": "finds faces, bare or covered, and five points of each in a whole photograph",
-    "hole": "tells which pixels of an aligned crop are covered",
-    "restorer": "draws a plausible face into the hole of an aligned crop",
-    "landmarks": "places 468 points on the face of an aligned crop",
-    "pix2pix": "translates an aligned crop of a masked face to a bare one, without being told the hole",
-}
-_INVENTS = ("restorer", "pix2pix")
-
 
 def model_card(
     name: str,
     recipe: Any,
     *,
+    does: str,
+    invents: bool,
     run: Path,
     num_steps: int,
     parameters: int,
@@ -34,16 +27,18 @@ def model_card(
 
     Args:
         name: The task's name.
-        recipe: The run's `recipes.Recipe`.
+        recipe: The run's `Recipe`.
+        does: What the network does, as in "A network that ...".
+        invents: Whether it draws faces.
         run: The run's folder, whose `metrics.jsonl` holds the figures.
         num_steps: Steps that the weights have seen.
         parameters: How many numbers the network holds.
         blend: The file whose weights were mixed in, and their share.
     """
     task, trainer = dataclasses.asdict(recipe.task), dataclasses.asdict(recipe.trainer)
-    lines = [f"# Model card: {name}", "", f"A network of {parameters:,} parameters that {_WHAT[name]}.", ""]
+    lines = [f"# Model card: {name}", "", f"A network of {parameters:,} parameters that {does}.", ""]
     lines += ["## What it must not be used for", ""]
-    if name in _INVENTS:
+    if invents:
         lines += ["The face it draws is **invented** from the visible part. It is not the person's.", ""]
     lines += [
         "Never to identify or track anyone, and never as evidence of what a person looks like.",

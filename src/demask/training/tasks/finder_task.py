@@ -10,22 +10,24 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from demask.errors import ConfigError
 from demask.rng import rng_for
 from demask.training.data.cell_targets import UNDECIDED, assign
 from demask.training.data.finder_pictures import backgrounds_of, portraits_of
-from demask.training.data.loader_workers import start_worker
+from demask.training.data.loading import numbered_batches
 from demask.training.data.portraits import FaceBank
 from demask.training.data.scenes import Composer, ScenesConfig
 from demask.training.data.stage import Scene
 from demask.training.engine.task import Batch, Losses, Share, Task
+from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export.finder_export import export_finder
 from demask.training.losses.face_boxes import box_overlap, point_error, quality_focal
 from demask.training.models.finder_net import FinderNet, FinderNetConfig, cells, decode
 from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.tasks.finder_score import Finding, figures, sample_grid
+from demask.training.tasks.register import Recipe, Training, register, weights_if_here
 from demask.types import ImageU8
 
 
@@ -63,11 +65,7 @@ class FinderConfig:
 
 
 class FinderTask(Task):
-    """The finder's training, as the trainer sees it.
-
-    Raises:
-        DatasetError: The folder holds no face to train on, or none to validate on.
-    """
+    """The finder's training, as the trainer sees it."""
 
     name: ClassVar[str] = "finder"
 
@@ -88,8 +86,17 @@ class FinderTask(Task):
         self._composers: dict[str, Composer] = {}
         self._val_scenes: list[Scene] = []
 
+    def prepare(self) -> None:
+        """Load both splits: a data set that lacks one is told before the first step."""
+        for split in ("train", "val"):
+            self.composer(split)
+
     def composer(self, split: str) -> Composer:
-        """What makes the scenes of a split; loads its photographs into memory when first asked."""
+        """What makes the scenes of a split; loads its photographs into memory when first asked.
+
+        Raises:
+            DatasetError: The folder holds no face of this split.
+        """
         if split not in self._composers:
             config = self.config
             pictures = backgrounds_of(
@@ -108,16 +115,12 @@ class FinderTask(Task):
     def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
         """Batches of scenes and what every cell should say of them, made in worker processes."""
         config = self.config
-        loader: DataLoader[Any] = DataLoader(
+        return numbered_batches(
             _Scenes(self.composer("train"), config.seed),
-            sampler=share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps),
+            numbers=share.numbers(batch_size=self.batch_size, start_step=start_step, num_steps=num_steps),
             batch_size=self.batch_size // share.of,
-            num_workers=config.workers,
-            prefetch_factor=4 if config.workers else None,
-            worker_init_fn=start_worker,
-            drop_last=True,
+            workers=config.workers,
         )
-        yield from loader
 
     def draw(self, batch: Batch, *, progress: float) -> Tensor:
         """The network's channels, [B, N, 15]."""
@@ -216,3 +219,19 @@ class _Scenes(Dataset[dict[str, Any]]):
         height, width = scene.photo.shape[:2]
         targets = assign(scene.boxes, scene.points, scene.ignored, height=height, width=width)
         return {"photo": scene.photo, "face": targets.face, "boxes": targets.boxes, "points": targets.points}
+
+
+def finder(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
+    """The face finder: about 50 minutes on two cores."""
+    task = FinderConfig(data=data, backgrounds=backgrounds, teacher=weights_if_here("yunet"))
+    return Recipe(task=task, trainer=TrainerConfig(run=run, steps=5000, decay_from=0.3))
+
+
+register(
+    Training(
+        task=FinderTask,
+        config=FinderConfig,
+        recipes={"finder": finder},
+        does="finds faces, bare or covered, and five points of each in a whole photograph",
+    )
+)

@@ -8,6 +8,7 @@ landmarks; either weight at 0 leaves its term out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,8 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from demask.errors import ConfigError, WeightsError
-from demask.training.data.covered_faces import FacesConfig, fixed_batch
+from demask.training.data.faces_config import FacesConfig
+from demask.training.data.loading import fixed_batch
 from demask.training.engine.task import Batch, Losses, frozen
+from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export.graphs import export_translator
 from demask.training.losses.conditional import check_mode, critic_loss, generator_loss
 from demask.training.losses.landmark import landmark_distance
@@ -26,6 +29,7 @@ from demask.training.models.patchgan import PatchGanConfig
 from demask.training.models.shipped import shipped_landmarks
 from demask.training.models.unet256 import Unet256, Unet256Config
 from demask.training.tasks.faces_task import FacesTask, Tensors
+from demask.training.tasks.register import Recipe, Training, register, weights_if_here
 from demask.training.tasks.validation_pictures import psnr_each, wide_grid
 from demask.types import ImageU8
 
@@ -54,7 +58,7 @@ class Pix2pixConfig:
             raise ConfigError("a weight of a loss term is below 0; terms are left out at 0")
 
 
-class Drawn(NamedTuple):
+class Translated(NamedTuple):
     """A batch and its translation."""
 
     tensors: Tensors
@@ -68,15 +72,28 @@ class Pix2pixTask(FacesTask):
     clip_norm = float("inf")  # The paper clips nothing.
 
     def __init__(self, config: Pix2pixConfig) -> None:
+        super().__init__(config.faces, batch_size=config.batch_size)
         self.config = config
-        self.open_faces(config.faces, batch_size=config.batch_size)
         self.networks = {"network": config.generator.build(), "critic": config.critic.build()}
         self.optimizers = {
             name: torch.optim.Adam(network.parameters(), config.learning_rate, betas=(0.5, 0.999), fused=True)
             for name, network in self.networks.items()
         }
-        self.landmarks = shipped_landmarks() if config.landmark_weight else None
-        self.lpips = _lpips(config)
+
+    @cached_property
+    def landmarks(self) -> nn.Module | None:
+        """The shipped landmark network, where its term weighs."""
+        return shipped_landmarks() if self.config.landmark_weight else None
+
+    @cached_property
+    def lpips(self) -> Lpips | None:
+        """LPIPS, which chooses among validations, where its weights are."""
+        backbone, linear = self.config.lpips_backbone, self.config.lpips_linear
+        if backbone is None and linear is None:
+            return None
+        if backbone is None or linear is None:
+            raise WeightsError("LPIPS needs both lpips_backbone and lpips_linear; give both or neither")
+        return Lpips(backbone=backbone, linear=linear)
 
     def helpers(self) -> list[nn.Module]:
         """The landmark network and LPIPS, where they are used."""
@@ -86,12 +103,12 @@ class Pix2pixTask(FacesTask):
         """The critic first, then the generator against it (appendix 6.2: one step each in turn)."""
         return ("critic", "network") if self.config.adversarial_weight else ("network",)
 
-    def draw(self, batch: Batch, *, progress: float) -> Drawn:
+    def draw(self, batch: Batch, *, progress: float) -> Translated:
         """Translate the masked crops."""
         tensors = Tensors.of(batch, self.device)
-        return Drawn(tensors, self.live["network"](tensors.masked).float())
+        return Translated(tensors, self.live["network"](tensors.masked).float())
 
-    def losses(self, of: str, batch: Batch, drawn: Drawn, *, progress: float) -> Losses:
+    def losses(self, of: str, batch: Batch, drawn: Translated, *, progress: float) -> Losses:
         """The critic's side of the game, or everything the generator learns from."""
         config = self.config
         (masked, face, hole, valid), fake = drawn
@@ -156,9 +173,59 @@ class Pix2pixTask(FacesTask):
         return fake.float()
 
 
-def _lpips(config: Pix2pixConfig) -> Lpips | None:
-    if config.lpips_backbone is None and config.lpips_linear is None:
-        return None
-    if config.lpips_backbone is None or config.lpips_linear is None:
-        raise WeightsError("LPIPS needs both lpips_backbone and lpips_linear; give both or neither")
-    return Lpips(backbone=config.lpips_backbone, linear=config.lpips_linear)
+STUDY_B_PIXEL_WEIGHT, STUDY_B_LANDMARK_WEIGHT = 100.0, 20.0
+"""Study B does not state its weights. Ours make each term about as large as the adversarial one early on."""
+
+
+def pix2pix(
+    data: Path, run: Path, backgrounds: Path | None, *, pixel: float = 0.0, landmark: float = 0.0
+) -> Recipe:
+    """Study A's system: 300 epochs of study B's 2,331 photographs, as published; a GPU's work."""
+    faces = FacesConfig(
+        data=data, textures=backgrounds, enlarged_px=286, degrade_share=0.0, light=False, sharp_factor=1.0,
+        widen_px=(0, 0),
+    )  # fmt: skip
+    task = Pix2pixConfig(
+        faces=faces,
+        pixel_weight=pixel,
+        landmark_weight=landmark,
+        lpips_backbone=weights_if_here("squeeze_backbone"),
+        lpips_linear=weights_if_here("lpips_squeeze_linear"),
+    )
+    # Constant, then linear to nothing; no average of weights, no warm-up: none is published.
+    trainer = TrainerConfig(
+        run=run, steps=300 * 2331 // task.batch_size, warmup_steps=1, decay_from=0.5, final_rate=0.0,
+        ema_decay=0.0, validate_every=1000,
+    )  # fmt: skip
+    return Recipe(task=task, trainer=trainer)
+
+
+def with_pixel(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
+    """The same with the squared error inside the hole."""
+    return pix2pix(data, run, backgrounds, pixel=STUDY_B_PIXEL_WEIGHT)
+
+
+def with_landmark(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
+    """The same with the distance of the landmarks."""
+    return pix2pix(data, run, backgrounds, landmark=STUDY_B_LANDMARK_WEIGHT)
+
+
+def with_both(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
+    """Study B's system: both terms."""
+    return pix2pix(data, run, backgrounds, pixel=STUDY_B_PIXEL_WEIGHT, landmark=STUDY_B_LANDMARK_WEIGHT)
+
+
+register(
+    Training(
+        task=Pix2pixTask,
+        config=Pix2pixConfig,
+        recipes={
+            "pix2pix": pix2pix,
+            "pix2pix+pixel": with_pixel,
+            "pix2pix+landmark": with_landmark,
+            "pix2pix+pixel+landmark": with_both,
+        },
+        does="translates an aligned crop of a masked face to a bare one, without being told the hole",
+        invents=True,
+    )
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from demask.errors import ConfigError, WeightsError
-from demask.training.data.covered_faces import FacesConfig, fixed_batch
+from demask.training.data.faces_config import FacesConfig
+from demask.training.data.loading import fixed_batch
 from demask.training.engine.task import Batch, Losses, frozen
+from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export.graphs import export_restorer
 from demask.training.losses.adversarial import critic_hinge, feature_matching, generator_hinge
 from demask.training.losses.identity import identity_distance
@@ -22,7 +25,9 @@ from demask.training.models.critic import PatchCritic
 from demask.training.models.frozen_onnx import FrozenOnnx
 from demask.training.models.restorer_net import RestorerConfig
 from demask.training.models.shipped import shipped_landmarks
+from demask.training.models.unet import UNetConfig
 from demask.training.tasks.faces_task import FacesTask, Tensors
+from demask.training.tasks.register import Recipe, Training, register, weights_if_here
 from demask.training.tasks.validation_pictures import blanked, psnr_each, wide_grid
 from demask.types import ImageU8
 
@@ -56,7 +61,7 @@ class RestorerTaskConfig:
             raise ConfigError(f"window_px is {self.window_px} but is a multiple of 8 and at most 256")
 
 
-class Drawn(NamedTuple):
+class Restored(NamedTuple):
     """A batch, its restoration, and the window about each hole."""
 
     tensors: Tensors
@@ -74,8 +79,8 @@ class RestorerTask(FacesTask):
     name = "restorer"
 
     def __init__(self, config: RestorerTaskConfig) -> None:
+        super().__init__(config.faces, batch_size=config.batch_size)
         self.config = config
-        self.open_faces(config.faces, batch_size=config.batch_size)
         self.networks = {"network": config.model.build(), "critic": PatchCritic()}
         rates = {"network": config.learning_rate, "critic": config.critic_rate}
         self.optimizers = {
@@ -88,9 +93,38 @@ class RestorerTask(FacesTask):
             )
             for name, network in self.networks.items()
         }
-        self.lpips = _lpips(config)
-        self.landmarks = shipped_landmarks() if config.landmark_weight else None
-        self.identity = _identity(config)
+
+    @cached_property
+    def lpips(self) -> Lpips | None:
+        """The perceptual term, where it weighs."""
+        config = self.config
+        if config.perceptual_weight == 0:
+            return None
+        if config.lpips_backbone is None or config.lpips_linear is None:
+            raise WeightsError(
+                "the perceptual loss needs the weights 'squeeze_backbone' and 'lpips_squeeze_linear', which "
+                "are not here; get them (`demask weights get NAME`) or train without them "
+                "(--set perceptual_weight=0)"
+            )
+        return Lpips(backbone=config.lpips_backbone, linear=config.lpips_linear)
+
+    @cached_property
+    def landmarks(self) -> nn.Module | None:
+        """The shipped landmark network, where its term weighs."""
+        return shipped_landmarks() if self.config.landmark_weight else None
+
+    @cached_property
+    def identity(self) -> FrozenOnnx | None:
+        """The embedding network, where its term weighs."""
+        config = self.config
+        if config.identity_weight == 0:
+            return None
+        if config.identity_network is None:
+            raise WeightsError(
+                "the identity loss needs an embedding network; name its .onnx file "
+                "(--set identity_network=FILE) or train without (--set identity_weight=0)"
+            )
+        return FrozenOnnx(config.identity_network)
 
     def helpers(self) -> list[nn.Module]:
         """LPIPS, the landmark and the embedding network, where they are losses."""
@@ -100,7 +134,7 @@ class RestorerTask(FacesTask):
         """The restorer alone at first, then the critic before it."""
         return ("critic", "network") if progress >= self.config.critic_from else ("network",)
 
-    def draw(self, batch: Batch, *, progress: float) -> Drawn:
+    def draw(self, batch: Batch, *, progress: float) -> Restored:
         """Fill the holes; cut the window about each, as a user would see it."""
         tensors = Tensors.of(batch, self.device)
         restoration = self.live["network"](tensors.masked, tensors.hole)
@@ -108,9 +142,9 @@ class RestorerTask(FacesTask):
         composed = torch.where(tensors.hole * tensors.valid > 0.5, prediction, tensors.face)
         corners = window_corners(tensors.hole, self.config.window_px)
         window = (cut(x, corners, self.config.window_px) for x in (composed, tensors.face, tensors.hole))
-        return Drawn(tensors, prediction, composed, restoration.coarse.float(), *window)
+        return Restored(tensors, prediction, composed, restoration.coarse.float(), *window)
 
-    def losses(self, of: str, batch: Batch, drawn: Drawn, *, progress: float) -> Losses:
+    def losses(self, of: str, batch: Batch, drawn: Restored, *, progress: float) -> Losses:
         """The critic's hinge loss, or everything the restorer learns from."""
         if of == "critic":
             critic = self.live["critic"]
@@ -178,28 +212,6 @@ class RestorerTask(FacesTask):
         return torch.where(inside, prediction.clamp(-1, 1), tensors.face)
 
 
-def _lpips(config: RestorerTaskConfig) -> Lpips | None:
-    if config.perceptual_weight == 0:
-        return None
-    if config.lpips_backbone is None or config.lpips_linear is None:
-        raise WeightsError(
-            "the perceptual loss needs the weights 'squeeze_backbone' and 'lpips_squeeze_linear', which are "
-            "not here; get them (`demask weights get NAME`) or train without (--set perceptual_weight=0)"
-        )
-    return Lpips(backbone=config.lpips_backbone, linear=config.lpips_linear)
-
-
-def _identity(config: RestorerTaskConfig) -> FrozenOnnx | None:
-    if config.identity_weight == 0:
-        return None
-    if config.identity_network is None:
-        raise WeightsError(
-            "the identity loss needs an embedding network; name its .onnx file "
-            "(--set identity_network=FILE) or train without (--set identity_weight=0)"
-        )
-    return FrozenOnnx(config.identity_network)
-
-
 def window_corners(hole: Tensor, window_px: int) -> Tensor:
     """Where each picture's window begins: about a random pixel of the hole, inside the picture.
 
@@ -227,3 +239,31 @@ def cut(picture: Tensor, corners: Tensor, window_px: int) -> Tensor:
         for x, (y0, x0) in zip(picture, corners, strict=True)
     ]
     return torch.stack(windows).contiguous(memory_format=torch.channels_last)
+
+
+def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
+    """The restorer: almost six hours on two cores."""
+    body = UNetConfig(widths=(32, 64, 160, 384), mixer_blocks=5, num_heads=6)
+    faces = FacesConfig(
+        data=data, textures=backgrounds, turn_share=0.3, yaw_deg=25.0, profile_share=0.2, dress_share=0.08,
+        missed_share=0.25,
+    )  # fmt: skip
+    task = RestorerTaskConfig(
+        faces=faces,
+        model=RestorerConfig(body=body),
+        lpips_backbone=weights_if_here("squeeze_backbone"),
+        lpips_linear=weights_if_here("lpips_squeeze_linear"),
+        perceptual_weight=2.0,
+    )
+    return Recipe(task=task, trainer=TrainerConfig(run=run, steps=10_800, decay_from=0.6, validate_every=400))
+
+
+register(
+    Training(
+        task=RestorerTask,
+        config=RestorerTaskConfig,
+        recipes={"restorer": restorer},
+        does="draws a plausible face into the hole of an aligned crop",
+        invents=True,
+    )
+)

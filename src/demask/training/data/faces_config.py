@@ -1,0 +1,67 @@
+"""Which faces a training is shown, and how they are varied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from demask.errors import ConfigError
+from demask.geometry import FRAME_PX
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FacesConfig:
+    """Which faces are shown, how often, and how they are varied."""
+
+    data: Path  # Folder of shards, from `demask dataset build`.
+    textures: Path | None = None  # Folder of photographs without faces; patches become prints.
+    seed: int = 0
+    bare_share: float = 0.0  # Share of faces left bare, half of them with something else before the mouth.
+    sharp_factor: float = 3.7  # How much more often a sharp source is drawn than utkface's soft chips.
+    soft_sources: tuple[str, ...] = ("utkface",)
+    enlarged_px: int = (
+        0  # pix2pix's jitter instead of the next four: resized to this, cropped to 256 at random.
+    )
+    shift_px: float = 4.0  # Standard deviation of the shift that imitates the finder's error.
+    rotation_deg: float = 4.0
+    scale: float = 0.05  # Standard deviation of the logarithm of the scale,
+    aspect: float = 0.0  # and of width over height: a little of what a turned head does.
+    nothing_share: float = 0.0  # Share of crops without any face: what the finder may mistake for one.
+    turn_share: float = 0.0  # Share of heads turned further than they are,
+    yaw_deg: float = 22.0  # by a normal angle of this standard deviation,
+    pitch_deg: float = 9.0  # up or down by this.
+    profile_share: float = 0.0  # Share of heads turned already that are turned further, towards a profile.
+    dress_share: float = 0.0  # Share of heads that get a hat, a hood, glasses.
+    wall_share: float = 0.0  # Share of heads put before a plain wall, mostly a white one.
+    unusual_share: float = 0.0  # Share of coverings with straps and parts that no kind has.
+    degrade_share: float = 0.4  # Share of faces blurred or compressed, as photographs from the web are.
+    grey_share: float = 0.07
+    light: bool = True  # Gain, gamma and a colour cast are varied.
+    flip_share: float = 0.5  # Share mirrored; at 0 the items hold landmarks too, which have a left and a right.
+    widen_px: tuple[int, int] = (
+        1,
+        7,
+    )  # The hole is widened by a number of pixels from this range; (0, 0): exact.
+    missed_share: float = 0.0  # Share of holes that lack parts at the edge, as found holes do.
+    workers: int = 2
+
+    def __post_init__(self) -> None:
+        for name in (
+            "bare_share",
+            "nothing_share",
+            "turn_share",
+            "profile_share",
+            "dress_share",
+            "wall_share",
+            "unusual_share",
+            "degrade_share",
+            "grey_share",
+            "flip_share",
+            "missed_share",
+        ):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)} but is a share between 0 and 1")
+        if self.enlarged_px and self.enlarged_px < FRAME_PX:
+            raise ConfigError(f"enlarged_px is {self.enlarged_px}; it must be 0 or at least {FRAME_PX}")
+        if self.widen_px[0] > self.widen_px[1] or self.widen_px[0] < 0:
+            raise ConfigError(f"widen_px is {self.widen_px} but is a range of pixels, smallest first")
