@@ -27,6 +27,13 @@ def set_debugging() -> None:
     logging.getLogger("demask").setLevel(logging.DEBUG)
 
 
+def show_log(of: str) -> None:
+    """Show what the modules below a name report of their work; with `--debug` they do anyway."""
+    if not debugging():
+        logging.basicConfig(stream=sys.stderr, format="%(message)s")
+        logging.getLogger(of).setLevel(logging.INFO)
+
+
 def debugging() -> bool:
     """Whether `--debug` was given."""
     return _state["debug"]

@@ -59,7 +59,7 @@ def train(
     import threading
     import time
 
-    from demask.cli.streams import meter, say
+    from demask.cli.streams import meter, say, show_log
     from demask.errors import UsageError
 
     try:
@@ -68,6 +68,8 @@ def train(
     except ModuleNotFoundError as error:
         raise UsageError(f"training needs {error.name}; run: pip install 'demask[train]'") from error
 
+    if not quiet:
+        show_log("demask.training")
     run = run or Path("runs") / network
     recipe = resolve(network, data=data, run=run, backgrounds=backgrounds, settings=settings or ())
     if dry_run:

@@ -18,6 +18,7 @@ from demask.training.engine.allocator import keep_freed_memory
 from demask.training.engine.average import Average
 from demask.training.engine.compile_check import CompileCheck
 from demask.training.engine.fabric import open_fabric
+from demask.training.engine.precision import choose_precision
 from demask.training.engine.run_state import Reached, resume_run, save_run
 from demask.training.engine.sink import Sink
 from demask.training.engine.start import begin_with
@@ -162,6 +163,7 @@ class Trainer:
         self.fabric = open_fabric(config)
         self.fabric.launch()
         self.share = Share(self.fabric.global_rank, self.fabric.world_size)
+        self.computed_in = choose_precision(config.precision, self.fabric.device).precision
         if self.fabric.device.type == "cpu":
             keep_freed_memory()
         if task.batch_size % (self.share.of * config.accumulate):
@@ -186,7 +188,7 @@ class Trainer:
         for live in task.live.values():
             live.train()
         if config.compile:
-            self._check_compiled(task, parts[0], now, precision=config.precision)
+            self._check_compiled(task, parts[0], now, precision=self.computed_in)
         return update(task, parts, now)
 
     def _validate(self, sink: Sink) -> None:
@@ -219,7 +221,12 @@ class Trainer:
         if self.share.rank:
             return Sink(None, from_step=self.num_steps)
         config.run.mkdir(parents=True, exist_ok=True)
-        described = {"task": self.task.name, "settings": self.settings, "trainer": dataclasses.asdict(config)}
+        described = {
+            "task": self.task.name,
+            "settings": self.settings,
+            "trainer": dataclasses.asdict(config),
+            "computed": {"device": str(self.fabric.device), "precision": self.computed_in},
+        }
         (config.run / "config.json").write_text(json.dumps(described, indent=2, default=str) + "\n")
         return Sink(config.run, from_step=self.num_steps, mlflow=config.mlflow, described=described)
 

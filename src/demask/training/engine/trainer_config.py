@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from demask.errors import ConfigError
+from demask.training.engine.precision import PRECISIONS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +32,8 @@ class TrainerConfig:
     log_every: int = 20  # Steps.
     seed: int = 0
     device: str = "auto"  # "auto", "cpu", "cuda" or "cuda:N".
-    precision: Literal["bfloat16", "float32"] = "bfloat16"  # Of the arithmetic; the weights stay float32.
+    # Of the arithmetic; the weights stay float32. `auto` takes bfloat16 where the device has units for it.
+    precision: Literal["auto", "bfloat16", "float32"] = "auto"
     accumulate: int = 1  # Parts a batch is cut into, one after the other, where memory is short.
     compile: bool = False  # torch.compile: a minute at the start, its gradients checked, then faster steps.
     threads: int = 0  # torch's threads; 0 leaves its own choice.
@@ -42,8 +44,8 @@ class TrainerConfig:
             raise ConfigError(
                 f"steps is {self.steps} and accumulate {self.accumulate}; both must be at least 1"
             )
-        if self.precision not in ("bfloat16", "float32"):
-            raise ConfigError(f"precision is {self.precision!r}; choose bfloat16 or float32")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision is {self.precision!r}; choose {', '.join(PRECISIONS)}")
 
     def rate_at(self, step: int) -> float:
         """Fraction of the peak learning rate in a step: a linear rise, a plateau, a linear fall."""

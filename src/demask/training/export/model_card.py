@@ -51,7 +51,7 @@ def model_card(
         "## Recipe",
         "",
         f"{num_steps:,} of {trainer['steps']:,} steps of {recipe.task.batch_size} pictures, "
-        f"{trainer['precision']}, averaged over steps with decay {trainer['ema_decay']:g}.",
+        f"{_computed_in(run, trainer['precision'])}, averaged over steps with decay {trainer['ema_decay']:g}.",
         *_blended(blend),
         "",
         "```json",
@@ -68,6 +68,13 @@ def model_card(
         "and kinds of people rare in the data come out worse. Measure on your own pictures first.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _computed_in(run: Path, asked: str) -> str:
+    """The precision that the run's log names; what was asked for, where an older version wrote none."""
+    path = run / "config.json"
+    saved = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return str(saved.get("computed", {}).get("precision", asked))
 
 
 def _blended(blend: tuple[Path, float] | None) -> list[str]:
