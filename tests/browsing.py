@@ -108,29 +108,44 @@ def wait_until_done(page: Page) -> None:
 
 
 WATCH_FORMS = """
+window.forms = [];
 const send = XMLHttpRequest.prototype.send;
 XMLHttpRequest.prototype.send = function (form) {
-  window.lastForm = form;
+  window.forms.push(form);
   return send.call(this, form);
 };
 """
 """A script to run first in a page: the browser does not tell its driver of files in a form."""
 
-_LAST_FORM = """async () => {
-  const fields = {};
-  for (const [name, value] of window.lastForm) {
-    const bytes = new Uint8Array(await new Blob([value]).arrayBuffer());
-    let text = "";
-    for (const byte of bytes) text += String.fromCharCode(byte);
-    fields[name] = btoa(text);
-  }
-  return fields;
+_FORMS = """async () => {
+  const read = async (form) => {
+    const fields = {};
+    for (const [name, value] of form) {
+      const bytes = new Uint8Array(await new Blob([value]).arrayBuffer());
+      let text = "";
+      for (const byte of bytes) text += String.fromCharCode(byte);
+      fields[name] = btoa(text);
+    }
+    return fields;
+  };
+  return Promise.all(window.forms.map(read));
 }"""
 
 
+def sent_forms(page: Page) -> list[dict[str, bytes]]:
+    """The fields of all forms that the page sent since it was loaded; needs `WATCH_FORMS`."""
+    forms = page.evaluate(_FORMS)
+    return [{name: base64.b64decode(value) for name, value in form.items()} for form in forms]
+
+
 def last_form(page: Page) -> dict[str, bytes]:
-    """The fields of the form that the page sent last; needs `WATCH_FORMS`."""
-    return {name: base64.b64decode(value) for name, value in page.evaluate(_LAST_FORM).items()}
+    """The fields of the form that the page sent last."""
+    return sent_forms(page)[-1]
+
+
+def uploads(page: Page) -> list[bytes]:
+    """The photos that the page sent, one for each time."""
+    return [form["photo"] for form in sent_forms(page) if "photo" in form]
 
 
 def photo_of(answer: dict[str, Any]) -> bytes:

@@ -197,6 +197,7 @@ class Remover:
             status=looked.status,
             hole=looked.hole(),
             timings_ms=clock.timings_ms,
+            looked=looked,
         )
 
     def restore(

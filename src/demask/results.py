@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
-from demask.faces.looker import LookedFace
+from demask.faces.looker import Looked, LookedFace
 from demask.types import Face, Hole
 
 P = TypeVar("P")
@@ -58,6 +58,7 @@ class Result(Generic[P]):
         hole: The pixels that changed, or would change where only looking was asked, bool [H, W] at the
             photo's resolution; None where there are none.
         timings_ms: Milliseconds spent to decode, find, hole, restore, paste, encode, as far as done.
+        looked: What was found, where only looking was asked: to restore it without looking again.
     """
 
     photo: P
@@ -67,6 +68,7 @@ class Result(Generic[P]):
     status: Status
     hole: Hole | None
     timings_ms: dict[str, float]
+    looked: Looked | None = None
 
 
 def face_results(faces: Iterable[LookedFace], *, restored: bool) -> tuple[FaceResult, ...]:

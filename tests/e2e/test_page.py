@@ -24,6 +24,7 @@ from browsing import (
     on_stage,
     photo_of,
     pixels_of,
+    uploads,
     wait_until_done,
 )
 
@@ -130,7 +131,7 @@ def test_the_whole_story(open_page: OpenPage, server: Served, masked: tuple[str,
     page = open_page()
     name, data = masked
     fields, answer = restore(page, lambda: give(page, masked, where="#drop"))
-    assert fields["photo"] == data
+    assert uploads(page) == [data]
     assert answer["status"] == "restored"
     sync_api.expect(page.locator("#notice")).to_be_in_viewport()
     sync_api.expect(page.locator("#save")).to_be_in_viewport()
@@ -181,6 +182,46 @@ def test_the_whole_story(open_page: OpenPage, server: Served, masked: tuple[str,
         f"{server.url}/v1/remove", files=files, data={"faces": fields["faces"].decode()}, timeout=60
     )
     assert second == same.content
+
+
+def searches(server: Served) -> float:
+    """How often the server has looked for faces and for holes."""
+    lines = httpx.get(f"{server.url}/metrics", timeout=60).text.splitlines()
+    counted = [
+        float(line.rsplit(" ", 1)[1])
+        for line in lines
+        for stage in ("find", "hole")
+        if line.startswith(f'demask_stage_seconds_count{{stage="{stage}"}}')
+    ]
+    return sum(counted)
+
+
+def test_one_upload_and_one_search_however_often_the_hole_is_corrected(
+    open_page: OpenPage, server: Served
+) -> None:
+    page = open_page()
+    data, before = EXAMPLE.read_bytes(), searches(server)
+    _, answer = restore(page, lambda: give(page, ("a.jpg", data)))
+    x0, y0, x1, y1 = answer["faces"][0]["box"]
+    results = {photo_of(answer)}
+    for times in range(1, 4):
+        page.get_by_role("radio", name="Correct the hole").check()
+        place = ((x0 + times * (x1 - x0) / 4) / answer["width"], (y0 + (y1 - y0) * 0.12) / answer["height"])
+        paint(page, place, (place[0] + 0.01, place[1]))
+        fields, answer = restore(page, lambda: page.locator("#tools .run").click())
+        assert {"kept", "hole", "faces"} == fields.keys()
+        results.add(photo_of(answer))
+    assert len(results) == 4
+    assert uploads(page) == [data]
+    assert searches(server) - before == 2  # Once for faces, once for holes.
+    kept = fields["kept"].decode()
+    page.goto("about:blank")
+    for _ in range(100):
+        gone = httpx.post(f"{server.url}/v1/remove", files={"kept": (None, kept)}, timeout=60)
+        if gone.status_code == 410:
+            break
+        page.wait_for_timeout(50)
+    assert gone.json()["error"]["code"] == "not_kept"
 
 
 def _middle(locator: Any) -> tuple[float, float]:

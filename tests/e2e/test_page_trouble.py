@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from browsing import PATIENCE_MS, Serve, Served, bytes_of, give, wait_until_done
+from browsing import PATIENCE_MS, WATCH_FORMS, Serve, Served, bytes_of, give, sent_forms, wait_until_done
 from tiny_networks import GREEN, make_photo
 
 sync_api = pytest.importorskip("playwright.sync_api")
+httpx = pytest.importorskip("httpx")
 
 KEY = "a-key-for-this-test-only"
 MASKED = ("masked.png", bytes_of(make_photo()))
@@ -108,6 +109,50 @@ def test_a_server_that_is_gone_and_comes_back(page: Any, serve: Serve, tiny_weig
     serve("--workers", "1", "--port", str(server.port), DEMASK_WEIGHTS=str(tiny_weights))
     page.get_by_role("button", name="Try again").click()
     sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.")
+
+
+def correct_and_run(page: Any) -> list[dict[str, bytes]]:
+    """Correct the hole twice; the forms that this sent."""
+    before = len(sent_forms(page))
+    for place in (0.45, 0.55):
+        page.get_by_role("radio", name="Correct the hole").check()
+        box = page.locator("#layers").bounding_box()
+        page.mouse.click(box["x"] + box["width"] * place, box["y"] + box["height"] * 0.55)
+        page.locator("#tools .run").click()
+        wait_until_done(page)
+        sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.")
+    return sent_forms(page)[before:]
+
+
+def test_a_photo_that_the_server_has_forgotten_is_sent_again(page: Any, strict: Served) -> None:
+    page.add_init_script(WATCH_FORMS)
+    page.goto(strict.url)
+    give(page, MASKED)
+    wait_until_done(page)
+    kept = sent_forms(page)[-1]["kept"]
+    httpx.post(f"{strict.url}/v1/forget", files={"kept": (None, kept)}, timeout=60)
+    forms = correct_and_run(page)
+    # Refused, sent once more, and then both corrections by the new token.
+    assert [sorted(form) for form in forms] == [
+        ["faces", "hole", "kept"],
+        ["photo"],
+        ["faces", "hole", "kept"],
+        ["faces", "hole", "kept"],
+    ]
+    assert forms[1]["photo"] == MASKED[1]
+    assert forms[0]["kept"] == kept != forms[2]["kept"] == forms[3]["kept"]
+
+
+def test_where_the_server_keeps_nothing_the_photo_goes_along(
+    page: Any, serve: Serve, tiny_weights: Path
+) -> None:
+    server = serve("--workers", "1", "--keep-s", "0", DEMASK_WEIGHTS=str(tiny_weights))
+    page.add_init_script(WATCH_FORMS)
+    page.goto(server.url)
+    give(page, MASKED)
+    wait_until_done(page)
+    # What was found goes along too, so it is not looked for again.
+    assert [sorted(form) for form in correct_and_run(page)] == [["faces", "found", "hole", "photo"]] * 2
 
 
 def test_a_key_is_asked_for_and_kept_in_the_tab(page: Any, serve: Serve, tiny_weights: Path) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import subprocess
 import sys
@@ -132,6 +133,45 @@ def test_a_found_hole_can_be_corrected_and_sent_back(server: RunningServer) -> N
     assert not changed[~hole].any()
 
 
+def test_a_photo_is_sent_and_searched_once_however_often_it_is_corrected(server: RunningServer) -> None:
+    searched = server.metric('demask_stage_seconds_count{stage="find"}')
+    answer = server.http.post("/v1/find", files={"photo": COVERED}, params={"hole": "true", "keep": "true"})
+    found = answer.json()
+    hole, kept = base64.b64decode(found["hole"]), found["kept"]
+    assert server.metric("demask_kept_bytes") > len(COVERED)
+    for more in ({}, {"hole": hole}, {"faces": b"largest"}, {"hole": hole, "faces": b"0"}):
+        went_on = server.http.post("/v1/remove", **form(kept=kept, **more))
+        anew = server.http.post("/v1/remove", **form(photo=COVERED, **more))
+        assert went_on.status_code == 200, went_on.text
+        assert went_on.headers["x-demask-status"] == "restored"
+        assert went_on.content == anew.content
+    assert server.metric('demask_stage_seconds_count{stage="find"}') == searched + 1 + 4
+    assert kept not in server.text
+    for forgotten in (True, False):
+        assert server.http.post("/v1/forget", **form(kept=kept)).json() == {"forgotten": forgotten}
+    gone = server.http.post("/v1/remove", **form(kept=kept))
+    assert (gone.status_code, gone.json()["error"]["code"]) == (410, "not_kept")
+    assert server.metric("demask_kept_bytes") == 0
+
+
+def test_what_was_found_can_be_sent_back_instead_of_being_looked_for(server: RunningServer) -> None:
+    told = server.http.post("/v1/find", files={"photo": COVERED}, params={"hole": "true"}).text
+    hole = base64.b64decode(json.loads(told)["hole"])
+    searched = server.metric('demask_stage_seconds_count{stage="find"}')
+    answer = server.http.post("/v1/remove", **form(photo=COVERED, hole=hole, found=told))
+    assert (answer.status_code, answer.headers["x-demask-status"]) == (200, "restored")
+    assert server.metric('demask_stage_seconds_count{stage="find"}') == searched
+    # Nothing but the hole's pixels changes, also where the faces are made up.
+    invented = {
+        "faces": [{"box": [10, 10, 90, 90], "points": [[30, 40], [60, 40], [45, 55], [35, 70], [55, 70]]}]
+    }
+    painted = np.zeros((360, 300), bool)
+    painted[60:80, 30:60] = True
+    files = form(photo=COVERED, hole=encoded(painted.astype(np.uint8) * 255), found=json.dumps(invented))
+    changed = (pixels_of(server.http.post("/v1/remove", **files).content) != pixels_of(COVERED)).any(axis=2)
+    assert not changed[~painted].any()
+
+
 def test_a_hole_is_upright_where_the_photo_is_turned(server: RunningServer) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # Stored lying on its side.
@@ -169,6 +209,17 @@ ERRORS: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/v1/remove", form(photo=COVERED, samples="3"), 422, "samples_unsupported"),
     ("POST", "/v1/remove", form(photo=COVERED, samples="-1"), 422, "bad_field"),
     ("POST", "/v1/remove", form(photo=COVERED, samples="one"), 422, "bad_field"),
+    ("POST", "/v1/remove", form(photo=COVERED, found="{}"), 422, "bad_field"),
+    ("POST", "/v1/remove", form(photo=COVERED, found="[]", hole=COVERED), 422, "bad_field"),
+    ("POST", "/v1/remove", form(photo=COVERED, kept="x"), 422, "bad_field"),
+    ("POST", "/v1/remove", form(found="{}", kept="x"), 422, "bad_field"),
+    ("POST", "/v1/remove", form(kept="x"), 410, "not_kept"),
+    ("POST", "/v1/remove", form(kept=b"\xff"), 410, "not_kept"),
+    ("POST", "/v1/remove", form(kept=""), 410, "not_kept"),
+    ("POST", "/v1/find?keep=perhaps", form(photo=COVERED), 422, "bad_field"),
+    ("POST", "/v1/find", form(kept="x"), 422, "bad_field"),
+    ("POST", "/v1/forget", form(photo=COVERED), 422, "bad_field"),
+    ("POST", "/v1/forget", {}, 415, "wrong_content_type"),
     ("POST", "/v1/remove", form(photo=COVERED, hole=b"x"), 415, "wrong_photo_type"),
     ("POST", "/v1/remove", form(photo=COVERED, hole=encoded(make_photo(), "JPEG")), 415, "wrong_photo_type"),
     (

@@ -78,6 +78,15 @@ def serve(
         float,
         typer.Option("--deadline-s", envvar="DEMASK_DEADLINE_S", help="Seconds from upload to answer."),
     ] = 60,
+    keep_s: Annotated[
+        float,
+        typer.Option(
+            "--keep-s",
+            envvar="DEMASK_KEEP_S",
+            min=0,
+            help="Seconds that the page's photo stays in memory after its last use; 0: it is sent each time.",
+        ),
+    ] = 300,
     restorer: Annotated[
         str,
         typer.Option("--restorer", envvar="DEMASK_RESTORER", metavar="NAME", help="As in `demask remove`."),
@@ -101,12 +110,14 @@ def serve(
     from demask.cli.streams import print_json
     from demask.cores import usable_cores
     from demask.errors import UsageError
-    from demask.server.process import serve as run
-    from demask.server.settings import Limits, Settings
 
     for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
         if find_spec(package) is None:
             raise UsageError(f"the server needs {package}; run: pip install 'demask[serve]'")
+
+    from demask.server.process import serve as run
+    from demask.server.settings import Limits, Settings
+
     o.only_file(key_file, "--key-file")
     if key is not None and key_file is not None:
         raise UsageError("--key and --key-file (or their variables) both name a key; give one")
@@ -128,6 +139,7 @@ def serve(
             max_waiting=queue,
             body_s=body_s,
             deadline_s=deadline_s,
+            keep_s=keep_s,
         ),
     )
     if dry_run:

@@ -80,6 +80,22 @@ class Looked:
                 together |= hole_in_photo(face.found.hole, face.framed.matrix, self.size)
         return together
 
+    def only(self, faces: Faces) -> Looked:
+        """The same as if no more than these faces had been asked for.
+
+        Args:
+            faces: `all`, `largest`, or indices into `faces`.
+
+        Raises:
+            UsageError: `faces` names a face that is not there.
+        """
+        chosen = frozenset(choose([looked.face for looked in self.faces], faces))
+        kept = (
+            looked if index in chosen else LookedFace(face=looked.face)
+            for index, looked in enumerate(self.faces)
+        )
+        return replace(self, faces=tuple(kept))
+
     def with_hole(self, hole: Hole) -> Looked:
         """The same with the user's own hole, instead of the found one, for every face whose box it touches.
 

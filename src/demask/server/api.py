@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Annotated, Literal
 
@@ -10,47 +9,57 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.responses import Response
 
 from demask import __version__
-from demask.faces.choice import faces_from_text
 from demask.server import jobs, metrics
 from demask.server.form import Form, receive_form
+from demask.server.kept import KeptPhoto
 from demask.server.media_types import MEDIA_TYPES, accepted_formats
-from demask.server.schemas import ErrorBody, Found, Health, Ready, Removed, errors, form_body
+from demask.server.order import MAX_SAMPLES, chosen_faces, found_before, require_samples, text_of
+from demask.server.schemas import (
+    ErrorBody,
+    Forgotten,
+    Found,
+    Health,
+    Ready,
+    Removed,
+    errors,
+    form_body,
+    remove_form_body,
+)
 from demask.server.service import Service
 from demask.server.workshop import Wanted
 from demask.webkit.access import is_public, public
 from demask.webkit.edge import Exchange
 from demask.webkit.failures import Refusal
 
-MAX_SAMPLES = 1
-"""Faces per hole that the restorers can draw: each of them draws one."""
-
 router = APIRouter()
 _UPLOAD_ERRORS = errors(400, 401, 403, 408, 413, 415, 421, 422, 503, 504)
 _PICTURES = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()}
 
 
-@router.post("/v1/find", response_model=Found, openapi_extra=form_body(remove=False), responses=_UPLOAD_ERRORS)
+@router.post("/v1/find", response_model=Found, openapi_extra=form_body("photo"), responses=_UPLOAD_ERRORS)
 async def find(
     request: Request,
     hole: Annotated[bool, Query(description="Also give the hole that would be filled.")] = False,
+    keep: Annotated[
+        bool, Query(description="Keep the photo in memory for a few minutes, for /v1/remove to go on with it.")
+    ] = False,
 ) -> Response:
     """Find the faces of a photo, and which of them wear a face mask."""
     service, exchange = _of(request)
     form = await _form(request, ("photo",))
-    job = functools.partial(
-        jobs.find,
-        service.remover,
-        form["photo"],
-        max_megapixels=service.settings.limits.max_megapixels,
+    order = jobs.FindOrder(
+        photo=_photo_of(form),
         with_hole=hole,
+        token_for=service.kept.token_for if keep else None,
         request_id=exchange.request_id,
     )
-    return await _done(request, lambda wanted: job(wanted=wanted))
+    limit = service.settings.limits.max_megapixels
+    return await _done(request, lambda wanted: jobs.find(service.remover, order, wanted, max_megapixels=limit))
 
 
 @router.post(
     "/v1/remove",
-    openapi_extra=form_body(remove=True),
+    openapi_extra=remove_form_body(),
     response_class=Response,
     responses={
         200: {
@@ -67,6 +76,7 @@ async def find(
             },
         },
         **_UPLOAD_ERRORS,
+        **errors(410),
     },
 )
 async def remove(
@@ -81,12 +91,15 @@ async def remove(
     The lower face in the answer is INVENTED. It is not the person's. Never use it to identify anyone.
     """
     service, exchange = _of(request)
-    form = await _form(request, ("photo", "hole", "faces", "samples"))
-    _require_samples(form)
+    form = await _form(request, ("photo", "kept", "found", "hole", "faces", "samples"))
+    require_samples(form)
+    kept = _kept_of(service, form)
     order = jobs.RemoveOrder(
-        photo=form["photo"],
+        photo=_photo_of(form) if kept is None else kept.photo,
         hole=form.get("hole"),
-        faces=faces_from_text(_text(form, "faces", "all")),
+        looked=None if kept is None else kept.looked,
+        found=found_before(form),
+        faces=chosen_faces(form),
         as_json=format == "json" or (format is None and _prefers_json(accept)),
         request_id=exchange.request_id,
     )
@@ -94,6 +107,16 @@ async def remove(
     return await _done(
         request, lambda wanted: jobs.remove(service.remover, order, wanted, max_megapixels=limit)
     )
+
+
+@router.post(
+    "/v1/forget", openapi_extra=form_body("kept"), responses=errors(400, 401, 403, 408, 413, 415, 421, 422, 503)
+)
+async def forget(request: Request) -> Forgotten:
+    """Forget a photo that /v1/find kept, before its time is over."""
+    service, _ = _of(request)
+    form = await _receive(request, ("kept",))
+    return Forgotten(forgotten=service.kept.forget(text_of(form, "kept", "")))
 
 
 @router.get("/v1/health", responses=errors(421))
@@ -164,20 +187,38 @@ def _of(request: Request) -> tuple[Service, Exchange]:
 
 async def _form(request: Request, fields: tuple[str, ...]) -> Form:
     """Receive the form, once there is room for one more photo."""
-    service, exchange = _of(request)
+    service, _ = _of(request)
     service.refuse_if_stopping()
     service.workshop.refuse_if_full()
-    form = await receive_form(
+    return await _receive(request, fields)
+
+
+async def _receive(request: Request, fields: tuple[str, ...]) -> Form:
+    service, exchange = _of(request)
+    return await receive_form(
         exchange.headers,
         request.receive,
         fields=fields,
         limits=service.settings.limits,
         take=exchange.take,
     )
+
+
+def _photo_of(form: Form) -> bytes:
     if not form.get("photo"):
         message = "the field photo is missing or empty; send the picture in it, as in: curl -F photo=@photo.jpg"
         raise Refusal(422, "bad_field", message, details={"field": "photo"})
-    return form
+    return form["photo"]
+
+
+def _kept_of(service: Service, form: Form) -> KeptPhoto | None:
+    if "kept" not in form:
+        return None
+    for name in ("photo", "found"):
+        if name in form:
+            message = f"kept and {name} both say what the photo is; send one of them"
+            raise Refusal(422, "bad_field", message, details={"field": name})
+    return service.kept.take_up(text_of(form, "kept", ""))
 
 
 async def _done(request: Request, job: Callable[[Wanted], jobs.Answer]) -> Response:
@@ -186,6 +227,8 @@ async def _done(request: Request, job: Callable[[Wanted], jobs.Answer]) -> Respo
         job, deadline_s=service.settings.limits.deadline_s, client_left=lambda: _client_left(request)
     )
     service.metrics.photo(answer)
+    if answer.keep is not None:
+        service.kept.keep(*answer.keep)
     exchange.note |= {
         "outcome": answer.status,
         "faces": len(answer.faces),
@@ -201,24 +244,6 @@ async def _done(request: Request, job: Callable[[Wanted], jobs.Answer]) -> Respo
 async def _client_left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _text(form: Form, name: str, default: str) -> str:
-    return form[name].decode("utf-8", "replace") if name in form else default
-
-
-def _require_samples(form: Form) -> None:
-    text = _text(form, "samples", "1")
-    if not text.isdecimal() or len(text) > 6 or int(text) < 1:
-        message = f"samples is {text[:20]!r}; it is a whole number from 1"
-        raise Refusal(422, "bad_field", message, details={"field": "samples"})
-    if int(text) > MAX_SAMPLES:
-        raise Refusal(
-            422,
-            "samples_unsupported",
-            f"samples is {text}, but this restorer draws {MAX_SAMPLES} face per hole; leave the field out",
-            details={"max_samples": MAX_SAMPLES},
-        )
 
 
 def _prefers_json(accept: str) -> bool:

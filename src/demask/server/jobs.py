@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from demask.errors import PhotoUnreadable
 from demask.faces.choice import Faces
+from demask.faces.looker import Looked
 from demask.photo.hole_picture import hole_png, read_hole
 from demask.remover import Remover
 from demask.results import Result
+from demask.server.kept import KeptPhoto
 from demask.server.media_types import MEDIA_TYPES, accepted_formats, require_format
 from demask.server.workshop import Wanted
+from demask.types import Face
 
 Read = TypeVar("Read")
 
@@ -34,6 +37,7 @@ class Answer:
         faces: `FaceResult.status` of each face, for the metrics.
         timings_ms: Milliseconds per stage.
         megapixels: Of the photo.
+        keep: A photo that is to be kept, and the token that the body tells.
     """
 
     body: bytes
@@ -42,6 +46,24 @@ class Answer:
     faces: tuple[str, ...]
     timings_ms: dict[str, float] = field(default_factory=dict)
     megapixels: float
+    keep: tuple[str, KeptPhoto] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class FindOrder:
+    """What a client of `/v1/find` asked for.
+
+    Attributes:
+        photo: The uploaded file.
+        with_hole: Give the hole as well.
+        token_for: Asked for the token under which the photo is to be kept; None: not to be kept.
+        request_id: Goes into the JSON.
+    """
+
+    photo: bytes
+    with_hole: bool
+    token_for: Callable[[KeptPhoto], str | None] | None = None
+    request_id: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -51,33 +73,41 @@ class RemoveOrder:
     Attributes:
         photo: The uploaded file.
         hole: The uploaded PNG, or None.
+        looked: What was found in a kept photo: nothing is looked for again.
+        found: All faces of the photo, as found before; with `hole`, nothing is looked for again.
         faces: Which faces.
         as_json: JSON instead of the picture.
         request_id: Goes into the JSON.
     """
 
     photo: bytes
-    hole: bytes | None
-    faces: Faces
+    hole: bytes | None = None
+    looked: Looked | None = None
+    found: tuple[Face, ...] | None = None
+    faces: Faces = "all"
     as_json: bool
     request_id: str
 
 
-def find(
-    remover: Remover, photo: bytes, wanted: Wanted, *, max_megapixels: float, with_hole: bool, request_id: str
-) -> Answer:
+def find(remover: Remover, order: FindOrder, wanted: Wanted, *, max_megapixels: float) -> Answer:
     """Find faces and holes.
 
     Raises:
         InputError: The photo cannot be used.
         Refusal: It is of a kind that the server does not take.
     """
-    require_format(photo, field="photo", formats=accepted_formats())
+    require_format(order.photo, field="photo", formats=accepted_formats())
     wanted.check()
-    result = _named("photo", lambda: remover.find(photo, max_megapixels=max_megapixels))
+    result = _named("photo", lambda: remover.find(order.photo, max_megapixels=max_megapixels))
     wanted.check()
-    record = {**_common(result, request_id), "hole": _hole_base64(result) if with_hole else None}
-    return _answer(result, _json(record), "application/json")
+    token, kept = None, None
+    if order.token_for is not None and result.looked is not None:
+        kept = KeptPhoto(photo=order.photo, looked=result.looked)
+        token = order.token_for(kept)
+    hole = _hole_base64(result) if order.with_hole else None
+    record = {**_common(result, order.request_id), "hole": hole, "kept": token}
+    answer = _answer(result, _json(record), "application/json")
+    return answer if token is None or kept is None else replace(answer, keep=(token, kept))
 
 
 def remove(remover: Remover, order: RemoveOrder, wanted: Wanted, *, max_megapixels: float) -> Answer:
@@ -101,6 +131,8 @@ def remove(remover: Remover, order: RemoveOrder, wanted: Wanted, *, max_megapixe
             order.photo,
             faces=order.faces,
             hole=hole,
+            looked=None if order.looked is None else order.looked.only(order.faces),
+            found=order.found,
             max_megapixels=max_megapixels,
             on_stage=lambda stage: wanted.check(),
         ),

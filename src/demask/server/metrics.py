@@ -20,9 +20,16 @@ class Metrics:
     Args:
         waiting: Asked for the photos that wait or are worked on, whenever somebody reads the metrics.
         held_bytes: The same for bytes of uploads in memory.
+        kept_bytes: The same for photos that pages go on with.
     """
 
-    def __init__(self, *, waiting: Callable[[], float], held_bytes: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        waiting: Callable[[], float],
+        held_bytes: Callable[[], float],
+        kept_bytes: Callable[[], float],
+    ) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         made = self._registry
@@ -40,6 +47,7 @@ class Metrics:
         )
         Gauge("demask_under_way", "Photos waiting or worked on.", registry=made).set_function(waiting)
         Gauge("demask_held_bytes", "Uploads in memory.", registry=made).set_function(held_bytes)
+        Gauge("demask_kept_bytes", "Photos that pages go on with.", registry=made).set_function(kept_bytes)
 
     def request(self, route: str, status: int, spent_s: float) -> None:
         """Count a request that was answered; 499 where the client left."""

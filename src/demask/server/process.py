@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from demask.server.logs import set_up_logs
 from demask.server.settings import Limits, Settings
-from demask.webkit.listening import Server, address_of, bound_socket, quiet_config
+from demask.webkit.sockets import address_of, bound_socket
 
 if TYPE_CHECKING:
     from demask.remover import Remover
@@ -34,6 +34,7 @@ def serve(settings: Settings) -> None:
     with ThreadPoolExecutor(1) as loader:
         loading = loader.submit(_load, settings)  # Beside the imports, which take as long.
         from demask.server.factory import create_app
+        from demask.webkit.listening import Server, quiet_config
 
         remover = loading.result()
     app = create_app(remover, settings)

@@ -42,6 +42,9 @@ class Found(BaseModel):
     height: int
     faces: list[FaceModel]
     hole: str | None = Field(description="Base64 of a PNG of the photo's size, white = would be filled.")
+    kept: str | None = Field(
+        description="Stands for the photo in /v1/remove; null where it was not asked for or there is no room."
+    )
     request_id: str
     notice: str
 
@@ -52,6 +55,7 @@ class Found(BaseModel):
                 "height": 480,
                 "faces": [{**_FACE, "status": "skipped"}],
                 "hole": None,
+                "kept": None,
                 "request_id": _ID,
                 "notice": NOTICE,
             }
@@ -94,6 +98,12 @@ class Removed(BaseModel):
             }
         }
     )
+
+
+class Forgotten(BaseModel):
+    """Answer of /v1/forget."""
+
+    forgotten: bool = Field(description="Whether the photo was still kept.")
 
 
 class Health(BaseModel):
@@ -146,16 +156,17 @@ class ErrorBody(BaseModel):
 
 
 _PHOTO = {"type": "string", "format": "binary", "description": "The bytes of a JPEG, PNG or WebP."}
-_FORM_OF_FIND = {
-    "type": "object",
-    "required": ["photo"],
-    "properties": {"photo": _PHOTO},
-    "additionalProperties": False,
-}
+_KEPT = {"type": "string", "description": "The photo that /v1/find kept, by the token that it told."}
 _FORM_OF_REMOVE = {
-    **_FORM_OF_FIND,
+    "type": "object",
+    "anyOf": [{"required": ["photo"]}, {"required": ["kept"]}],
     "properties": {
         "photo": _PHOTO,
+        "kept": _KEPT,
+        "found": {
+            "type": "string",
+            "description": "The JSON of /v1/find; together with hole: then nothing is looked for again.",
+        },
         "hole": {
             "type": "string",
             "format": "binary",
@@ -169,12 +180,28 @@ _FORM_OF_REMOVE = {
         },
         "samples": {"type": "integer", "minimum": 1, "maximum": 1, "default": 1},
     },
+    "additionalProperties": False,
 }
 
 
-def form_body(*, remove: bool) -> dict[str, Any]:
-    """The request body for FastAPI's `openapi_extra`: the handlers read the form on their own."""
-    schema = _FORM_OF_REMOVE if remove else _FORM_OF_FIND
+def form_body(field: Literal["photo", "kept"]) -> dict[str, Any]:
+    """A form of one field, for FastAPI's `openapi_extra`: the handlers read forms on their own."""
+    known = {"photo": _PHOTO, "kept": _KEPT}
+    schema = {
+        "type": "object",
+        "required": [field],
+        "properties": {field: known[field]},
+        "additionalProperties": False,
+    }
+    return _body(schema)
+
+
+def remove_form_body() -> dict[str, Any]:
+    """The form of /v1/remove."""
+    return _body(_FORM_OF_REMOVE)
+
+
+def _body(schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 

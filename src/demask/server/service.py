@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from demask.remover import Remover
+from demask.server.kept import KeptPhotos
 from demask.server.metrics import Metrics
 from demask.server.settings import Settings
 from demask.server.workshop import Workshop
@@ -21,6 +22,7 @@ class Service:
         settings: As the server was started.
         workshop: Threads and queue.
         held: Bytes of uploads in memory.
+        kept: Photos that pages go on with.
         metrics: Counters.
         stopping: Set once the server was told to stop.
     """
@@ -29,6 +31,7 @@ class Service:
     settings: Settings
     workshop: Workshop = field(init=False)
     held: HeldBytes = field(init=False)
+    kept: KeptPhotos = field(init=False)
     metrics: Metrics = field(init=False)
     stopping: bool = False
 
@@ -36,7 +39,12 @@ class Service:
         limits = self.settings.limits
         self.workshop = Workshop(workers=self.settings.workers, max_waiting=limits.max_waiting)
         self.held = HeldBytes(limits.max_held_bytes)
-        self.metrics = Metrics(waiting=lambda: self.workshop.accepted, held_bytes=lambda: self.held.now)
+        self.kept = KeptPhotos(most=limits.max_kept, most_bytes=limits.max_kept_bytes, keep_s=limits.keep_s)
+        self.metrics = Metrics(
+            waiting=lambda: self.workshop.accepted,
+            held_bytes=lambda: self.held.now,
+            kept_bytes=lambda: self.kept.num_bytes,
+        )
 
     def stop(self) -> None:
         """Take no more photos from now on."""

@@ -17,6 +17,9 @@ class Limits(WireLimits):
         max_megapixels: Width times height of a photo, checked before it is decoded.
         max_waiting: Photos that may wait while all workers are busy.
         deadline_s: Seconds from the body's last byte to the answer.
+        max_kept: Photos kept in memory for pages that go on with them.
+        max_kept_bytes: Bytes of all of these, with what was found in them.
+        keep_s: Seconds that one is kept after its last use; 0 keeps none.
     """
 
     max_body_bytes: int = 64 * 2**20
@@ -24,14 +27,18 @@ class Limits(WireLimits):
     max_megapixels: float = 50
     max_waiting: int = 16
     deadline_s: float = 60
+    max_kept: int = 64
+    max_kept_bytes: int = 128 * 2**20
+    keep_s: float = 300
 
     def __post_init__(self) -> None:
         WireLimits.__post_init__(self)  # `super()` does not find itself in a class with slots.
         for name in ("max_megapixels", "deadline_s"):
             if not getattr(self, name) > 0:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0")
-        if self.max_waiting < 0:
-            raise UsageError(f"max_waiting is {self.max_waiting}; it must be 0 or more")
+        for name in ("max_waiting", "max_kept", "max_kept_bytes", "keep_s"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be 0 or more")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import own_loop
 from demask.server.form import Form, receive_form
 from demask.webkit.failures import ClientGone, Refusal
 from demask.webkit.limits import WireLimits
@@ -52,7 +53,7 @@ def receive(
             given = {"content-type": kind, **{name.replace("_", "-"): text for name, text in headers.items()}}
             return await receive_form(given, next_message, fields=fields, limits=LIMITS, take=take)
 
-    return asyncio.run(inside())
+    return own_loop.run(inside())
 
 
 def refusal(*given: Any, **more: Any) -> Refusal:

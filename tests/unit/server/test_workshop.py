@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import own_loop
 from demask.server.workshop import Wanted, Workshop
 from demask.webkit.failures import ClientGone, Refusal
 
@@ -34,7 +35,7 @@ def run(work: Callable[[Workshop], Awaitable[Any]], *, workers: int = 1, waiting
             await asyncio.sleep(0)
             assert (workshop.accepted, workshop.working) == (0, 0)
 
-    return asyncio.run(inside())
+    return own_loop.run(inside())
 
 
 def test_gives_what_the_job_gives_in_a_thread() -> None:

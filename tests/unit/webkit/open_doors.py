@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
+
+import own_loop
 
 
 def every_route(app: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -32,7 +33,7 @@ def ask(app: Any, *requests: tuple[str, str], **headers: str) -> list[httpx.Resp
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
             return [await http.request(method, path, headers=headers) for method, path in requests]
 
-    return asyncio.run(all_of_them())
+    return own_loop.run(all_of_them())
 
 
 def answered_without_a_key(app: Any) -> set[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from fastapi.staticfiles import StaticFiles
 from open_doors import answered_without_a_key, ask, every_route
 from starlette.responses import PlainTextResponse
 
+import own_loop
 from demask.errors import UsageError
 from demask.server.factory import create_app as photo_app
 from demask.server.factory import page_files
@@ -35,7 +35,12 @@ def test_the_photo_server_is_open_where_it_is_marked_only() -> None:
     app = photo_app(cast(Any, None), Settings(key=KEY))
     wanted = {*page_files(), "/docs", "/openapi.json", "/v1/health", "/v1/ready"}
     assert answered_without_a_key(app) == wanted
-    assert {path for _, path in every_route(app)} - wanted == {"/v1/find", "/v1/remove", "/metrics"}
+    assert {path for _, path in every_route(app)} - wanted == {
+        "/v1/find",
+        "/v1/remove",
+        "/v1/forget",
+        "/metrics",
+    }
 
 
 def test_the_study_is_open_where_it_is_marked_only() -> None:
@@ -183,5 +188,5 @@ def test_a_web_socket_gets_no_answer() -> None:
         return {"type": "websocket.connect"}
 
     scope = {"type": "websocket", "path": "/talk", "headers": [], "query_string": b"", "root_path": ""}
-    asyncio.run(protected(app)(scope, receive, send))
+    own_loop.run(protected(app)(scope, receive, send))
     assert [message["type"] for message in sent] == ["websocket.close"]

@@ -19,7 +19,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from demask.webkit.access import Doors
 from demask.webkit.edge import protect
 from demask.webkit.limits import WireLimits
-from demask.webkit.listening import Server, address_of, bound_socket, quiet_config
+from demask.webkit.listening import Server, quiet_config
+from demask.webkit.sockets import address_of, bound_socket
 from demask.webkit.upload import HeldBytes, WholeBody
 
 LIMITS = WireLimits(

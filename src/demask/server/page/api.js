@@ -28,7 +28,7 @@ export async function post(path, fields, signal, whileWorking) {
     if (status === 401 && (await askForKey())) continue;
     const { code = "", message = "", details } = body?.error ?? {};
     const key = TEXT_OF_CODE[code] ?? TEXT_OF_STATUS[status] ?? (status >= 500 || status < 400 ? "errorServer" : "errorOther");
-    throw new Problem(key, { detail: message, request: body?.request_id ?? "", limits: details ?? {} });
+    throw new Problem(key, { code, detail: message, request: body?.request_id ?? "", limits: details ?? {} });
   }
 }
 
@@ -88,4 +88,13 @@ export function bytesOf(base64) {
   const bytes = new Uint8Array(text.length);
   for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
   return bytes;
+}
+
+/** Let the server forget a photo that it keeps; nobody waits for the answer, and it forgets by itself too. */
+export function forget(kept) {
+  if (!kept) return;
+  const body = new FormData(), key = stored(sessionStorage, "demask-key");
+  body.append("kept", kept);
+  const headers = key ? { Authorization: `Bearer ${key}` } : {};
+  fetch("/v1/forget", { method: "POST", body, headers, keepalive: true }).catch(() => {});
 }

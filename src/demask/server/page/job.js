@@ -1,6 +1,6 @@
 /** Opening a photo, finding its faces, restoring them. */
 
-import { bytesOf, cancelled, post } from "./api.js";
+import { bytesOf, cancelled, forget, post } from "./api.js";
 import { setBrush } from "./brush.js";
 import { foundAlpha, holeIn } from "./hole.js";
 import { Problem, closeProblem, progress, showProblem, showWords } from "./messages.js";
@@ -18,6 +18,7 @@ export async function open(file) {
   if (file.type && !TYPES.test(file.type)) return showProblem(new Problem("errorType"), () => $("file").click());
   for (const url of [state.url, state.result?.url]) if (url) URL.revokeObjectURL(url);
   state.found?.close();
+  forgetPhoto();
   state.busy?.abort();
   state.busy = new AbortController();
   Object.assign(state, FRESH, { file, url: URL.createObjectURL(file), strokes: [], undone: [], words: () => [t("opening"), ""] });
@@ -62,10 +63,21 @@ export async function job(task) {
   }
 }
 
+/** The server need not keep the photo any more. */
+export function forgetPhoto() {
+  forget(state.kept);
+  state.kept = "";
+}
+
 async function find(signal) {
-  const file = state.file;
-  const answer = await post("/v1/find?hole=true", { photo: file }, signal, () => t("finding"));
-  if (signal.aborted) throw cancelled();
+  const answer = await post("/v1/find?hole=true&keep=true", { photo: state.file }, signal, () => t("finding"));
+  if (signal.aborted) {
+    forget(answer.kept);
+    throw cancelled();
+  }
+  forgetPhoto();
+  state.kept = answer.kept ?? "";
+  state.told = JSON.stringify({ faces: answer.faces });
   state.found = answer.hole ? await createImageBitmap(new Blob([bytesOf(answer.hole)], { type: "image/png" })) : null;
   Object.assign(state, {
     width: answer.width, height: answer.height,
@@ -76,8 +88,10 @@ async function find(signal) {
   setBrush(Math.max(4, (sizes.length ? Math.max(...sizes) : state.width / 4) / 8));
   const covered = state.faces.filter((face) => face.covered).length;
   const notShown = () => (state.displayable ? "" : ` ${t("notShown")}`);
-  if (!state.faces.length) state.words = () => [t("noFace"), t("noFaceText") + notShown()];
-  else if (!covered) state.words = () => [t("noCovering"), t("noCoveringText", state.faces.length) + notShown()];
+  if (!state.faces.length) {
+    forgetPhoto();
+    state.words = () => [t("noFace"), t("noFaceText") + notShown()];
+  } else if (!covered) state.words = () => [t("noCovering"), t("noCoveringText", state.faces.length) + notShown()];
   else state.words = () => [t("lookedAt", state.faces.length), state.file.name + notShown()];
   showWords();
   if (covered) await restore(signal);
@@ -92,9 +106,9 @@ export async function restore(signal) {
   const chosen = on.filter((face) => (edited ? holeIn(face.box) : face.covered));
   if (!chosen.length) throw new Problem(edited ? "errorHoleAway" : "errorNothingOn");
   const applied = choices();
-  const fields = { photo: state.file, faces: chosen.map((face) => face.index).join(",") };
+  const fields = { faces: chosen.map((face) => face.index).join(",") };
   if (edited) fields.hole = new File([await holePng()], "hole.png", { type: "image/png" });
-  const answer = await post("/v1/remove?format=json", fields, signal, () => t("drawing", chosen.length));
+  const answer = await remove(fields, signal, () => t("drawing", chosen.length));
   if (signal.aborted) throw cancelled();
   const bytes = bytesOf(answer.photo.base64);
   const blob = new Blob([bytes], { type: answer.photo.media_type });
@@ -114,6 +128,22 @@ export async function restore(signal) {
   const lost = document.activeElement;
   if (!lost || lost === document.body || lost.closest("[hidden]")) $("headline").focus();
   say(t("restoredSpoken", done));
+}
+
+/** POST to /v1/remove what stands for the photo; only where the server does not keep it, the photo itself. */
+async function remove(fields, signal, whileWorking) {
+  const path = "/v1/remove?format=json";
+  for (let again = false; state.kept; again = true) {
+    try {
+      return await post(path, { kept: state.kept, ...fields }, signal, whileWorking);
+    } catch (error) {
+      if (error.code !== "not_kept" || again) throw error;
+      const found = await post("/v1/find?keep=true", { photo: state.file }, signal, () => t("finding"));
+      state.kept = found.kept ?? "";
+    }
+  }
+  const found = fields.hole ? { found: state.told } : {};
+  return post(path, { photo: state.file, ...fields, ...found }, signal, whileWorking);
 }
 
 /** stem-demasked.suffix; the suffix follows the picture's kind where the name tells another or none. */

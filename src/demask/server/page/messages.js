@@ -5,9 +5,9 @@ import { t } from "./texts.js";
 
 /** What went wrong, in the words of the page: `key` is one of the error texts. */
 export class Problem extends Error {
-  constructor(key, { detail = "", request = "", limits = {} } = {}) {
+  constructor(key, { code = "", detail = "", request = "", limits = {} } = {}) {
     super(key);
-    Object.assign(this, { key, detail, request, limits });
+    Object.assign(this, { key, code, detail, request, limits });
   }
 }
 
