@@ -18,6 +18,7 @@ pytest.importorskip("fastapi")
 
 from serving import RunningServer
 
+from demask.extras import install_command
 from demask.photo.decode import read_photo
 from demask.photo.provenance import DIGITAL_SOURCE_TYPE, digital_source_type
 from demask.remover import Remover
@@ -376,7 +377,7 @@ def test_a_missing_extra_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(hide)
     done = serve(PYTHONPATH=str(tmp_path))
     assert done.returncode == 2
-    assert done.stderr.strip().endswith("pip install 'demask[serve]'")
+    assert done.stderr.strip().endswith(f"run: {install_command('serve')}")
 
 
 def test_a_taken_port_is_one_line(server: RunningServer, tiny_weights: Path) -> None:

@@ -48,13 +48,14 @@ def export(
     """
     from demask.cli.streams import say
     from demask.errors import OutputError, OutputExists, TrainingError, UsageError
+    from demask.extras import install_command
     from demask.weights import registry
 
     try:
         from demask.training.run_export import export_run
         from demask.training.saved import saved_recipe
     except ModuleNotFoundError as error:
-        raise UsageError(f"exporting needs {error.name}; run: pip install 'demask[train]'") from error
+        raise UsageError(f"exporting needs {error.name}; run: {install_command('train')}") from error
 
     if blend is not None and blend_with is None:
         raise UsageError(f"--blend {blend:g} says how much, but not of what; name a file with --blend-with")

@@ -119,6 +119,7 @@ def remove(
     from demask.cli.plan import STDIO, plan_jobs
     from demask.cli.streams import refuse_terminal, say
     from demask.errors import UsageError
+    from demask.extras import install_command
 
     planned = plan_jobs(
         inputs,
@@ -136,7 +137,7 @@ def remove(
     for option, path in (("--hole", hole), ("--c2pa", c2pa and c2pa[0]), ("--c2pa", c2pa and c2pa[1])):
         o.only_file(path, option)
     if c2pa is not None and find_spec("c2pa") is None:
-        raise UsageError("--c2pa needs c2pa-python; run: pip install 'demask[c2pa]'")
+        raise UsageError(f"--c2pa needs c2pa-python; run: {install_command('c2pa')}")
     if dry_run:
         for job in planned:
             say(f"{job.label} -> {STDIO if job.target is None else job.target}")

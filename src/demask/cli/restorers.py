@@ -39,11 +39,13 @@ def restorers(
 
 
 def _in_full(about: About) -> list[str]:
+    from demask.extras import install_command
+
     lines = [f"{about.name}, version {about.version}", f"  {about.what}", f"  paper: {about.paper}"]
     for parameter in about.parameters:
         paper = "not stated" if parameter.paper is None else parameter.paper
         lines.append(f"  {parameter.name} {parameter.ours} (paper: {paper}): {parameter.what}")
     lines += [f"  departs: {departure}" for departure in about.departures]
     if about.extra:
-        lines.append(f"  needs: pip install 'demask[{about.extra}]'")
+        lines.append(f"  needs: {install_command(about.extra)}")
     return lines

@@ -110,10 +110,11 @@ def serve(
     from demask.cli.streams import print_json
     from demask.cores import usable_cores
     from demask.errors import UsageError
+    from demask.extras import install_command
 
     for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
         if find_spec(package) is None:
-            raise UsageError(f"the server needs {package}; run: pip install 'demask[serve]'")
+            raise UsageError(f"the server needs {package}; run: {install_command('serve')}")
 
     from demask.server.process import serve as run
     from demask.server.settings import Limits, Settings

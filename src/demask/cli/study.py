@@ -36,11 +36,12 @@ EffectsFile = Annotated[
 def _extra() -> Iterator[None]:
     """Say which extra is missing where an import fails."""
     from demask.errors import UsageError
+    from demask.extras import install_command
 
     try:
         yield
     except ModuleNotFoundError as error:
-        raise UsageError(f"a study needs {error.name}; run: pip install 'demask[study]'") from error
+        raise UsageError(f"a study needs {error.name}; run: {install_command('study')}") from error
 
 
 @app.command()

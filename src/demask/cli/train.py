@@ -61,12 +61,13 @@ def train(
 
     from demask.cli.streams import meter, say, show_log
     from demask.errors import UsageError
+    from demask.extras import install_command
 
     try:
         from demask.training.engine.step_meter import Progress
         from demask.training.recipes import rehearsal, resolve, run_training
     except ModuleNotFoundError as error:
-        raise UsageError(f"training needs {error.name}; run: pip install 'demask[train]'") from error
+        raise UsageError(f"training needs {error.name}; run: {install_command('train')}") from error
 
     if not quiet:
         show_log("demask.training")

@@ -26,6 +26,7 @@ from demask.dataset.manifest import read_dataset
 from demask.dataset.record import FaceRecord
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError, OutputError, OutputExists, UsageError
+from demask.extras import install_command
 from demask.restorers import gallery as layout
 from demask.restorers.scene_descriptor import CELL_VALUES, NUM_CELLS, Description, describe_known
 from demask.restorers.scene_search import (
@@ -227,7 +228,7 @@ def write_index(
     try:
         import faiss
     except ImportError:
-        raise UsageError("an index needs FAISS; run: pip install 'demask[gallery]'") from None
+        raise UsageError(f"an index needs FAISS; run: {install_command('gallery')}") from None
     few = _sample(len(values), min(sample, _SCALE_SAMPLE), seed)
     projection = Projection.measured(values[few], _shares(share[few]), scales)
 

@@ -139,7 +139,7 @@ def _save(image: Image.Image, name: str, options: dict[str, Any]) -> bytes:
         try:
             import pillow_heif
         except ImportError:
-            raise PhotoUnsupported("writing HEIC needs pillow-heif; run: pip install 'demask[heic]'") from None
+            raise PhotoUnsupported("writing HEIC needs pillow-heif; install that") from None
         pillow_heif.register_heif_opener()
     if name == "PNG" and "xmp" in options:
         from PIL.PngImagePlugin import PngInfo

@@ -41,7 +41,9 @@ def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
         and data[4:8] == b"ftyp"
         and data[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"heim", b"heis")
     ):
-        raise PhotoUnsupported(f"{name} is HEIC, which needs pillow-heif; run: pip install 'demask[heic]'")
+        raise PhotoUnsupported(
+            f"{name} is HEIC, which needs pillow-heif, which is not here; install it, or convert the picture"
+        )
     raise PhotoUnreadable(f"{name} is no picture we can read{reason}; give one of {', '.join(FORMATS)}")
 
 

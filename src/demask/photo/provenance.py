@@ -13,6 +13,7 @@ from typing import Any
 from xml.dom import minidom
 
 from demask.errors import InputError, OutputError, UsageError
+from demask.extras import install_command
 from demask.photo.xmp_packet import parse_packet
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -161,7 +162,7 @@ def sign_c2pa(data: bytes, format: str, cert: Path, key: Path) -> bytes:
     try:
         import c2pa
     except ImportError:
-        raise UsageError("signing needs c2pa-python; run: pip install 'demask[c2pa]'") from None
+        raise UsageError(f"signing needs c2pa-python; run: {install_command('c2pa')}") from None
     if format not in _MIME:
         raise UsageError(f"cannot sign {format} with C2PA; write one of {', '.join(_MIME)}")
     try:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from demask.errors import InputError, ShapeMismatch, UsageError
+from demask.extras import install_command
 from demask.restorers.about import About
 from demask.types import Hole, ImageU8
 
@@ -28,7 +29,7 @@ class Biharmonic:
             from skimage.restoration import inpaint_biharmonic
         except ImportError:
             raise UsageError(
-                "biharmonic needs scikit-image, which is not here; run: pip install 'demask[measure]'"
+                f"biharmonic needs scikit-image, which is not here; run: {install_command('measure')}"
             ) from None
         self._inpaint: Any = inpaint_biharmonic
 

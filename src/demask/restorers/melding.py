@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from demask.errors import ConfigError, InputError, ShapeMismatch, UsageError
+from demask.extras import install_command
 from demask.restorers.about import About, Parameter
 from demask.restorers.cielab import to_lab, to_rgb
 from demask.types import Floats64, Hole, ImageU8
@@ -83,7 +84,7 @@ class Melding:
             from demask.restorers import patch_kernels, patch_match, screened_poisson
         except ModuleNotFoundError as error:
             raise UsageError(
-                f"melding needs {error.name}, which is not here; run: pip install 'demask[classical]'"
+                f"melding needs {error.name}, which is not here; run: {install_command('classical')}"
             ) from error
         self._kernels, self._match, self._poisson = patch_kernels, patch_match, screened_poisson
         self.config = config or MeldingConfig()

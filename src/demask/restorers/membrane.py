@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.errors import InputError, ShapeMismatch, UsageError
+from demask.extras import install_command
 from demask.types import Hole, ImageU8
 
 
@@ -39,7 +40,7 @@ def blend(photo: ImageU8, patch: ImageU8, region: Hole) -> ImageU8:
         from scipy.sparse.linalg import splu
     except ImportError:
         raise UsageError(
-            "scene-completion needs SciPy, which is not here; run: pip install 'demask[gallery]'"
+            f"scene-completion needs SciPy, which is not here; run: {install_command('gallery')}"
         ) from None
 
     num = int(np.count_nonzero(region))

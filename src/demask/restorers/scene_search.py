@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.errors import DatasetError, UsageError
+from demask.extras import install_command
 from demask.restorers.scene_descriptor import CELL_VALUES, NUM_CELLS, NUM_ENERGIES, Description
 from demask.types import Floats32
 
@@ -267,6 +268,6 @@ def _faiss() -> Any:
         import faiss
     except ImportError:
         raise UsageError(
-            "a gallery with an index needs FAISS, which is not here; run: pip install 'demask[gallery]'"
+            f"a gallery with an index needs FAISS, which is not here; run: {install_command('gallery')}"
         ) from None
     return faiss

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from demask.errors import UsageError
+from demask.extras import install_command
 from demask.types import Floats64, Hole, ImageU8
 
 _RIGHT = np.array([[0, 0, 0], [0, 0, 1], [0, 0, 0]])
@@ -125,6 +126,6 @@ def _maxflow() -> Any:
         import maxflow
     except ImportError:
         raise UsageError(
-            "scene-completion needs PyMaxflow, which is not here; run: pip install 'demask[gallery]'"
+            f"scene-completion needs PyMaxflow, which is not here; run: {install_command('gallery')}"
         ) from None
     return maxflow

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from demask.errors import UsageError
+from demask.extras import install_command
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_S = 30.0
@@ -53,7 +54,7 @@ def open_engine(url: str) -> Engine:
             f"{url!r} is no database URL; write sqlite:///study.sqlite or postgresql://..."
         ) from None
     except (ModuleNotFoundError, NoSuchModuleError) as error:
-        raise UsageError(f"no driver for this database ({error}); pip install 'demask[postgres]'") from None
+        raise UsageError(f"no driver for this database ({error}); run: {install_command('postgres')}") from None
     if sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediate)

@@ -15,6 +15,7 @@ import numpy as np
 
 from demask.errors import InputError, WeightsError
 from demask.evaluation.metrics.perceptual import MIN_SIDE_PX
+from demask.extras import install_command
 from demask.types import ImageU8
 from demask.weights import registry
 
@@ -62,7 +63,7 @@ class DeepLpips:
             import torch
         except ImportError as error:
             raise WeightsError(
-                f"LPIPS with {network} needs torch, which is not installed; run: pip install 'demask[train]'"
+                f"LPIPS with {network} needs torch, which is not installed; run: {install_command('train')}"
             ) from error
         self._taps = _TAPS[network]
         self._device = _torch_device(device)

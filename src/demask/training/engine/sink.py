@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image
 
 from demask.errors import UsageError
+from demask.extras import install_command
 from demask.types import ImageU8
 
 
@@ -77,7 +78,7 @@ def _open_mlflow(address: str, run: Path, described: Mapping[str, Any]) -> Any:
         import mlflow
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"mlflow is {address!r} but MLflow is not installed; pip install 'demask[mlflow]'"
+            f"mlflow is {address!r} but MLflow is not installed; run: {install_command('mlflow')}"
         ) from error
     mlflow.set_tracking_uri(address)
     mlflow.set_experiment("demask")
