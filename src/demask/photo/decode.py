@@ -40,6 +40,7 @@ class Photo:
         exif: TIFF-structured block without JPEG's prefix; orientation reset, thumbnail unlinked.
         xmp: The packet as it was in the file.
         dpi: Resolution in dots per inch, (x, y).
+        turn: The orientation that was applied, 1 to 8 as in EXIF.
         coding: How it was compressed.
         source_bytes: The file itself.
     """
@@ -53,6 +54,7 @@ class Photo:
     exif: bytes | None = None
     xmp: bytes | None = None
     dpi: tuple[float, float] | None = None
+    turn: int = 1
     coding: Coding = field(default_factory=Coding)
     source_bytes: bytes = b""
 
@@ -126,6 +128,7 @@ def read_photo(source: Path | bytes, *, max_megapixels: float = 100) -> Photo:
         exif=exif_block.cleaned(block),
         xmp=xmp_of(image.info),
         dpi=dpi_of(image.info),
+        turn=turn,
         coding=coding,
         source_bytes=data,
     )

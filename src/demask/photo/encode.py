@@ -16,6 +16,7 @@ from demask.photo.colour import grey_merged
 from demask.photo.decode import Photo
 from demask.photo.deep import deep_merged, encode_deep
 from demask.photo.formats import FORMATS, output_format, writable
+from demask.photo.jpeg_blocks import keep_blocks
 from demask.photo.provenance import labelled
 from demask.photo.tiff import encode_tiff
 from demask.types import Hole, ImageU8
@@ -35,7 +36,8 @@ def encode_photo(
 ) -> bytes:
     """Encode a changed photo the way the input was encoded.
 
-    A JPEG takes the input's quantisation tables and subsampling, a WebP stays lossless or lossy, a
+    A JPEG takes the input's quantisation tables and subsampling, and its coefficients in every block that
+    `changed` does not touch (see `jpeg_blocks` for where it cannot); a WebP stays lossless or lossy, a
     16-bit PNG or TIFF keeps its 16-bit values wherever `changed` is False (inside, 8-bit values are
     scaled by 257), a grey file stays grey. ICC profile, EXIF, XMP, resolution and alpha are kept.
 
@@ -80,7 +82,10 @@ def encode_photo(
         image = Image.fromarray(flat)
         if flat.ndim == 3 and flat.shape[2] == 2:
             image = Image.merge("LA", [Image.fromarray(np.ascontiguousarray(flat[..., c])) for c in (0, 1)])
-        return _save(image, name, {**_coding_options(photo, name, quality, grey=grey), **metadata})
+        data = _save(image, name, {**_coding_options(photo, name, quality, grey=grey), **metadata})
+        if name == photo.format == "JPEG" and quality is None:
+            return keep_blocks(data, photo.source_bytes, changed, turn=photo.turn)
+        return data
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise OutputError(f"the result cannot be encoded as {name}: {error}; try PNG") from error
 
@@ -113,6 +118,8 @@ def _coding_options(photo: Photo, name: str, quality: int | None, *, grey: bool)
     if name == "JPEG":
         options: dict[str, Any] = {"progressive": coding.progressive, "optimize": coding.progressive}
         tables = coding.jpeg_tables
+        if tables and photo.turn in (5, 6, 7, 8):  # What was across is down now.
+            tables = {key: np.reshape(table, (8, 8)).T.ravel().tolist() for key, table in tables.items()}
         if quality is None and tables and max(map(max, tables.values())) <= 255:
             # A grey output has one component and uses the first table.
             options["qtables"] = {0: tables[min(tables)]} if grey else tables
