@@ -151,6 +151,30 @@ def test_a_folder_that_refuses_files(demask, tmp_path: Path) -> None:
     assert "/proc/out.jpg" in one_line(done.stderr)
 
 
+def test_names_that_are_too_long_for_the_file_system(demask, tmp_path: Path) -> None:
+    """Bytes count, not characters; an output's name may be too long where the input's is not."""
+    endless = "a" * 300
+    for arguments in (
+        (f"{endless}.jpg",),
+        ("real.jpg", "-o", f"{endless}.jpg"),
+        ("real.jpg", "--hole", f"{endless}.png"),
+        ("real.jpg", "--restorer", f"{endless}.onnx"),
+    ):
+        (tmp_path / "real.jpg").write_bytes(jpeg())
+        done = demask("remove", *arguments)
+        assert done.returncode in (1, 2)
+        assert "File name too long" in one_line(done.stderr)
+    (tmp_path / "photos").mkdir()
+    fits, too_long = "写" * 80, "写" * 83
+    for name in (fits, too_long):
+        (tmp_path / "photos" / f"{name}.jpg").write_bytes(jpeg())
+    done = demask("remove", "photos", "--json")
+    assert done.returncode == 3
+    assert {path.name for path in (tmp_path / "photos").glob("*-demasked.jpg")} == {f"{fits}-demasked.jpg"}
+    assert "File name too long; shorten it, or name an output with -o" in one_line(done.stderr)
+    assert demask("remove", "photos", "-o", "out").returncode == 0
+
+
 def test_the_same_output_twice_in_time(demask, tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(jpeg())
     assert demask("remove", "photo.jpg", "-o", "out.jpg").returncode == 0

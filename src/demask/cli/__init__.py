@@ -28,13 +28,11 @@ def main() -> None:
         give_up_stdout()  # Whoever read our output has gone: there is nobody to tell.
         raise SystemExit(1) from None
     except OSError as error:
-        from demask.cli.report import DISK_FULL
-        from demask.cli.streams import give_up_stdout, say_error
+        from demask.cli.report import DISK_FULL, about_file
+        from demask.cli.streams import debugging, give_up_stdout, say_error
 
-        if error.errno not in DISK_FULL:
+        if debugging() or (error.errno not in DISK_FULL and error.filename is None):
             raise
         give_up_stdout()  # Help and lists are printed by a library, which leaves a full stdout to us.
-        say_error(
-            f"cannot write {error.filename or 'the output'}: {error.strerror}; free some or name another place"
-        )
+        say_error(about_file(error))
         raise SystemExit(1) from None

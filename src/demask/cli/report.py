@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from demask.errors import DemaskError
 if TYPE_CHECKING:
     from demask.results import FaceResult
 
+DISK_FULL = frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
+"""Numbers of the system's errors that say so."""
 FAILED_SOME = 3
 NOTHING_TO_REMOVE = 4
 
@@ -73,6 +76,8 @@ def failure(input: str, error: Exception, *, timings_ms: dict[str, float] | None
         cause = cause.__cause__
     if isinstance(error, DemaskError):
         message, exit_code = str(error), error.exit_code
+    elif isinstance(error, OSError) and error.filename is not None:
+        message, exit_code = about_file(error), 1
     else:
         message, exit_code = f"unexpected {type(error).__name__}: {error} (--debug shows where)", 1
     message = " ".join(message.split())
@@ -84,6 +89,17 @@ def failure(input: str, error: Exception, *, timings_ms: dict[str, float] | None
         disk_full=disk_full,
         timings_ms=timings_ms or {},
     )
+
+
+def about_file(error: OSError) -> str:
+    """What the system says of a file, and what to do."""
+    hints = {
+        errno.ENAMETOOLONG: "shorten it, or name an output with -o",
+        errno.EACCES: "allow it, or name another",
+        errno.ENOSPC: "free some, or name another place",
+    }
+    hint = hints.get(error.errno or 0, "name another")
+    return f"{error.filename or 'the output'}: {error.strerror}; {hint}"
 
 
 def exit_code_of(reports: Sequence[Report], *, fail_if_none: bool = False) -> int:
@@ -101,13 +117,3 @@ def exit_code_of(reports: Sequence[Report], *, fail_if_none: bool = False) -> in
 def counted(number: int, noun: str) -> str:
     """A number and its noun: `1 photo`, `2 photos`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _disk_full_errors() -> frozenset[int]:
-    import errno
-
-    return frozenset({errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)})
-
-
-DISK_FULL = _disk_full_errors()
-"""Numbers of the system's errors that say so."""
