@@ -127,12 +127,12 @@ def test_metrics_without_their_weights_are_left_out(demask, folders, tmp_path: P
     done = demask("score", "restored", "truth", "-o", "s.json", DEMASK_HOME=str(tmp_path / "home"))
     assert done.returncode == 0, done.stderr
     said = done.stderr.decode()
-    for name, weights in (("lpips", "lpips_squeeze"), ("identity", "mobileface"), ("landmarks", "facemesh")):
+    for name, weights in (("lpips", "squeeze_backbone"), ("identity", "mobileface")):
         assert f"{name} is left out" in said
-        assert weights in said or name == "landmarks"
-    assert set(json.loads((tmp_path / "s.json").read_text())["not_taken"]) == {"lpips", "identity", "landmarks"}
+        assert weights in said
+    assert set(json.loads((tmp_path / "s.json").read_text())["not_taken"]) == {"lpips", "identity"}
     done = demask("score", "restored", "truth", "--metrics", "lpips", DEMASK_HOME=str(tmp_path / "home"))
-    assert (done.returncode, b"lpips_sq.onnx" in done.stderr) == (1, True)
+    assert (done.returncode, b"demask weights get squeeze_backbone" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,9 @@
-"""FID and KID against torchmetrics' formulas, and SqueezeNet's features against torch."""
-
-import os
-from pathlib import Path
+"""FID and KID against torchmetrics' formulas."""
 
 import numpy as np
 import pytest
 
 from demask.evaluation.metrics.distributions import fid, kid
-
-NEIGHBOUR = Path(__file__).parents[2].parent / "shared" / "weights"
-WEIGHTS = Path(os.environ.get("DEMASK_WEIGHTS", NEIGHBOUR))
-FILES = ("lpips_sq.onnx", "squeeze.backbone.pth", "lpips_squeeze_linear.pth")
 
 torch = pytest.importorskip("torch")
 
@@ -53,22 +46,3 @@ def test_kid_is_that_of_torchmetrics(num: int, other: int, shift: float) -> None
     a, b = features(num, shift=0.3, seed=1), features(other, shift=0.3 + shift, seed=2)
     theirs = float(module.poly_mmd(torch.from_numpy(a), torch.from_numpy(b)))
     assert kid(a, b).value == pytest.approx(theirs, rel=1e-6, abs=1e-9)
-
-
-@pytest.mark.shared
-@pytest.mark.skipif(
-    not all((WEIGHTS / file).is_file() for file in FILES), reason="needs DEMASK_WEIGHTS with the LPIPS files"
-)
-def test_squeeze_features_are_those_of_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    from demask.evaluation.metrics.features import SqueezeFeatures
-    from demask.training.losses.perceptual import Lpips as TorchLpips
-
-    monkeypatch.setenv("DEMASK_WEIGHTS", str(WEIGHTS))
-    crops = np.random.default_rng(4).integers(0, 256, (3, 96, 80, 3), np.uint8)
-    ours = SqueezeFeatures(device="cpu", threads=1)(crops)
-    network = TorchLpips(backbone=WEIGHTS / FILES[1], linear=WEIGHTS / FILES[2])
-    with torch.no_grad():
-        planes = torch.from_numpy(crops.transpose(0, 3, 1, 2).astype(np.float32)) / 127.5 - 1
-        theirs = network.layers((planes - network.shift) / network.scale).mean(dim=(2, 3))
-    # The LPIPS scaling layer differs from ImageNet's normalisation by its rounding to three digits.
-    assert np.abs(ours - theirs.numpy()).max() < 1e-3

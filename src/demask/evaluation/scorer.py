@@ -11,10 +11,10 @@ import numpy as np
 from demask.errors import DemaskError, InputError, ShapeMismatch
 from demask.evaluation.metrics.comparison import Comparison
 from demask.evaluation.metrics.distributions import SetDistance, fid, kid
-from demask.evaluation.metrics.features import as_crop
+from demask.evaluation.metrics.feature_networks import as_crop
+from demask.evaluation.metrics.lpips_metric import MIN_SIDE_PX
 from demask.evaluation.metrics.metric_catalogue import CHANGED_OUTSIDE, METRICS
 from demask.evaluation.metrics.networks import Networks
-from demask.evaluation.metrics.perceptual import MIN_SIDE_PX
 from demask.evaluation.pairs import Pair
 from demask.photo.decode import read_photo
 from demask.types import Floats32, Hole, ImageU8

@@ -8,6 +8,7 @@ import pytest
 
 from demask.evaluation.metrics.comparison import FROZEN_METRICS, Comparison
 from demask.evaluation.metrics.networks import open_networks
+from demask.weights import registry
 
 NEIGHBOUR = Path(__file__).parents[3].parent / "shared" / "weights"
 
@@ -28,9 +29,11 @@ def comparison() -> Comparison:
 def metric_weights(monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the metric networks, named by DEMASK_WEIGHTS while the test runs."""
     folder = Path(os.environ.get("DEMASK_WEIGHTS", NEIGHBOUR))
-    if not all((folder / file).is_file() for file in ("lpips_sq.onnx", "mobileface_v2.onnx")):
-        pytest.skip("needs lpips_sq.onnx and mobileface_v2.onnx in DEMASK_WEIGHTS")
     monkeypatch.setenv("DEMASK_WEIGHTS", str(folder))
+    if any(
+        registry.locate(name) is None for name in ("squeeze_backbone", "lpips_squeeze_linear", "mobileface")
+    ):
+        pytest.skip("needs the files of LPIPS and mobileface in DEMASK_WEIGHTS")
     return folder
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from demask.errors import InputError, WeightsError
-from demask.evaluation.metrics.features import FEATURE_PX, OnnxFeatures, SqueezeFeatures, as_crop
+from demask.evaluation.metrics.feature_networks import FEATURE_PX, OnnxFeatures, SqueezeFeatures, as_crop
+from demask.evaluation.metrics.lpips_metric import open_lpips
 
 onnx = pytest.importorskip("onnx")
 
@@ -69,19 +70,10 @@ def test_shrinking_averages_all_pixels() -> None:
 
 @pytest.mark.shared
 def test_squeezenet_describes_each_picture_on_its_own(metric_weights: Path, crops: np.ndarray) -> None:
-    network = SqueezeFeatures(device="cpu", threads=1)
+    network = SqueezeFeatures(open_lpips("squeeze", device="cpu", threads=1))
     features = network(crops)
     assert features.shape == (5, 512)
     assert (features >= 0).all()
     for index in range(5):
         assert np.allclose(network(crops[index : index + 1])[0], features[index], atol=1e-5)
     assert np.linalg.norm(features[0] - features[1]) > 1e-2
-
-
-def test_squeezenet_without_its_weights_says_how_to_get_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DEMASK_WEIGHTS", str(tmp_path))
-    monkeypatch.setenv("DEMASK_HOME", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"lpips_sq\.onnx"):
-        SqueezeFeatures(device="cpu")

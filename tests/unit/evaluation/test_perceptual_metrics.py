@@ -6,7 +6,7 @@ import pytest
 
 from demask.errors import InputError
 from demask.evaluation.metrics.comparison import FIGURES, Comparison
-from demask.evaluation.metrics.perceptual import Identity
+from demask.evaluation.metrics.likeness import Identity
 from demask.geometry import FRAME_POINTS
 
 
@@ -21,7 +21,7 @@ def test_lpips_grows_with_the_damage(comparison: Comparison, drawn_face: np.ndar
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize(("level", "other"), [(0, 255), (0, 1), (128, 127), (255, 0)])
+@pytest.mark.parametrize(("level", "other"), [(0, 255), (0, 1), (128, 127), (255, 0), (1, 0)])
 def test_lpips_of_flat_pictures_is_a_number(comparison: Comparison, level: int, other: int) -> None:
     one, two = np.full((256, 256, 3), level, np.uint8), np.full((256, 256, 3), other, np.uint8)
     assert comparison.networks.distances["lpips"](one, two) > 0

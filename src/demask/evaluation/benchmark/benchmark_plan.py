@@ -14,6 +14,7 @@ from demask.dataset.frozen_set import PORTRAIT, read_info, read_manifest
 from demask.errors import ConfigError, DatasetError
 from demask.evaluation.answers import SETTINGS, Setting
 from demask.evaluation.benchmark.systems import System, file_sha256
+from demask.evaluation.metrics.lpips_metric import FILES as LPIPS_FILES
 from demask.evaluation.score_report import versions
 from demask.faces.judge import JudgeSettings
 from demask.photo.paste import PasteConfig
@@ -22,7 +23,7 @@ from demask.weights import registry
 MEASURE_VERSION = 3
 """Goes up whenever the same answer of a restorer is measured otherwise; older results are then not taken."""
 
-MEASURED_BY = ("finder", "hole", "landmarks", "lpips_squeeze", "mobileface")
+MEASURED_BY = ("finder", "hole", "landmarks", *LPIPS_FILES["squeeze"], "mobileface")
 """Networks that a result rests on, besides the restorer's own."""
 
 

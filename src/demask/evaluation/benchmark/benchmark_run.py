@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from demask.atomic import write_atomic
 from demask.csv_text import csv_text
-from demask.errors import OutputError, OutputExists
+from demask.errors import OutputError, OutputExists, WeightsError
 from demask.evaluation.aggregate import GROUPS, HOLE_FACTS, aggregate
 from demask.evaluation.answers import Setting
 from demask.evaluation.benchmark.benchmark_page import render
@@ -24,6 +25,7 @@ from demask.evaluation.benchmark.systems import System, open_system
 from demask.evaluation.benchmark.worker_pool import Pool
 from demask.evaluation.figure_tables import markdown
 from demask.evaluation.metrics.comparison import FIGURES
+from demask.evaluation.metrics.lpips_metric import lpips_graph
 
 Record = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -136,6 +138,10 @@ def _measure(plan: Plan, store: Store, kept: Path | None, progress: Progress, op
         store.add({"system": system, **record})
         progress(done, num)
 
+    with suppress(
+        WeightsError
+    ):  # Without its weights LPIPS is left out; with them one process makes its graph.
+        lpips_graph("squeeze")
     pool = Pool(tasks, jobs=config.jobs, deadline_s=config.deadline_s)
     pool.check([system for system, jobs in pending.items() if jobs])
     pool.run(pending, each)

@@ -10,25 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from demask.errors import WeightsError
-from demask.evaluation.metrics.features import FeatureNetwork, OnnxFeatures, SqueezeFeatures
+from demask.evaluation.metrics.feature_networks import FeatureNetwork, OnnxFeatures, SqueezeFeatures
 from demask.evaluation.metrics.landmark_error import LandmarkError
-from demask.evaluation.metrics.lpips_networks import BACKBONES as LPIPS_BACKBONES
-from demask.evaluation.metrics.lpips_networks import LINEARS as LPIPS_LINEARS
-from demask.evaluation.metrics.lpips_networks import DeepLpips
+from demask.evaluation.metrics.likeness import Identity
+from demask.evaluation.metrics.lpips_metric import FILES as LPIPS_FILES
+from demask.evaluation.metrics.lpips_metric import open_lpips
 from demask.evaluation.metrics.metric_catalogue import METRICS
-from demask.evaluation.metrics.perceptual import Identity, Lpips
 from demask.faces.landmark_network import LandmarkFinder
 from demask.types import ImageU8, Points
 from demask.weights import registry
 from demask.weights.sessions import open_session, providers_for
 
 WEIGHTS: Mapping[str, tuple[str, ...]] = {
-    "lpips": ("lpips_squeeze",),
-    **{f"lpips_{network}": (LPIPS_BACKBONES[network], LPIPS_LINEARS[network]) for network in LPIPS_BACKBONES},
+    "lpips": LPIPS_FILES["squeeze"],
+    "lpips_alex": LPIPS_FILES["alex"],
+    "lpips_vgg": LPIPS_FILES["vgg"],
     "identity": ("mobileface", "finder"),
     "landmarks": ("landmarks", "finder"),
-    "fid": ("lpips_squeeze",),
-    "kid": ("lpips_squeeze",),
+    "fid": LPIPS_FILES["squeeze"],
+    "kid": LPIPS_FILES["squeeze"],
 }
 """Registry names of the weights behind each metric."""
 
@@ -92,11 +92,12 @@ def open_networks(
         return parts
 
     session = partial(open_session, device=device, threads=threads)
+    lpips = partial(open_lpips, device=device, threads=threads)
     distances = opened(
         {
-            "lpips": lambda: Lpips(session("lpips_squeeze")),
-            "lpips_alex": lambda: DeepLpips("alex", device=device),
-            "lpips_vgg": lambda: DeepLpips("vgg", device=device),
+            "lpips": lambda: lpips("squeeze"),
+            "lpips_alex": lambda: lpips("alex"),
+            "lpips_vgg": lambda: lpips("vgg"),
         }
     )
     by_points = opened(
@@ -118,7 +119,7 @@ def open_networks(
         network = OnnxFeatures(features, device=device, threads=threads)
     elif wanted:
         try:
-            network = SqueezeFeatures(device=device, threads=threads)
+            network = SqueezeFeatures(distances.get("lpips") or lpips("squeeze"))
         except WeightsError as error:
             missing |= dict.fromkeys(wanted, str(error))
     return Networks(

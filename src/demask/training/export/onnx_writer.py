@@ -56,7 +56,7 @@ def write_onnx(
     axes = {axis: torch.export.Dim(axis) for of_input in dynamic.values() for axis in of_input.values()}
     shapes = {name: {at: axes[axis] for at, axis in of_input.items()} for name, of_input in dynamic.items()}
     with replacing(path) as temporary:
-        with _quiet_exporter():
+        with quiet_exporter():
             torch.onnx.export(
                 graph,
                 kwargs=dict(inputs),
@@ -81,7 +81,7 @@ def write_onnx(
 
 
 @contextlib.contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Keep the exporter's remarks about its own insides and about torchvision from the user."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Protocol
 
@@ -10,9 +9,8 @@ import cv2
 import numpy as np
 
 from demask.errors import InputError, WeightsError
-from demask.evaluation.metrics.perceptual import imagenet_normalised
+from demask.evaluation.metrics.lpips_metric import LpipsPair
 from demask.types import Floats32, ImageU8
-from demask.weights import registry
 from demask.weights.sessions import Session, open_session
 
 FEATURE_PX = 256
@@ -36,42 +34,23 @@ class FeatureNetwork(Protocol):
 class SqueezeFeatures:
     """SqueezeNet 1.1 trained on ImageNet, its last map averaged over the picture: 512 features.
 
-    Iandola et al. 2016 (arXiv:1602.07360). The backbone is read from the LPIPS graph of the registry.
-    It is smaller than the Inception-v3 of published FID and KID and has other features: rank systems
-    with it on one set of pictures, never set its figures beside published ones.
+    Iandola et al. 2016 (arXiv:1602.07360); the features of LPIPS with SqueezeNet. It is smaller than the
+    Inception-v3 of published FID and KID and has other features: rank systems with it on one set of pictures,
+    never set its figures beside published ones.
+
+    Args:
+        lpips: The metric, opened.
     """
 
     name = "SqueezeNet 1.1, last map averaged (512)"
 
-    _TAPS = ("cat_7", "cat_15")
-    """The last map of each of the two pictures that the LPIPS graph compares."""
-
-    def __init__(self, *, device: str = "auto", threads: int | None = None) -> None:
-        """Open the network.
-
-        Args:
-            device: `auto`, `cpu`, `cuda` or `cuda:N`.
-            threads: For onnxruntime; None uses all cores.
-
-        Raises:
-            WeightsError: `lpips_sq.onnx` is missing or damaged.
-        """
-        graph = registry.find("lpips_squeeze").read_bytes()
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "squeeze_features.onnx"
-            path.write_bytes(graph + _extra_outputs(self._TAPS))
-            self._session = open_session(path, device=device, threads=threads)
+    def __init__(self, lpips: LpipsPair) -> None:
+        self._lpips = lpips
 
     def __call__(self, crops: ImageU8) -> Floats32:
         """Map crops, uint8 RGB [N, H, W, 3], H and W at least 32, to float32 [N, 512]."""
         _require_crops(crops)
-        vectors: list[Floats32] = []
-        for start in range(0, len(crops), 2):
-            # The graph takes exactly two pictures; a last one without a partner goes in twice.
-            first, second = crops[start], crops[min(start + 1, len(crops) - 1)]
-            feed = {"ref": imagenet_normalised(first), "dist": imagenet_normalised(second)}
-            vectors += [maps[0].mean(axis=(1, 2)) for maps in self._session.run(list(self._TAPS), feed)]
-        return np.asarray(vectors[: len(crops)], np.float32).reshape(len(crops), -1)
+        return self._lpips.features(crops)
 
 
 class OnnxFeatures:
@@ -127,20 +106,3 @@ def as_crop(picture: ImageU8) -> ImageU8:
 def _require_crops(crops: ImageU8) -> None:
     if crops.ndim != 4 or crops.shape[3] != 3 or crops.dtype != np.uint8 or not len(crops):
         raise InputError(f"got crops {crops.shape} {crops.dtype}; a feature network needs uint8 [N, H, W, 3]")
-
-
-def _extra_outputs(names: tuple[str, ...]) -> bytes:
-    """Bytes that, put behind an ONNX file, make inner tensors of its graph outputs.
-
-    Protocol Buffers merge messages that are written one behind the other, so a file followed by a
-    model that holds nothing but outputs is the file with these outputs added. The numbers are fields of
-    onnx.proto: graph 7 of ModelProto, output 12 of GraphProto, name 1 of ValueInfoProto.
-    """
-    outputs = b"".join(_field(12, _field(1, name.encode())) for name in names)
-    return _field(7, outputs)
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """One length-delimited field; both numbers here are below 128 and fit one byte."""
-    assert len(content) < 128
-    return bytes([number << 3 | 2, len(content)]) + content
