@@ -31,7 +31,7 @@ OPENING = (
 CLOSING = f"\r\n--{BOUNDARY}--\r\n".encode()
 CODE = """
 from demask.server.process import serve
-from demask.server.settings import Limits, Settings
+from demask.server.serve_settings import Limits, Settings
 limits = Limits(max_body_bytes=8 * 2**20, max_held_bytes=24 * 2**20, max_waiting=2,
                 head_s=2, body_s=5, deadline_s=20, stalled_s=2)
 serve(Settings(port=0, workers=1, limits=limits))

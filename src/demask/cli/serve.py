@@ -117,7 +117,7 @@ def serve(
             raise UsageError(f"the server needs {package}; run: {install_command('serve')}")
 
     from demask.server.process import serve as run
-    from demask.server.settings import Limits, Settings
+    from demask.server.serve_settings import Limits, Settings
 
     o.only_file(key_file, "--key-file")
     if key is not None and key_file is not None:

@@ -16,8 +16,8 @@ from demask.remover import Remover
 from demask.server.api import describe, router
 from demask.server.docs_page import docs_page
 from demask.server.jobs import NOTICE
+from demask.server.serve_settings import Settings
 from demask.server.service import Service
-from demask.server.settings import Settings
 from demask.webkit.access import Doors, key_lock, public
 from demask.webkit.edge import Exchange, protect
 from demask.webkit.headers import PAGE

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from demask.server.logs import set_up_logs
-from demask.server.settings import Limits, Settings
+from demask.server.serve_settings import Limits, Settings
 from demask.webkit.sockets import address_of, bound_socket
 
 if TYPE_CHECKING:

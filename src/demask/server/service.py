@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from demask.remover import Remover
 from demask.server.kept import KeptPhotos
 from demask.server.metrics import Metrics
-from demask.server.settings import Settings
+from demask.server.serve_settings import Settings
 from demask.server.workshop import Workshop
 from demask.webkit.failures import Refusal
 from demask.webkit.upload import HeldBytes

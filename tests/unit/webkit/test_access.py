@@ -15,7 +15,7 @@ import own_loop
 from demask.errors import UsageError
 from demask.server.factory import create_app as photo_app
 from demask.server.factory import page_files
-from demask.server.settings import Settings
+from demask.server.serve_settings import Settings
 from demask.study.web.study_app import create_app as study_app
 from demask.webkit.access import Doors, check_key, is_loopback, key_lock, locked_by, public
 from demask.webkit.edge import protect

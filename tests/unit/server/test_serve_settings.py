@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from demask.errors import UsageError
-from demask.server.settings import Limits, Settings
+from demask.server.serve_settings import Limits, Settings
 
 
 @pytest.mark.parametrize(
