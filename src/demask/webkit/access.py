@@ -74,11 +74,14 @@ class Doors:
             for the loopback interface only, see `checked_key`.
         hosts: Names that the `Host` header may have beside those of the loopback interface.
         any_host: Take any `Host`: a key stops a page that makes its own name point here (DNS rebinding).
+        any_origin: Take what a browser sends for any page: for servers that know nobody without a key, and
+            that may stand behind a proxy which puts its own name into `Host`.
     """
 
     locks: Mapping[str, Lock] | None
     hosts: frozenset[str] = frozenset()
     any_host: bool = False
+    any_origin: bool = False
 
     def require_friend(self, method: str, headers: Mapping[str, str]) -> None:
         """Turn away pages of other addresses.
@@ -94,7 +97,8 @@ class Doors:
         if not self.any_host and _name_of(host) not in LOOPBACK_NAMES | self.hosts:
             message = "the Host header names an address that this server does not know; see --allow-host"
             raise Refusal(421, "wrong_host", message)
-        if method not in ("GET", "HEAD", "OPTIONS") and not self._same_origin(headers, host):
+        harmless = self.any_origin or method in ("GET", "HEAD", "OPTIONS")
+        if not harmless and not self._same_origin(headers, host):
             raise Refusal(403, "cross_origin", "a page of another address may not send requests here")
 
     async def unlock(self, route: BaseRoute | None, headers: Mapping[str, str]) -> str:

@@ -216,6 +216,11 @@ def test_what_makes_no_sense_is_refused_and_not_repeated(served: Served, store: 
     assert store.records() == []
 
 
+def test_a_proxy_may_put_its_own_name_into_host(served: Served) -> None:
+    headers = _bearer(new_code()) | {b"host": b"127.0.0.1:8190", b"origin": b"https://study.example.org"}
+    assert served.http.post("/v1/consent", headers=headers, json={"language": "en"}).status_code == 200
+
+
 def test_enrolment_ends_at_its_limit(served: Served, study: StudyFolder, store: Store) -> None:
     codes = [joined(served) for _ in range(3)]
     full = served.post("/v1/consent", new_code(), language="en")

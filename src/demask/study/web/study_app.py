@@ -79,7 +79,7 @@ def create_app(folder: StudyFolder, store: Store, config: WebConfig | None = Non
     protect(
         app,
         # Whoever has a code may ask, under whatever name this server is reached.
-        doors=Doors(locks=_locks(store, config), any_host=True),
+        doors=Doors(locks=_locks(store, config), any_host=True, any_origin=True),
         held=HeldBytes(config.limits.max_held_bytes),
         headers={"X-Robots-Tag": "noindex"},
         statuses=_STATUSES,
