@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from demask.errors import ConfigError, WeightsError
 from demask.faces.landmarks import NUM_LANDMARKS, mean_shape
@@ -23,6 +24,7 @@ from demask.training.models.landmark_net import LandmarksConfig
 from demask.training.models.patchgan import PatchGanConfig
 from demask.training.models.unet256 import Unet256Config
 from demask.training.recipes import resolve
+from demask.training.tasks.faces_task import Tensors
 from demask.training.tasks.landmarks_task import LandmarksTask, LandmarksTaskConfig
 from demask.training.tasks.pix2pix_task import Pix2pixConfig, Pix2pixTask
 from demask.training.tasks.register import recipes
@@ -111,6 +113,37 @@ def test_every_term_of_study_b_is_told_and_weighed(
     Trainer(task, settings).fit(lambda progress: told.append(progress.scalars))
     assert {"critic", "l1", "adversarial", "pixel", "landmark", "gradient"} == told[-1].keys()
     assert all(np.isfinite(list(step.values())).all() for step in told)
+
+
+def test_half_the_side_trains_too_and_is_exported_whole(shards: Path, tmp_path: Path) -> None:
+    task = pix2pix_task(shards, side_px=128, generator=Unet256Config(width=4, levels=7))
+    settings = TrainerConfig(run=tmp_path, steps=1, validate_every=1, precision="float32")
+    Trainer(task, settings).fit()
+    with Image.open(next((tmp_path / "samples").glob("*.png"))) as shown:
+        assert shown.size == (2 * 3 * 128, 8 * 128)
+    task.export(task.network.eval(), tmp_path / "half.onnx")
+    restorer = get_restorer(str(tmp_path / "half.onnx"), device="cpu", threads=1)
+    whole = restorer(np.zeros((256, 256, 3), np.uint8), np.zeros((256, 256), bool))
+    assert whole.shape == (256, 256, 3)
+
+
+def test_a_side_that_does_not_fit_is_refused(shards: Path) -> None:
+    for side in (128, 100, 0):  # Eight halvings need 256 px.
+        with pytest.raises(ConfigError, match=f"side_px is {side}"):
+            pix2pix_task(shards, side_px=side)
+    with pytest.raises(ConfigError, match="levels is 9"):
+        Unet256Config(levels=9)
+
+
+def test_smaller_batches_keep_holes_whole_and_edges_out() -> None:
+    hole, valid = torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)
+    hole[0, 0, 1, 1] = 1
+    valid[0, 0, 3, 3] = 0
+    face = torch.arange(16.0).view(1, 1, 4, 4)
+    small = Tensors(masked=face, face=face, hole=hole, valid=valid).resized(2)
+    assert small.hole.flatten().tolist() == [1, 0, 0, 0]
+    assert small.valid.flatten().tolist() == [1, 1, 1, 0]
+    assert small.face.flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
 
 
 def test_weights_at_zero_leave_terms_out(shards: Path, tmp_path: Path) -> None:

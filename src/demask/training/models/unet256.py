@@ -1,6 +1,7 @@
 """The pix2pix generator: a U-Net of eight halvings, 256 px down to one and back. B batch, H x W pixels.
 
 Isola, Zhu, Zhou & Efros 2017 (arXiv:1611.07004v3, sec. 3.2.1 and appendix 6.1.1; weights after 6.2).
+Seven halvings fit pictures of 128 px.
 Where the text leaves a choice, we take what made the paper's pictures, the authors' own code:
 
 - The appendix lists the decoder as CD512-CD1024-CD1024-C1024-C1024-C512-C256-C128. Those are the channels
@@ -32,10 +33,11 @@ class Unet256Config:
     """The generator as published; 54,413,955 parameters with these defaults.
 
     Raises:
-        ConfigError: An unknown norm, no channels, or a dropout outside [0, 1).
+        ConfigError: An unknown norm, no channels, too few levels, or a dropout outside [0, 1).
     """
 
     width: int = 64  # Channels of the first encoder block.
+    levels: int = 8  # Halvings; 7 for pictures of 128 px, as in the authors' own code.
     norm: str = "batch"  # One of NORMS.
     dropout: float = 0.5  # Share of values set to zero in the first three decoder blocks.
     in_channels: int = 3
@@ -54,6 +56,8 @@ class Unet256Config:
                 f"width is {self.width}, in_channels {self.in_channels} and out_channels {self.out_channels}; "
                 "each must be at least 1"
             )
+        if not NUM_DROPOUTS <= self.levels <= len(WIDENING):
+            raise ConfigError(f"levels is {self.levels} but must be from {NUM_DROPOUTS} to {len(WIDENING)}")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout is {self.dropout:g} but must be at least 0 and below 1")
 
@@ -74,7 +78,8 @@ class Unet256(nn.Module):
     def __init__(self, config: Unet256Config) -> None:
         super().__init__()
         self.dropout, self.dropout_at_test = config.dropout, config.dropout_at_test
-        widths = [config.width * factor for factor in WIDENING]
+        widths = [config.width * factor for factor in WIDENING[: config.levels]]
+        self.multiple = 2**config.levels
         deepest = len(widths) - 1
         bias = config.norm == "none"
         # Encoder: 256 px to 1. In place, also on the maps kept as skips: the decoder's ReLU makes the same
@@ -108,16 +113,16 @@ class Unet256(nn.Module):
         """Draw the whole face, [B, out, H, W] in [-1, 1].
 
         Args:
-            masked_BCHW: The covered picture in [-1, 1], [B, in, H, W]; H = W = 256, or larger multiples
-                of 256 (the bottleneck then has as many cells as the picture has 256 px tiles).
+            masked_BCHW: The covered picture in [-1, 1], [B, in, H, W]; H = W = 2**levels, or larger
+                multiples of it (the bottleneck then has as many cells as the picture has such tiles).
 
         Raises:
-            ValueError: A side that is no multiple of 256.
+            ValueError: A side that is no multiple of 2**levels.
         """
         height, width = masked_BCHW.shape[-2:]
-        if height % 256 or width % 256:
+        if height % self.multiple or width % self.multiple:
             raise ValueError(
-                f"the picture is {width}x{height} px but both sides must be multiples of 256; "
+                f"the picture is {width}x{height} px but both sides must be multiples of {self.multiple}; "
                 "resize or crop it first"
             )
         x = masked_BCHW

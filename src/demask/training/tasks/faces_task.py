@@ -8,7 +8,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from demask.errors import ConfigError
+from demask.geometry import FRAME_PX
 from demask.training.data.covered_faces import CoveredFaces
 from demask.training.data.faces_config import FacesConfig
 from demask.training.data.loading import numbered_batches
@@ -66,3 +69,39 @@ class Tensors(NamedTuple):
         masked, face = (channels_first(to_model_range(batch[key].to(device))) for key in ("masked", "face"))
         hole, valid = (batch[key].to(device).float()[:, None] for key in ("hole", "valid"))
         return cls(masked, face, hole, valid)
+
+    def resized(self, side_px: int) -> Tensors:
+        """Averaged down to a side that divides their own.
+
+        A pixel is a hole if any part of it is, valid if every part is. Half the side is a quarter of the
+        work; networks begin there and go on at full size.
+        """
+        factor = self.face.shape[-1] // side_px
+        if factor == 1:
+            return self
+        return Tensors(
+            masked=F.avg_pool2d(self.masked, factor),
+            face=F.avg_pool2d(self.face, factor),
+            hole=F.max_pool2d(self.hole, factor),
+            valid=-F.max_pool2d(-self.valid, factor),
+        )
+
+
+def check_side(side_px: int, *, multiple_of: int) -> None:
+    """Refuse a side that pictures cannot be averaged down to, or that a network cannot halve often enough.
+
+    Raises:
+        ConfigError: The side does not divide 256, or is no multiple of what the network needs.
+    """
+    if side_px < 1 or FRAME_PX % side_px or side_px % multiple_of:
+        raise ConfigError(
+            f"side_px is {side_px} but must divide {FRAME_PX} and be a multiple of {multiple_of} for this "
+            f"network; choose {FRAME_PX} or {FRAME_PX // 2}"
+        )
+
+
+def enlarged(picture: Tensor) -> Tensor:
+    """Bring pictures to the size of the frame, [B, C, 256, 256], which networks of frame crops know."""
+    if picture.shape[-1] == FRAME_PX:
+        return picture
+    return F.interpolate(picture, size=(FRAME_PX, FRAME_PX), mode="bilinear", align_corners=False)

@@ -28,7 +28,7 @@ from demask.training.losses.pixel import hole_mse, l1
 from demask.training.models.patchgan import PatchGanConfig
 from demask.training.models.shipped import shipped_landmarks
 from demask.training.models.unet256 import Unet256, Unet256Config
-from demask.training.tasks.faces_task import FacesTask, Tensors
+from demask.training.tasks.faces_task import FacesTask, Tensors, check_side, enlarged
 from demask.training.tasks.register import Recipe, Training, register, weights_if_here
 from demask.training.tasks.validation_pictures import psnr_each, wide_grid
 from demask.types import ImageU8
@@ -41,6 +41,7 @@ class Pix2pixConfig:
     faces: FacesConfig
     generator: Unet256Config = field(default_factory=Unet256Config)
     critic: PatchGanConfig = field(default_factory=PatchGanConfig)
+    side_px: int = 256  # Of the pictures learnt from; 128 wants `generator.levels` of 7.
     batch_size: int = 8  # The paper trains with 1 to 10, task by task (appendix 6.2).
     learning_rate: float = 2e-4
     adversarial: str = "bce"  # One of `losses.conditional.MODES`.
@@ -54,6 +55,7 @@ class Pix2pixConfig:
 
     def __post_init__(self) -> None:
         check_mode(self.adversarial)
+        check_side(self.side_px, multiple_of=2**self.generator.levels)
         if min(self.adversarial_weight, self.l1_weight, self.pixel_weight, self.landmark_weight) < 0:
             raise ConfigError("a weight of a loss term is below 0; terms are left out at 0")
 
@@ -105,7 +107,7 @@ class Pix2pixTask(FacesTask):
 
     def draw(self, batch: Batch, *, progress: float) -> Translated:
         """Translate the masked crops."""
-        tensors = Tensors.of(batch, self.device)
+        tensors = Tensors.of(batch, self.device).resized(self.config.side_px)
         return Translated(tensors, self.live["network"](tensors.masked).float())
 
     def losses(self, of: str, batch: Batch, drawn: Translated, *, progress: float) -> Losses:
@@ -127,7 +129,7 @@ class Pix2pixTask(FacesTask):
                     terms["adversarial"] = generator_loss(critic(masked, seen), mode=config.adversarial)
                 weights["adversarial"] = config.adversarial_weight
             if self.landmarks:
-                terms["landmark"] = landmark_distance(self.landmarks, seen, face)
+                terms["landmark"] = landmark_distance(self.landmarks, enlarged(seen), enlarged(face))
                 weights["landmark"] = config.landmark_weight
         if config.pixel_weight:
             terms["pixel"] = hole_mse(fake, face, hole, valid)
@@ -139,6 +141,7 @@ class Pix2pixTask(FacesTask):
         """L1, PSNR of the crop and in the hole (dB), LPIPS where its weights are; that or the L1 chooses."""
         network.eval()
         everything = Tensors.of(fixed_batch(self.val_faces, self.config.validation_faces), self.device)
+        everything = everything.resized(self.config.side_px)
         sums: dict[str, float] = {}
         for start in range(0, len(everything.face), 8):
             part = Tensors(*(x[start : start + 8] for x in everything))
@@ -158,7 +161,7 @@ class Pix2pixTask(FacesTask):
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
         """Masked, translated, truth."""
-        tensors = Tensors.of(fixed_batch(self.val_faces, 16), self.device)
+        tensors = Tensors.of(fixed_batch(self.val_faces, 16), self.device).resized(self.config.side_px)
         return wide_grid([tensors.masked, self._translated(network.eval(), tensors), tensors.face])
 
     def export(self, network: nn.Module, path: Path) -> None:
