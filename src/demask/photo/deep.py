@@ -16,6 +16,7 @@ import numpy.typing as npt
 from demask.errors import PhotoUnreadable, PhotoUnsupported
 from demask.photo import exif as exif_block
 from demask.photo.colour import luma
+from demask.photo.png_chunks import with_chunks
 from demask.photo.tiff import encode_tiff
 from demask.types import Hole, ImageU8
 
@@ -157,18 +158,12 @@ def _png(
         raise OSError("OpenCV could not encode the 16-bit PNG")
     chunks = []
     if icc:
-        chunks.append(_chunk(b"iCCP", b"ICC profile\x00\x00" + zlib.compress(icc)))
+        chunks.append((b"iCCP", b"ICC profile\x00\x00" + zlib.compress(icc)))
     if dpi:
         per_metre = [round(value / 0.0254) for value in dpi]
-        chunks.append(_chunk(b"pHYs", struct.pack(">IIB", *per_metre, 1)))
+        chunks.append((b"pHYs", struct.pack(">IIB", *per_metre, 1)))
     if exif:
-        chunks.append(_chunk(b"eXIf", exif.removeprefix(exif_block.PREFIX)))
+        chunks.append((b"eXIf", exif.removeprefix(exif_block.PREFIX)))
     if xmp:
-        chunks.append(_chunk(b"iTXt", b"XML:com.adobe.xmp\x00\x00\x00\x00\x00" + xmp))
-    file = encoded.tobytes()
-    after_header = 8 + 12 + 13
-    return b"".join([file[:after_header], *chunks, file[after_header:]])
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        chunks.append((b"iTXt", b"XML:com.adobe.xmp\x00\x00\x00\x00\x00" + xmp))
+    return with_chunks(encoded.tobytes(), chunks)

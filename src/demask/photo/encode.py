@@ -17,6 +17,8 @@ from demask.photo.decode import Photo
 from demask.photo.deep import deep_merged, encode_deep
 from demask.photo.formats import FORMATS, output_format, writable
 from demask.photo.jpeg_blocks import keep_blocks
+from demask.photo.jpeg_segments import with_segments
+from demask.photo.png_chunks import shows_other_colours, with_chunks
 from demask.photo.provenance import labelled
 from demask.photo.tiff import encode_tiff
 from demask.types import Hole, ImageU8
@@ -39,7 +41,8 @@ def encode_photo(
     A JPEG takes the input's quantisation tables and subsampling, and its coefficients in every block that
     `changed` does not touch (see `jpeg_blocks` for where it cannot); a WebP stays lossless or lossy, a
     16-bit PNG or TIFF keeps its 16-bit values wherever `changed` is False (inside, 8-bit values are
-    scaled by 257), a grey file stays grey. ICC profile, EXIF, XMP, resolution and alpha are kept.
+    scaled by 257), a grey file stays grey. ICC profile, EXIF, XMP, resolution and alpha are kept; from
+    JPEG to JPEG comments and IPTC, from PNG to PNG texts and what says how the colours show.
 
     Args:
         photo: What was read.
@@ -67,22 +70,26 @@ def encode_photo(
     if has_alpha and not kind.alpha:
         raise PhotoUnsupported(f"{name} cannot hold the photo's transparency; write PNG, WEBP, TIFF or AVIF")
 
-    grey = photo.grey and kind.grey
+    deep = photo.deep is not None and name in ("PNG", "TIFF")
+    # 16-bit grey with transparency becomes RGBA.
+    grey = photo.grey and kind.grey and not (deep and photo.alpha is not None)
     metadata = _metadata(photo, name, grey=grey, label=label)
     try:
-        if photo.deep is not None and name in ("PNG", "TIFF"):
+        if photo.deep is not None and deep:
             merged = deep_merged(photo.deep, pixels, changed)
-            return encode_deep(name, merged, photo.alpha, **metadata)
+            return _with_the_rest(encode_deep(name, merged, photo.alpha, **metadata), photo, name)
         flat: npt.NDArray[np.uint8] = grey_merged(photo.pixels, pixels, changed) if grey else pixels
         if kind.alpha and photo.alpha is not None:
             alpha = photo.alpha if photo.alpha.dtype == np.uint8 else (photo.alpha // 257).astype(np.uint8)
             flat = np.dstack([flat, alpha])
         if name == "TIFF":
-            return encode_tiff(flat, compress=photo.coding.tiff_compression != "raw", **metadata)
+            compress = photo.coding.tiff_compression != "raw"
+            return _with_the_rest(encode_tiff(flat, compress=compress, **metadata), photo, name)
         image = Image.fromarray(flat)
         if flat.ndim == 3 and flat.shape[2] == 2:
             image = Image.merge("LA", [Image.fromarray(np.ascontiguousarray(flat[..., c])) for c in (0, 1)])
-        data = _save(image, name, {**_coding_options(photo, name, quality, grey=grey), **metadata})
+        options = {**_coding_options(photo, name, quality, grey=grey), **metadata}
+        data = _with_the_rest(_save(image, name, options), photo, name)
         if name == photo.format == "JPEG" and quality is None:
             return keep_blocks(data, photo.source_bytes, changed, turn=photo.turn)
         return data
@@ -110,6 +117,15 @@ def _metadata(photo: Photo, name: str, *, grey: bool, label: bool) -> dict[str, 
             _logger.warning("the XMP packet is too long for a JPEG; only the label is written")
             metadata["xmp"] = labelled(None, label=label)
     return metadata
+
+
+def _with_the_rest(file: bytes, photo: Photo, name: str) -> bytes:
+    """Put in what only PNG, or only JPEG, can say."""
+    if name == "PNG":
+        return with_chunks(file, photo.chunks)
+    if photo.icc is None and shows_other_colours(photo.chunks):
+        _logger.warning("%s cannot say which colours the PNG means (gAMA, cICP); they may show otherwise", name)
+    return with_segments(file, photo.segments) if name == "JPEG" else file
 
 
 def _coding_options(photo: Photo, name: str, quality: int | None, *, grey: bool) -> dict[str, Any]:
