@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,13 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from demask.evaluation.benchmark.benchmark_plan import hole_and_paste
+from demask.evaluation.benchmark.speed import machine as processor_and_system
+from demask.evaluation.score_report import versions
 from demask.types import Face, ImageU8, Points
 from demask.weights import registry
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NEIGHBOUR = REPOSITORY.parent / "shared"
-VERSIONS_OF = ("demask", "numpy", "opencv-python-headless", "onnxruntime", "Pillow")
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 
 
@@ -52,23 +51,12 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 def machine() -> dict[str, Any]:
     """Processor, cores, memory, system and versions; nothing that names the machine or its owner."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        names = [
-            line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line
-        ]
-        model = names[0] if names else model
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else 0
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
+    return processor_and_system() | {
         "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gb": round(memory / 2**30, 1),
         "load_average": [round(load, 2) for load in os.getloadavg()],
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in VERSIONS_OF},
+        "versions": versions(),
     }
 
 

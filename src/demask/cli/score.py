@@ -158,7 +158,7 @@ def _targets(out: Sequence[Path], *, overwrite: bool) -> list[Path]:
 
 
 def _run(scorer: Scorer, matched: Matched, *, json: bool, quiet: bool) -> list[Row]:
-    """Measure all pairs; errors are told at once.
+    """Measure all pairs; errors are printed at once.
 
     Raises:
         KeyboardInterrupt: After Ctrl-C; no output file has been touched.

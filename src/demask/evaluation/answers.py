@@ -115,7 +115,7 @@ class Answering:
         return self._restored(picture, self._looker(portrait=False)(masked, hole=hole), restorer, NAN)
 
     def _restored(self, picture: FrozenPicture, looked: Looked, restorer: Restorer, overlap: float) -> Answer:
-        remover = Remover(restorer=restorer, finder=self._told, hole_finder=self._remembered)
+        remover = Remover(restorer=restorer, finder=self._true_face, hole_finder=self._remembered)
         result = remover.restore(picture.masked, looked, paste=self._paste)
         return Answer(
             picture=result.photo,
@@ -136,9 +136,9 @@ class Answering:
         if portrait:
             self._finder = self._finder or Finder.shipped("cpu", threads=1)
             return Looker(self._finder, self._remembered, self._config)
-        return Looker(self._told, self._remembered, self._config)
+        return Looker(self._true_face, self._remembered, self._config)
 
-    def _told(self, photo: ImageU8) -> list[Face]:
+    def _true_face(self, photo: ImageU8) -> list[Face]:
         """Stand in for the finder: the face is where the truth says."""
         assert self._picture is not None
         points = self._picture.points if self._picture.slice == PORTRAIT else FRAME_POINTS

@@ -185,7 +185,8 @@ def group_tables(report: Report) -> Iterator[FigureTable]:
                 yield FigureTable(
                     name=f"group-{setting}-{trait}-{figure}",
                     title=f"By kind of picture: {SETTING_TITLES[setting]}",
-                    caption=f"{heading_of(figure)} by {GROUPS[trait][0]} ({over}); in brackets the pictures.",
+                    caption=f"{heading_of(figure)} in {setting}, by {GROUPS[trait][0]} ({over}); in brackets "
+                    "the pictures.",
                     head=("system", *(f"{value} ({count})" for value, count in counts.items())),
                     num_words=1,
                     lines=tuple(

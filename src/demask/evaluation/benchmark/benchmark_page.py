@@ -69,6 +69,9 @@ def render(
             html = filters(report, setting=setting, slice=first) + html
         name, before = parts.get(table.title, (table.name, ""))
         parts[table.title] = name, before + html
+    for title, (name, html) in parts.items():
+        if name.startswith("group-"):
+            parts[title] = name, f"<details><summary>show</summary>{html}</details>"
     plots = {"Plots": ("plots", _plots(report, speed, setting, first))}
     shown_pictures = {"Pictures": ("pictures", _pictures(plan, records, setting, pictures))}
     sections = [(title, *part) for title, part in {**plots, **parts, **shown_pictures}.items() if part[1]]

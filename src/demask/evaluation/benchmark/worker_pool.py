@@ -76,7 +76,7 @@ class Pool:
         self._leaving: list[BaseProcess] = []
 
     def check(self, systems: Sequence[str]) -> None:
-        """Open every restorer once, so that one which cannot be opened is told before hours of work.
+        """Open every restorer once, so that one which cannot be opened is an error before hours of work.
 
         Raises:
             UsageError: One cannot; the message says which and why.
