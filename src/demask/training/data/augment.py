@@ -109,5 +109,8 @@ def degrade(photo: ImageU8, rng: np.random.Generator, losses: Degradation) -> Im
 
 def compressed(photo: ImageU8, *, quality: int) -> ImageU8:
     """A picture as JPEG gives it back, uint8 RGB [H, W, 3]."""
-    _, encoded = cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+    bgr = cv2.cvtColor(photo, cv2.COLOR_RGB2BGR)
+    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), np.uint8)
