@@ -228,17 +228,27 @@ def window_corners(hole: Tensor, window_px: int) -> Tensor:
     marks = torch.rand_like(hole) * (hole + 1e-6)
     chosen = marks.flatten(1).argmax(1)
     centre = torch.stack([chosen // W, chosen % W], dim=1)
-    limit = torch.tensor([H - window_px, W - window_px], device=hole.device)
-    return torch.minimum((centre - window_px // 2).clamp_min(0), limit)
+    y, x = (centre - window_px // 2).unbind(1)
+    return torch.stack([y.clamp(0, H - window_px), x.clamp(0, W - window_px)], dim=1)
 
 
 def cut(picture: Tensor, corners: Tensor, window_px: int) -> Tensor:
-    """Cut one square window out of each picture: [B, C, H, W] to [B, C, window_px, window_px]."""
-    windows = [
-        x[:, int(y0) : int(y0) + window_px, int(x0) : int(x0) + window_px]
-        for x, (y0, x0) in zip(picture, corners, strict=True)
-    ]
-    return torch.stack(windows).contiguous(memory_format=torch.channels_last)
+    """Cut one square window out of each picture, without asking the device where it lies.
+
+    Args:
+        picture: [B, C, H, W].
+        corners: (y, x) of each window's upper left corner, int64 [B, 2], inside the picture.
+        window_px: Side of the windows.
+
+    Returns:
+        [B, C, window_px, window_px], channels last.
+    """
+    B, C, _, W = picture.shape
+    along = torch.arange(window_px, device=corners.device)
+    rows, columns = (corners[:, axis, None] + along for axis in (0, 1))
+    strip = picture.gather(2, rows[:, None, :, None].expand(B, C, window_px, W))
+    window = strip.gather(3, columns[:, None, None, :].expand(B, C, window_px, window_px))
+    return window.contiguous(memory_format=torch.channels_last)
 
 
 def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:

@@ -8,6 +8,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from demask.errors import ConfigError, TrainingError, WeightsError
 from demask.training.data.faces_config import FacesConfig
@@ -250,3 +251,31 @@ def test_windows_lie_about_the_hole_and_inside() -> None:
     assert (corners >= 0).all()
     assert (corners <= 128).all()
     assert cut(hole, corners, 128).sum((1, 2, 3)).min() > 0
+
+
+def test_windows_are_cut_where_their_corners_say() -> None:
+    torch.manual_seed(0)
+    picture = torch.rand(3, 2, 40, 56, requires_grad=True)
+    corners = torch.tensor([[0, 0], [8, 24], [24, 40]])
+    windows = cut(picture, corners, 16)
+    for x, (y0, x0), window in zip(picture, corners.tolist(), windows, strict=True):
+        assert torch.equal(window, x[:, y0 : y0 + 16, x0 : x0 + 16])
+    windows.sum().backward()
+    assert float(picture.grad.sum()) == windows.numel()
+    assert set(picture.grad.unique().tolist()) == {0.0, 1.0}
+
+
+class NoHostReads(TorchDispatchMode):
+    """Refuses to bring a tensor's value to the host, which is what makes a device wait."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        assert func is not torch.ops.aten._local_scalar_dense.default, "a value was read"
+        return func(*args, **(kwargs or {}))
+
+
+def test_cutting_asks_the_device_nothing() -> None:
+    hole = torch.ones(2, 1, 256, 256)
+    with NoHostReads():
+        assert cut(hole, window_corners(hole, 128), 128).shape == (2, 1, 128, 128)
+        with pytest.raises(AssertionError, match="a value was read"):
+            int(hole[0, 0, 0, 0])
