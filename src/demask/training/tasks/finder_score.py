@@ -8,15 +8,15 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from demask.faces.finder import suppress
+from demask.faces.finder import FinderSettings, suppress
 from demask.training.data.stage import Scene
 from demask.types import AnyArray, ImageU8
 
 MATCH_OVERLAP = 0.4
 """A found box is a face's if their intersection over union reaches this."""
 
-USED_SCORE = 0.5
-"""The score at which recall and false faces are told; the runtime's default."""
+USED_SCORE = FinderSettings().min_score
+"""The score at which recall and false faces are counted: the runtime's."""
 
 SIZES = {"small": (0.0, 32.0), "middle": (32.0, 96.0), "large": (96.0, np.inf)}
 _WEAKEST = 0.05

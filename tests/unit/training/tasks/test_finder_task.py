@@ -12,7 +12,7 @@ import torch
 
 from demask.dataset.split import split_of
 from demask.errors import ConfigError, DatasetError, TrainingError
-from demask.faces.finder import Finder
+from demask.faces.finder import Finder, FinderSettings
 from demask.training.data import cell_targets as finder_targets
 from demask.training.data.cell_targets import NEGATIVE, UNDECIDED, assign
 from demask.training.data.stage import Scene
@@ -198,6 +198,9 @@ def test_figures_of_known_answers() -> None:
     assert half["false_per_100"] == 100
     weak = figures([scene(face)], [found(face, score=0.3)])
     assert (weak["score"], weak["recall_small"]) == (1, 0)
+    for score, recall in ((FinderSettings().min_score - 0.01, 0), (FinderSettings().min_score + 0.01, 1)):
+        # What the runtime would drop is not found, here either.
+        assert figures([scene(face)], [found(face, score=score)])["recall_small"] == recall
     twice = figures([scene(face)], [found(face, face)])
     assert twice["false_per_100"] == 100
 
