@@ -7,7 +7,6 @@ gallery holds photographs of people: keep it where the set is kept, under the sa
 from __future__ import annotations
 
 import json
-import logging
 import math
 import zlib
 from collections.abc import Callable, Iterator
@@ -39,8 +38,6 @@ from demask.restorers.scene_search import (
 )
 from demask.rng import rng_for
 from demask.types import Floats32
-
-log = logging.getLogger(__name__)
 
 INDEX_FROM = 200_000
 """From so many faces on an index is made; below, comparing all of them takes less than a second."""

@@ -9,10 +9,10 @@ from torch import nn
 
 
 class Average:
-    """Exponential moving average with a warm-up, after Karras et al. 2023 (arXiv:2312.02696, sec. 3.1).
+    """Exponential moving average with a warm-up, as TensorFlow's `tf.train.ExponentialMovingAverage` has it.
 
-    At step t the decay is min(decay, (1 + t) / (10 + t)), so early weights are soon forgotten. With a decay
-    of 0 there is nothing to keep: `network` is the trained one itself.
+    At step t the decay is min(decay, (1 + t) / (10 + t)) (its documentation, argument `num_updates`), so early
+    weights are soon forgotten. With a decay of 0 there is nothing to keep: `network` is the trained one itself.
     """
 
     def __init__(self, network: nn.Module, *, decay: float) -> None:

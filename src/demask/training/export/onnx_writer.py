@@ -32,19 +32,16 @@ def write_onnx(
     path: Path,
     *,
     tolerance: float,
-    dynamic: Mapping[str, Mapping[int, str]] | None = None,
 ) -> None:
     """Export a module, shrink its weights to float16, compare with torch, then move it into place.
 
     Args:
         graph: Takes the inputs in order.
-        inputs: Example tensors by name, at least two along every axis of any size; the parity check uses
-            them too.
+        inputs: Example tensors by name, at least two along their first axis, which may have any size in the
+            file; the parity check uses them too.
         outputs: Names of what the module returns.
         path: Where the .onnx goes.
         tolerance: Largest difference allowed anywhere, in units of the output.
-        dynamic: Axes of any size per input, e.g. `{"photo": {1: "height"}}`; the first axis of every
-            input by default.
 
     Raises:
         TrainingError: The difference exceeds the tolerance; nothing is written.
@@ -52,9 +49,8 @@ def write_onnx(
     # Compare in the contiguous layout and in the weights that the file will hold.
     graph = graph.cpu().float().eval()
     graph.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    dynamic = dynamic or {name: {0: "batch"} for name in inputs}
-    axes = {axis: torch.export.Dim(axis) for of_input in dynamic.values() for axis in of_input.values()}
-    shapes = {name: {at: axes[axis] for at, axis in of_input.items()} for name, of_input in dynamic.items()}
+    batch = torch.export.Dim("batch")
+    shapes = {name: {0: batch} for name in inputs}
     with replacing(path) as temporary:
         with quiet_exporter():
             torch.onnx.export(

@@ -7,13 +7,6 @@ import pytest
 from demask.errors import ConfigError, DatasetError
 from demask.faces.landmarks import landmarks_from_points
 from demask.rng import rng_for
-from demask.training.data.augment import (
-    FACES_DEGRADATION,
-    SCENES_DEGRADATION,
-    SCENES_LIGHT,
-    degrade,
-    vary_light,
-)
 from demask.training.data.labelled_people import LabelledPicture
 from demask.training.data.portraits import FaceBank, Portrait
 from demask.training.data.scenes import Composer, ScenesConfig
@@ -208,16 +201,3 @@ def test_an_empty_bank_is_refused() -> None:
 def test_impossible_scenes_are_refused(wrong) -> None:
     with pytest.raises(ConfigError):
         ScenesConfig(**wrong)
-
-
-def test_light_and_losses_keep_the_shape() -> None:
-    photo = backgrounds()[0]
-    for number in range(60):
-        rng = rng_for(7, "light", str(number))
-        for out in (
-            vary_light(photo, rng, SCENES_LIGHT),
-            degrade(photo, rng, SCENES_DEGRADATION),
-            degrade(photo, rng, FACES_DEGRADATION),
-        ):
-            assert out.shape == photo.shape
-            assert out.dtype == np.uint8
