@@ -28,7 +28,7 @@ def main() -> None:
         give_up_stdout()  # Whoever read our output has gone: there is nobody to tell.
         raise SystemExit(1) from None
     except OSError as error:
-        from demask.cli.report import DISK_FULL, about_file
+        from demask.cli.outcome import DISK_FULL, about_file
         from demask.cli.streams import debugging, give_up_stdout, say_error
 
         if debugging() or (error.errno not in DISK_FULL and error.filename is None):

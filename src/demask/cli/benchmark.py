@@ -160,7 +160,7 @@ def _subset(text: str) -> dict[str, int]:
 
 def _tell(outcome: Outcome, out: Path, *, quiet: bool) -> None:
     """Say what came of it; the exit code tells failures."""
-    from demask.cli.report import FAILED_SOME
+    from demask.cli.outcome import FAILED_SOME
     from demask.cli.streams import say
 
     num_failed = sum(outcome.failures.values())

@@ -55,7 +55,7 @@ def cover(
     import numpy as np
 
     from demask.atomic import write_atomic
-    from demask.cli.plan import plan_jobs
+    from demask.cli.photo_jobs import plan_jobs
     from demask.cli.streams import say
     from demask.coverings import KINDS
     from demask.coverings.on_photo import draw_on_photo

@@ -48,7 +48,7 @@ def find(
 
     Example: demask find photo.jpg --draw found.jpg
     """
-    from demask.cli.plan import STDIO, plan_jobs
+    from demask.cli.photo_jobs import STDIO, plan_jobs
     from demask.cli.streams import refuse_terminal
     from demask.errors import UsageError
 

@@ -116,7 +116,7 @@ def remove(
     """
     from importlib.util import find_spec
 
-    from demask.cli.plan import STDIO, plan_jobs
+    from demask.cli.photo_jobs import STDIO, plan_jobs
     from demask.cli.streams import refuse_terminal, say
     from demask.errors import UsageError
     from demask.extras import install_command

@@ -202,7 +202,7 @@ def _name_unmatched(matched: Matched, *, allowed: bool, quiet: bool) -> None:
 
 
 def _exit_code(num_done: int, num_failed: int) -> int:
-    from demask.cli.report import FAILED_SOME
+    from demask.cli.outcome import FAILED_SOME
 
     if not num_failed:
         return 0

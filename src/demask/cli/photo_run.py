@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from demask.atomic import remove_leftovers
-from demask.cli.plan import Job
-from demask.cli.pool import run_in_order
-from demask.cli.report import Report, counted, exit_code_of, failure
+from demask.cli.outcome import Report, counted, exit_code_of, failure
+from demask.cli.photo_jobs import Job
+from demask.cli.side_by_side import run_in_order
 from demask.cli.stopping import kill_is_ctrl_c
 from demask.cli.streams import meter, print_json, say, say_error
 from demask.errors import OutputError

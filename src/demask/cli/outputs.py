@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from demask.atomic import write_atomic
-from demask.cli.plan import STDIO, Job
+from demask.cli.photo_jobs import STDIO, Job
 from demask.cli.streams import write_stdout
 from demask.errors import OutputError, OutputExists
 from demask.photo.hole_picture import hole_png

@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from demask.atomic import part_name
-from demask.cli.plan import Job
-from demask.cli.pool import run_in_order
-from demask.cli.report import Report, exit_code_of, failure
-from demask.cli.run import run_jobs
+from demask.cli.outcome import Report, exit_code_of, failure
+from demask.cli.photo_jobs import Job
+from demask.cli.photo_run import run_jobs
+from demask.cli.side_by_side import run_in_order
 from demask.errors import InputError, OutputError, UsageError
 
 

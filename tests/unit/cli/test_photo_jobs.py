@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demask.cli.plan import plan_jobs
+from demask.cli.photo_jobs import plan_jobs
 from demask.errors import InputError, OutputError, UsageError
 
 
