@@ -49,7 +49,7 @@ def serve(folder: StudyFolder, store: Store, config: ServeConfig, say: Callable[
         folder: Plan and pictures.
         store: People and answers.
         config: Where.
-        say: Told the addresses once the server answers.
+        say: Told each address, as a line, once the server answers.
 
     Raises:
         UsageError: The address is taken or not this machine's, or the admin key will not do.
@@ -62,8 +62,13 @@ def serve(folder: StudyFolder, store: Store, config: ServeConfig, say: Callable[
     # A key that was given is known already, and a log is no place for it.
     lines = [f"study:  {address}{by_links}", f"admin:  {address}admin" + ("" if given else f"#{key}")]
     app = create_app(folder, store, dataclasses.replace(config.web, admin_key=key))
+
+    def tell() -> None:
+        for line in lines:
+            say(line)
+
     try:
         settings = quiet_config(app, config.web.limits, grace_s=10)
-        Server(settings, on_listening=lambda: say("\n".join(lines))).run(sockets=[listener])
+        Server(settings, on_listening=tell).run(sockets=[listener])
     finally:
         listener.close()
