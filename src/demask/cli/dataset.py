@@ -34,7 +34,8 @@ def build(
         list[Path] | None,
         typer.Option(
             "--index",
-            help="A folder with an index.csv (columns file, source, identity). May be given several times.",
+            help="A folder with an index.csv (columns file, source, identity; licence and labels if known). "
+            "May be given several times.",
         ),
     ] = None,
     only: Annotated[

@@ -99,7 +99,7 @@ def folder(path: Path, *, name: str | None = None, licence: str = "not stated") 
 
 
 def index(path: Path, *, sources: tuple[str, ...] = ()) -> Source:
-    """A folder with an `index.csv`: columns file, source, identity, and any more as labels.
+    """A folder with an `index.csv`: columns file, source, identity, licence if there is one, more as labels.
 
     Args:
         path: The folder, or the `index.csv` itself.
@@ -193,7 +193,8 @@ def _index_entries(source: Source) -> list[Entry]:
 
 
 def _row_entry(source: Source, row: dict[str, str]) -> Entry:
-    labels = {key: value for key, value in row.items() if key and value and key not in INDEX_COLUMNS}
+    told = (*INDEX_COLUMNS, "licence")
+    labels = {key: value for key, value in row.items() if key and value and key not in told}
     return Entry(
         path=source.path / row["file"],
         file=row["file"],
@@ -201,5 +202,5 @@ def _row_entry(source: Source, row: dict[str, str]) -> Entry:
         source=row["source"],
         identity=row["identity"] or row["file"],
         labels=labels,
-        licence=LICENCES.get(row["source"], source.licence),
+        licence=row.get("licence") or LICENCES.get(row["source"], source.licence),
     )

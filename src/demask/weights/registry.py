@@ -164,14 +164,6 @@ UNPUBLISHED: dict[str, Weights] = {
             sha256="771d4c40e418f8ce20b3f41cf8ee0ae34bc101602faae447dc05c8d7933a6351",
         ),
         Weights(
-            name="lpips_squeeze",
-            file="lpips_sq.onnx",
-            what="LPIPS v0.1 with SqueezeNet, the whole metric",
-            licence="BSD-2-Clause",
-            home="https://github.com/richzhang/PerceptualSimilarity",
-            sha256="1402626680d5b69a793e647edda2c32f04e192f5cf1e7837bec8bde14187a261",
-        ),
-        Weights(
             name="mobileface",
             file="mobileface_v2.onnx",
             what="MobileFace embedding, to measure identity: an export of the MXNet network",

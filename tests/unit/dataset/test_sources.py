@@ -109,3 +109,12 @@ def test_a_name_that_is_no_text_is_refused_and_the_rest_stays(tmp_path: Path) ->
     ((file, reason),) = listing.refused.items()
     assert file.encode().endswith(b"/bob.jpg")
     assert "no Unicode" in reason
+
+
+def test_the_licence_of_an_index_row_counts(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text(
+        "file,source,identity,turn,licence\na/1.jpg,london,l1,0.1,CC0\na/2.jpg,london,l2,,\na/3.jpg,new,n1,,\n"
+    )
+    one, two, three = sorted(sources.index(tmp_path).entries(), key=lambda entry: entry.file)
+    assert (one.licence, one.labels) == ("CC0", {"turn": "0.1"})
+    assert (two.licence, three.licence) == ("CC BY 4.0", "not stated")

@@ -102,9 +102,8 @@ class RestorerTask(FacesTask):
             return None
         if config.lpips_backbone is None or config.lpips_linear is None:
             raise WeightsError(
-                "the perceptual loss needs the weights 'squeeze_backbone' and 'lpips_squeeze_linear', which "
-                "are not here; get them (`demask weights get NAME`) or train without them "
-                "(--set perceptual_weight=0)"
+                "the perceptual loss needs weights that are not here; run `demask weights get "
+                "squeeze_backbone lpips_squeeze_linear`, or train without it: --set perceptual_weight=0"
             )
         return Lpips(backbone=config.lpips_backbone, linear=config.lpips_linear)
 
