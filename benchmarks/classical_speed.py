@@ -18,7 +18,7 @@ import numpy as np
 
 import _common
 from demask.dataset.frozen_set import FrozenPicture, load_frozen, read_info
-from demask.restorers.registry import NAMES, describe, get_restorer
+from demask.restorers.by_name import NAMES, describe, get_restorer
 from demask.types import Hole
 
 SLICE = "seen"

@@ -26,7 +26,7 @@ import numpy as np
 import _common
 from demask.dataset.frozen_set import load_frozen, read_info
 from demask.dataset.gallery import measured_scales, num_lists, write_index
-from demask.restorers.gallery import CROPS, DESCRIPTORS, FACE, FACES, Gallery
+from demask.restorers.gallery_store import CROPS, DESCRIPTORS, FACE, FACES, Gallery
 from demask.restorers.scene_descriptor import CELL_VALUES, NUM_CELLS, Description, describe_known
 from demask.restorers.scene_search import INDEX, SceneSearch, load_index
 from demask.rng import rng_for

@@ -27,7 +27,7 @@ from demask.faces.finder import Finder
 from demask.faces.hole import HoleFinder
 from demask.faces.judge import JudgeSettings
 from demask.photo.paste import PasteConfig
-from demask.restorers.registry import get_restorer
+from demask.restorers.by_name import get_restorer
 from demask.types import Alpha, Hole, ImageU8, Restorer
 from demask.weights.sessions import open_session
 

@@ -236,7 +236,7 @@ def _set_ups(photos: Sequence[bytes], clients: int) -> dict[str, float]:
 def _batching() -> dict[str, dict[str, float]]:
     """Processor ms a crop of the two networks that could be batched over requests, one thread each."""
     from demask.faces.hole import HoleFinder
-    from demask.restorers.registry import fill, get_restorer
+    from demask.restorers.by_name import fill, get_restorer
 
     rng = np.random.default_rng(0)
     crops = rng.integers(0, 256, (8, 256, 256, 3), np.uint8)

@@ -127,7 +127,7 @@ def _networks(arguments: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of one run of each shipped network on its own."""
     from demask.faces.finder import Finder
     from demask.faces.hole import HoleFinder
-    from demask.restorers.registry import get_restorer
+    from demask.restorers.by_name import get_restorer
 
     rng = np.random.default_rng(0)
     crop = rng.integers(0, 256, (256, 256, 3), np.uint8)

@@ -24,7 +24,7 @@ from demask.faces.reach import rect_of
 from demask.geometry import FRAME_PX, Framed, corners_under
 from demask.photo.paste import PasteConfig, Pasted, paste_back
 from demask.photo.session import AS_IT_CAME, Output, open_session
-from demask.restorers.registry import fill, get_restorer
+from demask.restorers.by_name import fill, get_restorer
 from demask.results import Result, face_results
 from demask.types import Alpha, Face, Hole, ImageU8, Restorer
 
@@ -45,7 +45,7 @@ class Remover:
 
     Args:
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        restorer: A name (see `demask.restorers.registry.get_restorer`) or any `Restorer`.
+        restorer: A name (see `demask.restorers.by_name.get_restorer`) or any `Restorer`.
         threads: Threads of each network; None leaves it to the runtime.
         finder: What finds faces in a photo, instead of the shipped network.
         hole_finder: What maps crops [N, 256, 256, 3] to coverage [N, 256, 256], instead of the same.

@@ -54,7 +54,7 @@ def _try(name: str, device: str) -> str:
 
     from demask.faces.finder import Finder
     from demask.faces.hole import HoleFinder
-    from demask.restorers.registry import get_restorer
+    from demask.restorers.by_name import get_restorer
     from demask.weights import registry
 
     start = time.perf_counter()

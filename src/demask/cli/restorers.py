@@ -27,7 +27,7 @@ def restorers(
     import dataclasses
 
     from demask.cli.streams import print_json
-    from demask.restorers.registry import NAMES, describe
+    from demask.restorers.by_name import NAMES, describe
 
     for about in [describe(name) for name in names or NAMES]:
         if json:

@@ -26,7 +26,7 @@ from demask.dataset.record import FaceRecord
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError, OutputError, OutputExists, UsageError
 from demask.extras import install_command
-from demask.restorers import gallery as layout
+from demask.restorers import gallery_store as layout
 from demask.restorers.scene_descriptor import CELL_VALUES, NUM_CELLS, Description, describe_known
 from demask.restorers.scene_search import (
     INDEX,

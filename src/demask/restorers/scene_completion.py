@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from demask.errors import ConfigError, InputError, ShapeMismatch
 from demask.restorers.about import About, Parameter
-from demask.restorers.gallery import SIDE_PX, Gallery
+from demask.restorers.gallery_store import SIDE_PX, Gallery
 from demask.restorers.membrane import blend
 from demask.restorers.placement import Context, Placement, placed, texture_difference
 from demask.restorers.scene_descriptor import describe_known

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from demask.cli.app import app
@@ -39,8 +40,6 @@ def test_only_files(tmp_path: Path) -> None:
 
 
 def test_every_option_with_a_variable_carries_the_prefix() -> None:
-    from typer.main import get_command
-
     def options(command: object) -> list[object]:
         own = list(getattr(command, "params", []))
         below = getattr(command, "commands", {}).values()
@@ -69,3 +68,18 @@ def test_jobs_times_threads_is_the_number_of_cores(
     for options in ([], ["--threads", "3"], ["--jobs", "1"]):
         assert runner.invoke(app, [command, str(tmp_path), *options]).exit_code == 0
     assert taken == [(3, 2), (2, 3), (1, 6)]
+
+
+def test_the_conventions_name_the_commands_that_exist() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "conventions.md").read_text("utf-8")
+    line = text.split("**Commands.** `demask ", 1)[1].split("`", 1)[0]
+    named = {
+        f"{command} {sub}".strip()
+        for command, _, subs in (entry.partition(" ") for entry in line.split(" | "))
+        for sub in subs.split("|")
+    }
+    existing = set()
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        below = getattr(command, "commands", {"": None})
+        existing |= {f"{name} {sub}".strip() for sub in below}
+    assert named == existing

@@ -15,10 +15,10 @@ from PIL import Image
 
 from demask.dataset.mean_face import mean_face, png_of
 from demask.errors import DatasetError, InputError, ShapeMismatch, UsageError, WeightsError
+from demask.restorers.by_name import NAMES, describe, get_restorer
 from demask.restorers.classical import RADIUS_PX
 from demask.restorers.criminisi import CriminisiConfig
 from demask.restorers.floors import MEAN_FACE, MeanFace
-from demask.restorers.registry import NAMES, describe, get_restorer
 from demask.types import Hole, ImageU8
 
 FLOORS = ("nothing", "mean-face", "biharmonic")

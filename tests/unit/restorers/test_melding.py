@@ -10,10 +10,10 @@ import numpy.typing as npt
 import pytest
 
 from demask.errors import ConfigError, InputError, ShapeMismatch, UsageError
+from demask.restorers.by_name import describe, get_restorer
 from demask.restorers.cielab import to_lab, to_rgb
 from demask.restorers.criminisi import Criminisi
 from demask.restorers.melding import Melding, MeldingConfig
-from demask.restorers.registry import describe, get_restorer
 from demask.types import Hole, ImageU8
 
 pytest.importorskip("numba")

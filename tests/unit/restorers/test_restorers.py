@@ -12,8 +12,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from demask.errors import ShapeMismatch, UsageError, WeightsError
+from demask.restorers.by_name import BatchRestorer, fill, get_restorer
 from demask.restorers.network import NetworkRestorer
-from demask.restorers.registry import BatchRestorer, fill, get_restorer
 from demask.types import Hole, ImageU8
 from demask.weights.sessions import open_session
 from tiny_networks import SKIN

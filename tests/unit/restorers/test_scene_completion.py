@@ -13,9 +13,9 @@ import pytest
 from demask.dataset.gallery import GalleryConfig, build_gallery
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError, InputError, OutputExists, ShapeMismatch, UsageError
-from demask.restorers import gallery as layout
-from demask.restorers.gallery import Gallery
-from demask.restorers.registry import describe, get_restorer
+from demask.restorers import gallery_store as layout
+from demask.restorers.by_name import describe, get_restorer
+from demask.restorers.gallery_store import Gallery
 from demask.restorers.scene_completion import SceneCompletion, SceneConfig
 from demask.types import Hole, ImageU8
 

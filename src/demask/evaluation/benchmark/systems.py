@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demask.errors import UsageError
-from demask.restorers.gallery import ENTRIES, GALLERY
-from demask.restorers.registry import describe, get_restorer
+from demask.restorers.by_name import describe, get_restorer
+from demask.restorers.gallery_store import ENTRIES, GALLERY
 from demask.types import Restorer
 from demask.weights import registry
 

@@ -11,8 +11,8 @@ from PIL import Image
 from demask.errors import ConfigError, WeightsError
 from demask.faces.landmarks import NUM_LANDMARKS, mean_shape
 from demask.geometry import EYE_DISTANCE_PX
+from demask.restorers.by_name import get_restorer
 from demask.restorers.network import TranslatorRestorer
-from demask.restorers.registry import get_restorer
 from demask.training.data.covered_faces import CoveredFaces
 from demask.training.data.faces_config import FacesConfig
 from demask.training.engine.trainer import Trainer
