@@ -7,7 +7,7 @@ import typer
 from demask.cli import options as o
 
 PACKAGES = ("numpy", "Pillow", "opencv-python-headless", "onnxruntime", "typer", "rich")
-EXTRAS = ("torch", "onnx", "pillow-heif", "c2pa-python", "imagehash")
+EXTRAS = ("torch", "onnx", "pillow-heif", "c2pa-python")
 
 
 def doctor(device: o.Device = "auto", debug: o.Debug = False) -> None:
