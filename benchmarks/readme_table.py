@@ -1,4 +1,4 @@
-"""Write the README's table of figures from the committed reports, between its two marks.
+"""Write the README's table of figures, between its two marks, and the tables beside the committed reports.
 
     python benchmarks/readme_table.py            # writes
     python benchmarks/readme_table.py --check    # only says whether it is as it should be
@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from demask.evaluation.figure_tables import markdown
 from demask.evaluation.metrics.metric_catalogue import heading_of, metric_of
 from demask.evaluation.table_parts import markdown_table
 
@@ -69,14 +70,19 @@ def written(readme: str, block: str) -> str:
 
 def main() -> None:
     """Write, or check."""
+    wanted = {
+        REPOSITORY / "README.md": written((REPOSITORY / "README.md").read_text(encoding="utf-8"), table())
+    }
+    for name in dict.fromkeys(row[1] for row in ROWS):
+        wanted[MEASURED / name / "tables.md"] = markdown(_report(MEASURED / name / "results.json"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail where the README differs")
-    path = REPOSITORY / "README.md"
-    before = path.read_text(encoding="utf-8")
-    after = written(before, table())
-    if parser.parse_args().check:
-        raise SystemExit(0 if before == after else "README.md differs; run python benchmarks/readme_table.py")
-    path.write_text(after, encoding="utf-8")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail where a file differs")
+    check = parser.parse_args().check
+    for path, text in wanted.items():
+        if check and path.read_text(encoding="utf-8") != text:
+            raise SystemExit(f"{path.relative_to(REPOSITORY)} differs; run python benchmarks/readme_table.py")
+        if not check:
+            path.write_text(text, encoding="utf-8")
 
 
 def _report(path: Path) -> dict[str, Any]:

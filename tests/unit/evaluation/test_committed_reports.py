@@ -42,6 +42,33 @@ def test_the_readme_holds_the_figures_of_the_committed_reports(readme_table: Mod
     assert done.returncode == 0, done.stderr.decode()
 
 
+def test_the_sentences_of_the_readme_say_what_was_measured() -> None:
+    def read(name: str) -> dict:
+        return json.loads((MEASURED / name).read_text())
+
+    quality, photos, bare = read("quality/results.json"), read("real_photos.json"), read("bare_faces.json")
+    eyes, found = read("by_eye.json"), quality["slices"]["found"]
+    seen, unseen = (found[name]["network"]["hole_iou"]["value"] for name in ("seen", "unseen_types"))
+    ratio = quality["unseen"]["found"]["unseen_types"]["network"]
+    clear, shares = photos["clear"], eyes["shares_of_restored"]
+    false_faces = bare["backgrounds"]["nobody"]["false_faces_per_100"]["value"]
+    seen_by_yunet = clear["of_restored"]["face_seen_by_yunet"]["value"]
+    wanted = [
+        f"Hole IoU: {seen:.2f} on mask types seen in training, {unseen:.2f} on two types never seen",
+        f"LPIPS is {100 * (ratio['lpips']['value'] - 1):.0f} % worse there, PSNR the same",
+        f"{photos['all']['num']} photographs of people really wearing masks",
+        f"of {clear['num']} with one clear masked person {100 * clear['restored']['value']:.0f} % end as",
+        f"in {100 * seen_by_yunet:.0f} % of those another detector",
+        f"of {eyes['num'] - eyes['untouched']} looked at, one of us found {shares['convincing']['hits']}",
+        f"{shares['flawed']['hits']} with a visible flaw and {shares['broken']['hits']} broken",
+        f"Bare faces: {100 * bare['bare']['touched']['value']:.1f} % of {bare['bare']['num']:,} are touched",
+        f"Pictures without people: {false_faces:.1f} false faces per 100",
+    ]
+    readme = " ".join((REPOSITORY / "README.md").read_text().split())
+    assert abs(ratio["hole_psnr"]["value"] - 1) < 0.005
+    assert [sentence for sentence in wanted if sentence not in readme] == []
+
+
 def test_a_readme_with_another_figure_is_told(readme_table: ModuleType) -> None:
     readme = (REPOSITORY / "README.md").read_text()
     figure = readme_table.table().splitlines()[-1].split(" | ")[1]
