@@ -1,7 +1,7 @@
 """Files made to cost far more than they hold, refused by their headers before a pixel is decoded.
 
 The limit on megapixels bounds what an honest file costs. What follows is about the others: many passes over the
-same pixels, pixels that the data cannot hold, and tiles far larger than the picture.
+same pixels, pixels that the data cannot hold, and tiles or frames far larger than the picture.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import struct
 from typing import Any
 
 from demask.errors import PhotoUnreadable, PhotoUnsupported
+from demask.photo.av1 import frame_sizes
 
 MAX_SCANS = 64
 """A progressive JPEG of a camera or an editor has 3 to 12."""
@@ -29,6 +30,10 @@ _MAX_JPEG2000_TILES = 10_000
 """A tile takes 12 kB before anything is decoded."""
 
 _MAX_TILE_PIXELS = 16_000_000
+
+_FREE_FRAME_PIXELS, _MAX_FRAME_TO_PICTURE = 4_000_000, 4
+"""AVIF: a frame may be larger than the picture that is cut out of it."""
+
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # Not a stuffed byte, a restart or padding.
 _CODE_STREAM = re.compile(rb"\xff\x4f\xff\x51")
 _EOI, _SOS = 0xD9, 0xDA
@@ -41,7 +46,7 @@ def refuse_bombs(image: Any, format: str, data: bytes, name: str, *, max_megapix
 
     Args:
         image: Pillow's picture, not loaded; its size is within the limit.
-        format: "JPEG", "JPEG2000", "TIFF"; of others nothing is known that would have to be refused.
+        format: "JPEG", "JPEG2000", "TIFF", "AVIF"; of others nothing is known that would have to be refused.
         data: The file.
         name: What to call it in an error.
         max_megapixels: The limit on width times height, in millions.
@@ -70,6 +75,8 @@ def refuse_bombs(image: Any, format: str, data: bytes, name: str, *, max_megapix
             )
     elif format == "TIFF":
         _require_sane_tiles(image, name)
+    elif format == "AVIF":
+        _require_sane_frames(width, height, data, name)
 
 
 def count_scans(data: bytes) -> int:
@@ -122,4 +129,17 @@ def _require_sane_tiles(image: Any, name: str) -> None:
         raise PhotoUnsupported(
             f"{name} holds a picture of {width}x{height} px in tiles of {sides[0]}x{sides[1]}; "
             "save it without tiles"
+        )
+
+
+def _require_sane_frames(width: int, height: int, data: bytes, name: str) -> None:
+    most = max(_FREE_FRAME_PIXELS, _MAX_FRAME_TO_PICTURE * width * height)
+    try:
+        sizes = [size for size in frame_sizes(data) if size[0] * size[1] > most]
+    except ValueError as error:
+        raise PhotoUnsupported(f"{name} is an AVIF of {error}, which no camera writes; save it anew") from error
+    if sizes:
+        raise PhotoUnsupported(
+            f"{name} holds a picture of {width}x{height} px in a frame of {sizes[0][0]}x{sizes[0][1]}; "
+            "save it anew"
         )

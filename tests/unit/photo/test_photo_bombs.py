@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from demask.errors import PhotoUnreadable, PhotoUnsupported
+from demask.photo.av1 import frame_sizes
 from demask.photo.bombs import MAX_SCANS, count_scans
 from demask.photo.decode import read_photo
 
@@ -142,3 +143,61 @@ def test_the_pages_of_a_tiff_are_not_counted_without_end(subfile: int) -> None:
     data = tiff((254, 4, 1, subfile), (273, 4, 1, 8), (279, 4, 1, 1), pages=50_000)
     with pytest.raises(PhotoUnsupported, match="has at least 33 pages"):
         read_photo(data)
+
+
+@pytest.fixture(scope="module")
+def avif_of_a_large_frame() -> bytes:
+    """It says 64 x 64 px."""
+    data = bytearray(encoded(Image.new("RGB", (2100, 2100)), "AVIF", quality=5, speed=10))
+    place = data.index(b"ispe") + 8
+    data[place : place + 8] = struct.pack(">II", 64, 64)
+    return bytes(data)
+
+
+def test_an_avif_of_a_frame_far_larger_than_itself_is_refused(avif_of_a_large_frame: bytes) -> None:
+    with pytest.raises(PhotoUnsupported, match="64x64 px in a frame of 2100x2100"):
+        read_photo(avif_of_a_large_frame)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("size", [(160, 120), (33, 17), (301, 64)])
+def test_the_frames_of_an_honest_avif_are_its_size(size: tuple[int, int], mode: str) -> None:
+    image = smooth(*size)
+    if mode == "RGBA":
+        image.putalpha(Image.linear_gradient("L").resize(size))
+    data = encoded(image, "AVIF")
+    assert set(frame_sizes(data)) == {size}
+    assert read_photo(data).pixels.shape[1::-1] == size
+
+
+def test_an_avif_of_countless_parts_is_refused() -> None:
+    data = encoded(smooth(), "AVIF")
+    with pytest.raises(PhotoUnsupported, match="more than 10000 boxes"):
+        read_photo(data + b"\0\0\0\x08free" * 10_001)
+    nested = b"".join(struct.pack(">I4sI", 12 * (5_000 - depth), b"meta", 0) for depth in range(5_000))
+    assert read_photo(data + nested).format == "AVIF"
+
+
+@pytest.mark.parametrize("end", range(0, 420, 7))
+def test_the_frames_of_an_avif_cut_anywhere_are_read(end: int) -> None:
+    sizes = frame_sizes(encoded(smooth(33, 17), "AVIF")[:end])
+    assert all(width <= 33 and height <= 17 for width, height in sizes)
+
+
+def test_an_item_in_several_pieces_is_read_as_one() -> None:
+    data = encoded(smooth(33, 17), "AVIF")
+    place = data.index(b"iloc") - 4
+    box = data[place : place + int.from_bytes(data[place : place + 4], "big")]
+    # Version 0, offsets and lengths of 4 bytes, one item of one extent: what our writer writes.
+    assert box[12:14] == b"\x44\x00"
+    start, length = struct.unpack(">II", box[-8:])
+    pieces = struct.pack(">HIIII", 2, start, 1, start + 1, length - 1)
+    pulled_apart = box[:-10] + pieces
+    fixed = data[:place] + struct.pack(">I", len(pulled_apart)) + pulled_apart[4:] + data[place + len(box) :]
+    meta = fixed.index(b"meta") - 4
+    size = struct.unpack(">I", fixed[meta : meta + 4])[0] + 8
+    fixed = fixed[:meta] + struct.pack(">I", size) + fixed[meta + 4 :]
+    fixed = fixed.replace(struct.pack(">IIII", start, 1, start + 1, length - 1),
+                          struct.pack(">IIII", start + 8, 1, start + 9, length - 1))  # fmt: skip
+    assert set(frame_sizes(fixed)) == {(33, 17)}
+    assert read_photo(fixed).pixels.shape == (17, 33, 3)
