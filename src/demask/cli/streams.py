@@ -76,11 +76,13 @@ def read_stdin(*, max_megapixels: float) -> bytes:
     """All of stdin: the bytes of a photo.
 
     Raises:
-        UsageError: Stdin is a terminal.
+        UsageError: Stdin is a terminal, or closed.
         PhotoUnreadable: It goes on beyond what a photo of so many megapixels can have.
     """
     from demask.photo.file_bytes import read_stream
 
+    if sys.stdin is None:  # As a shell's <&- leaves it.
+        raise UsageError("stdin is closed; pipe a picture in, or name a file")
     if sys.stdin.isatty():
         raise UsageError("stdin is a terminal; pipe a picture in, as in `demask remove - < photo.jpg`")
     return read_stream(sys.stdin.buffer, "stdin", max_megapixels=max_megapixels)
@@ -91,7 +93,10 @@ def refuse_terminal() -> None:
 
     Raises:
         UsageError: Stdout is a terminal.
+        OutputError: It is closed.
     """
+    if sys.stdout is None:
+        raise _closed()
     if sys.stdout.isatty():
         raise UsageError("stdout is a terminal; send the picture to a file with -o FILE or > FILE")
 
@@ -115,7 +120,7 @@ def write_stdout(data: bytes) -> None:
 def _stdout() -> Iterator[TextIO]:
     """Stdout to write to; what is wrong with it becomes an OutputError."""
     if sys.stdout is None:  # As a shell's >&- leaves it.
-        raise OutputError("stdout is closed; send it to a file or a pipe")
+        raise _closed()
     try:
         yield sys.stdout
     except BrokenPipeError:
@@ -123,6 +128,10 @@ def _stdout() -> Iterator[TextIO]:
     except OSError as error:
         give_up_stdout()
         raise OutputError(f"cannot write to stdout: {error.strerror}; send it elsewhere") from error
+
+
+def _closed() -> OutputError:
+    return OutputError("stdout is closed; send it to a file or a pipe")
 
 
 def give_up_stdout() -> None:
@@ -150,7 +159,7 @@ def meter(title: str, *, shown: bool = True) -> Iterator[Meter]:
         title: Stands before the bar.
         shown: False never shows one.
     """
-    if not shown or not sys.stderr.isatty():
+    if not shown or sys.stderr is None or not sys.stderr.isatty():
         yield lambda done, total: None
         return
     from rich.console import Console
