@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,11 +55,15 @@ class Served:
             env={**kept, "OMP_NUM_THREADS": "1", **variables},
         )
         assert self._process.stderr is not None
+        self._reader: threading.Thread | None = None
         lines = []
         for line in self._process.stderr:
             lines.append(line)
             if '"listening"' in line:
                 self.url = json.loads(line)["url"].rstrip("/")
+                # A log that nobody reads fills its pipe, and then the server waits for ever.
+                self._reader = threading.Thread(target=self._process.stderr.read, daemon=True)
+                self._reader.start()
                 return
         self.stop()
         raise AssertionError(f"demask serve ended: {''.join(lines)}")
@@ -72,6 +77,8 @@ class Served:
         """End it at once, also twice; stopping with grace is a matter of other tests."""
         self._process.kill()
         self._process.wait()
+        if self._reader is not None:
+            self._reader.join()
         if self._process.stderr is not None:
             self._process.stderr.close()
 
