@@ -121,11 +121,10 @@ def _reach(jpeg: Any, component: Any) -> tuple[int, int]:
 
 def _touched(changed: Hole, shape: tuple[int, ...], reach: tuple[int, int]) -> Hole:
     """Which blocks hold a changed pixel: bool [rows, columns]."""
-    padding = [
-        (0, blocks * pixels - have) for blocks, pixels, have in zip(shape, reach, changed.shape, strict=True)
-    ]
-    cells = np.pad(changed, padding).reshape(shape[0], reach[0], shape[1], reach[1])
-    return np.asarray(cells.any(axis=(1, 3)))
+    touched = np.zeros(shape, bool)
+    rows, columns = np.nonzero(changed)
+    touched[rows // reach[0], columns // reach[1]] = True
+    return touched
 
 
 @contextmanager
