@@ -5,18 +5,17 @@ from __future__ import annotations
 import copy
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnx.numpy_helper
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from demask.errors import ConfigError, TrainingError
+from demask.training.export.weight_names import initializers, noted_weights, read_model
 from demask.types import Floats32
 
 log = logging.getLogger(__name__)
@@ -28,8 +27,8 @@ _MOST_FRESH = 0.05  # Of a network's weights, what an .onnx file may lack: heads
 def begin_with(network: nn.Module, path: Path, *, export: Callable[[nn.Module, Path], None]) -> None:
     """Give a network the weights of a file.
 
-    An .onnx file holds what an exporter made of the weights: some renamed, some transposed. So the network is
-    exported with marked weights, and where the marks come out the file's values are read.
+    An .onnx file says where its weights are (`weight_names`). One of a version before that does not: then the
+    network is exported with marked weights, and where the marks come out the file's values are read.
 
     Args:
         network: Changed in place. What an .onnx file does not hold, as only training needs it, stays fresh.
@@ -42,7 +41,10 @@ def begin_with(network: nn.Module, path: Path, *, export: Callable[[nn.Module, P
     if path.suffix not in (".onnx", ".safetensors"):
         raise TrainingError(f"{path} is neither .onnx nor .safetensors; name a file of `demask export`")
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else _from_onnx(network, path, export)
+        state = load_file(path) if path.suffix == ".safetensors" else noted_weights(path)
+        if state is None:
+            state = _by_marks(network, path, export)
+        _check_fit(network, state)
         fresh = network.load_state_dict(state, strict=path.suffix == ".safetensors").missing_keys
     except (OSError, SafetensorError, ValueError, RuntimeError, KeyError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -81,8 +83,26 @@ def blend_with(
                 weight.lerp_(theirs, share)
 
 
-def _from_onnx(network: nn.Module, path: Path, export: Callable[[nn.Module, Path], None]) -> dict[str, Tensor]:
-    """The file's weights by the network's own names."""
+def _check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Refuse weights of another architecture with a ValueError, before any is taken."""
+    own = network.state_dict()
+    for name, value in state.items():
+        if name not in own:
+            raise ValueError(f"it holds {name}, which this network does not have")
+        if own[name].shape != value.shape:
+            raise ValueError(
+                f"its {name} has shape {list(value.shape)}, this network's {list(own[name].shape)}"
+            )
+    sizes = {name: weight.numel() for name, weight in network.named_parameters()}
+    missing = 1 - sum(size for name, size in sizes.items() if name in state) / sum(sizes.values())
+    if missing > _MOST_FRESH:
+        raise ValueError(
+            f"{missing:.0%} of the weights were merged into others in it (take a .safetensors file)"
+        )
+
+
+def _by_marks(network: nn.Module, path: Path, export: Callable[[nn.Module, Path], None]) -> dict[str, Tensor]:
+    """The weights of a file that names none, by the network's own names."""
     theirs = _initializers(path)
     marked = _marked(network)
     with tempfile.TemporaryDirectory() as folder:
@@ -102,12 +122,6 @@ def _from_onnx(network: nn.Module, path: Path, export: Callable[[nn.Module, Path
             read = theirs[place].T if turned else theirs[place]
             state[name] = torch.from_numpy(read.reshape(values.shape).copy())
             break
-    sizes = {name: weight.numel() for name, weight in network.named_parameters()}
-    missing = 1 - sum(sizes[name] for name in state) / sum(sizes.values())
-    if missing > _MOST_FRESH:
-        raise ValueError(
-            f"{missing:.0%} of the weights were merged into others in it (take a .safetensors file)"
-        )
     return state
 
 
@@ -124,14 +138,5 @@ def _marked(network: nn.Module) -> nn.Module:
 
 def _initializers(path: Path) -> dict[str, Floats32]:
     """Every floating-point constant of an .onnx file, by its name before it was halved."""
-    try:
-        model = onnx.load(str(path))
-    except OSError:
-        raise
-    except Exception as error:  # Protobuf raises its own kinds.
-        raise ValueError("it is no ONNX file") from error
-    return {
-        tensor.name.removesuffix(".half"): onnx.numpy_helper.to_array(tensor).astype(np.float32)
-        for tensor in model.graph.initializer
-        if tensor.data_type in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
-    }
+    stored = initializers(read_model(path))
+    return {name.removesuffix(".half"): values.astype(np.float32) for name, values in stored.items()}

@@ -13,6 +13,7 @@ from torch.export import Dim
 from demask.atomic import replacing
 from demask.errors import TrainingError
 from demask.training.export.onnx_writer import bare
+from demask.training.export.weight_names import note_weights
 from demask.training.models.finder_net import FinderGraph, FinderNet
 
 MAX_BYTES = 1_000_000
@@ -50,6 +51,7 @@ def export_finder(network: FinderNet, path: Path, *, tolerance: float = 0.02) ->
         )
     assert program is not None
     model = bare(program.model_proto)
+    note_weights(model, network)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
         size = temporary.stat().st_size

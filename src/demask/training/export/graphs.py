@@ -77,7 +77,7 @@ def export_restorer(network: nn.Module, path: Path) -> None:
     hole = np.zeros((2, FRAME_PX, FRAME_PX), np.uint8)
     hole[:, 120:220, 70:190] = 1
     inputs = {"masked": torch.from_numpy(masked), "hole": torch.from_numpy(hole)}
-    write_onnx(_RestorerGraph(network), inputs, ["restored"], path, tolerance=2.0)
+    write_onnx(_RestorerGraph(network), inputs, ["restored"], path, network=network, tolerance=2.0)
 
 
 def export_translator(network: nn.Module, path: Path) -> None:
@@ -88,7 +88,12 @@ def export_translator(network: nn.Module, path: Path) -> None:
     """
     masked = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
     write_onnx(
-        _TranslatorGraph(network), {"masked": torch.from_numpy(masked)}, ["restored"], path, tolerance=2.0
+        _TranslatorGraph(network),
+        {"masked": torch.from_numpy(masked)},
+        ["restored"],
+        path,
+        network=network,
+        tolerance=2.0,
     )
 
 
@@ -99,7 +104,14 @@ def export_hole(network: nn.Module, path: Path) -> None:
         TrainingError: The exported graph does not say what torch says.
     """
     crop = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
-    write_onnx(hole_graph(network), {"crop": torch.from_numpy(crop)}, ["coverage"], path, tolerance=0.02)
+    write_onnx(
+        hole_graph(network),
+        {"crop": torch.from_numpy(crop)},
+        ["coverage"],
+        path,
+        network=network,
+        tolerance=0.02,
+    )
 
 
 def export_landmarks(network: nn.Module, path: Path) -> None:
@@ -109,4 +121,11 @@ def export_landmarks(network: nn.Module, path: Path) -> None:
         TrainingError: The exported graph does not say what torch says.
     """
     crop = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
-    write_onnx(_LandmarksGraph(network), {"crop": torch.from_numpy(crop)}, ["points"], path, tolerance=0.2)
+    write_onnx(
+        _LandmarksGraph(network),
+        {"crop": torch.from_numpy(crop)},
+        ["points"],
+        path,
+        network=network,
+        tolerance=0.2,
+    )

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from demask.atomic import replacing
 from demask.errors import TrainingError
+from demask.training.export.weight_names import note_weights
 
 OPSET = 20
 
@@ -31,6 +32,7 @@ def write_onnx(
     outputs: Sequence[str],
     path: Path,
     *,
+    network: nn.Module,
     tolerance: float,
 ) -> None:
     """Export a module, shrink its weights to float16, compare with torch, then move it into place.
@@ -41,6 +43,7 @@ def write_onnx(
             file; the parity check uses them too.
         outputs: Names of what the module returns.
         path: Where the .onnx goes.
+        network: The part of the graph whose weights the file names, so that a training can begin with them.
         tolerance: Largest difference allowed anywhere, in units of the output.
 
     Raises:
@@ -66,6 +69,7 @@ def write_onnx(
             )
         model = bare(onnx.load(str(temporary)))
         halve_weights(model)
+        note_weights(model, network)
         onnx.checker.check_model(model)
         onnx.save(model, str(temporary))
         difference = parity(graph, inputs, temporary)

@@ -113,7 +113,7 @@ def test_merged_weights_are_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (other_widths, "it holds no .* of shape"),
+        (other_widths, r"its body.* has shape .*, this network's"),
         (other_names, "same settings"),
         (rubbish, "no ONNX file"),
         (a_checkpoint, "neither .onnx nor .safetensors"),

@@ -91,5 +91,12 @@ def test_a_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest
     network = shaken(HoleConfig(body=TINY).build())
     crop = torch.zeros(2, 256, 256, 3, dtype=torch.uint8)
     with pytest.raises(TrainingError, match="differs from torch"):
-        write_onnx(graphs.hole_graph(network), {"crop": crop}, ["coverage"], tmp_path / "x.onnx", tolerance=-1)
+        write_onnx(
+            graphs.hole_graph(network),
+            {"crop": crop},
+            ["coverage"],
+            tmp_path / "x.onnx",
+            network=network,
+            tolerance=-1,
+        )
     assert list(tmp_path.iterdir()) == []

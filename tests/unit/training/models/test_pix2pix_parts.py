@@ -190,7 +190,14 @@ def test_channels_last_and_bfloat16_say_the_same(norm: str) -> None:
 )
 def test_the_generator_can_be_exported(tmp_path: Path, norm: str) -> None:
     network = small(norm=norm)
-    write_onnx(network, {"masked_BCHW": picture(2)}, ["face"], tmp_path / "pix2pix.onnx", tolerance=0.02)
+    write_onnx(
+        network,
+        {"masked_BCHW": picture(2)},
+        ["face"],
+        tmp_path / "pix2pix.onnx",
+        network=network,
+        tolerance=0.02,
+    )
     assert (tmp_path / "pix2pix.onnx").stat().st_size > 1_000_000
 
 
