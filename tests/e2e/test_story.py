@@ -119,6 +119,14 @@ def test_a_dry_run_shows_settings_and_one_step(demask, shards: Path, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
+def test_recipes_are_listed(demask) -> None:
+    done = demask("train", "--list")
+    assert done.returncode == 0, done.stderr.decode()
+    lines = dict(line.split(maxsplit=1) for line in done.stdout.decode().splitlines())
+    assert {"finder", "hole", "restorer", "landmarks", "pix2pix", "pix2pix+pixel+landmark"} <= lines.keys()
+    assert all(lines.values())
+
+
 def test_training_tells_what_it_lacks(demask, shards: Path, tmp_path: Path) -> None:
     done = demask("train", "restorer", "--data", shards, *TINY_BODY, *SHORT, DEMASK_WEIGHTS=str(tmp_path))
     assert done.returncode == 1

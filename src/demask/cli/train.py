@@ -10,13 +10,27 @@ import typer
 from demask.cli import options as o
 
 
+def _list_recipes(wanted: bool) -> None:
+    if not wanted:
+        return
+    from demask.errors import UsageError
+    from demask.extras import install_command
+
+    try:
+        from demask.training.tasks.register import recipes
+    except ModuleNotFoundError as error:
+        raise UsageError(f"training needs {error.name}; run: {install_command('train')}") from error
+    for name, make in recipes().items():
+        typer.echo(f"{name:24}{(make.__doc__ or '').splitlines()[0]}")
+    raise typer.Exit
+
+
 def train(
     network: Annotated[
         str,
         typer.Argument(
             metavar="RECIPE",
-            help="finder, hole, restorer, landmarks, pix2pix (study A), pix2pix+pixel, pix2pix+landmark or "
-            "pix2pix+pixel+landmark (study B).",
+            help="What to train, such as finder, hole, restorer or pix2pix; --list names all.",
         ),
     ],
     data: Annotated[
@@ -45,6 +59,9 @@ def train(
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the resolved settings and one step's losses; keep nothing.")
+    ] = False,
+    names: Annotated[
+        bool, typer.Option("--list", is_eager=True, callback=_list_recipes, help="Name the recipes and end.")
     ] = False,
     quiet: o.Quiet = False,
     debug: o.Debug = False,
