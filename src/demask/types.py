@@ -32,6 +32,9 @@ Floats32 = npt.NDArray[np.float32]
 Floats64 = npt.NDArray[np.float64]
 """The same in double precision, as sums and statistics need it."""
 
+UInts8 = npt.NDArray[np.uint8]
+"""Levels or coverage of one channel: uint8, any shape."""
+
 Ints64 = npt.NDArray[np.int64]
 """Whole numbers: int64, any shape."""
 

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from demask.coverings.catalogue import KINDS, TEXTURES, TRAINING_KINDS, TRAINING_TEXTURES, check_names
-from demask.coverings.colours import COLOUR_SETS
 from demask.coverings.head import head_frame
 from demask.coverings.look import Look
+from demask.coverings.palettes import COLOUR_SETS
 from demask.coverings.render import render
 from demask.coverings.shading import read_scene
 from demask.coverings.shape import Shape, pick_kind, plan_shape

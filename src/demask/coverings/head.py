@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from demask.errors import InputError
-from demask.types import Landmarks
-
-F64 = npt.NDArray[np.float64]
+from demask.types import Floats64, Landmarks
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,24 +22,24 @@ class HeadFrame:
         surface: Coefficients of the smooth face surface z(x, y), see `_basis`.
     """
 
-    origin: F64
-    axes: F64
+    origin: Floats64
+    axes: Floats64
     width_px: float
-    points: F64
-    surface: F64
+    points: Floats64
+    surface: Floats64
 
-    def to_picture(self, points: F64) -> F64:
+    def to_picture(self, points: Floats64) -> Floats64:
         """Project points of the frame, [..., 3] to [..., 3] in pixels (z: smaller is nearer)."""
-        projected: F64 = self.origin + self.width_px * (points @ self.axes)
+        projected: Floats64 = self.origin + self.width_px * (points @ self.axes)
         return projected
 
-    def z_of(self, x: F64, y: F64) -> F64:
+    def z_of(self, x: Floats64, y: Floats64) -> Floats64:
         """Height of the smooth face surface; held constant beyond the face."""
-        z: F64 = _basis(np.clip(x, -0.56, 0.56), np.clip(y, -0.55, 0.36)) @ self.surface
+        z: Floats64 = _basis(np.clip(x, -0.56, 0.56), np.clip(y, -0.55, 0.36)) @ self.surface
         return z
 
 
-def _basis(x: F64, y: F64) -> F64:
+def _basis(x: Floats64, y: Floats64) -> Floats64:
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y, x * x * y, y**3, x**4], axis=-1)
 
 
@@ -73,9 +70,9 @@ def head_frame(landmarks: Landmarks) -> HeadFrame:
     return HeadFrame(origin=origin, axes=axes, width_px=width, points=local, surface=surface)
 
 
-def along(points: F64, chain: tuple[int, ...], position: float) -> F64:
+def along(points: Floats64, chain: tuple[int, ...], position: float) -> Floats64:
     """Point at a fractional position of a chain of landmarks, [3]."""
     position = min(max(position, 0.0), len(chain) - 1.0)
     i = min(int(position), len(chain) - 2)
-    part: F64 = points[chain[i]] + (position - i) * (points[chain[i + 1]] - points[chain[i]])
+    part: Floats64 = points[chain[i]] + (position - i) * (points[chain[i + 1]] - points[chain[i]])
     return part

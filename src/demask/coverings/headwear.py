@@ -9,19 +9,14 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from demask.coverings import noise
-from demask.coverings.colours import pick_colour
 from demask.coverings.head import HeadFrame, head_frame
 from demask.coverings.outline import closed_spline
+from demask.coverings.palettes import pick_colour
 from demask.coverings.shading import Scene, read_scene
 from demask.coverings.sheet import fixed_point
-from demask.types import ImageU8, Landmarks
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
+from demask.types import Floats32, Floats64, ImageU8, Landmarks
 
 _BROWS, _FOREHEAD, _CHIN = (105, 334), 10, 152
 _EYES = ((33, 133), (362, 263))  # Outer and inner corner, left and right in the picture.
@@ -64,18 +59,20 @@ class _Dresser:
     def between(self, low: float, high: float) -> float:
         return float(self.rng.uniform(low, high))
 
-    def colour(self) -> F32:
+    def colour(self) -> Floats32:
         """A cloth's colour in the photograph's light, levels [3]."""
         ink = pick_colour(self.rng, "cloth", "training") * 255 * self.scene.ambient
         return np.asarray(ink * self.scene.gain, np.float32)
 
-    def polygon(self, points: F64, z: float | F64, *, smooth: bool = True) -> F64:
+    def polygon(self, points: Floats64, z: float | Floats64, *, smooth: bool = True) -> Floats64:
         """A closed outline in picture pixels, from frame points [N, 2] at depth z."""
         outline = closed_spline(np.asarray(points, np.float64)) if smooth else np.asarray(points, np.float64)
         depth = np.broadcast_to(z, len(outline))
         return self.frame.to_picture(np.column_stack([outline, depth]))[:, :2]
 
-    def lay(self, polygons: list[F64], colour: F32, *, part: float = 1.0, folds: float = 0.15) -> None:
+    def lay(
+        self, polygons: list[Floats64], colour: Floats32, *, part: float = 1.0, folds: float = 0.15
+    ) -> None:
         """Fill polygons (even-odd) with a colour under slowly changing light."""
         coverage = np.zeros(self.picture.shape[:2], np.uint8)
         cv2.fillPoly(coverage, [fixed_point(p) for p in polygons], 255, cv2.LINE_AA, 4)
@@ -86,7 +83,7 @@ class _Dresser:
         share = soft[..., None] * np.float32(part / 255)
         self.picture += (colour * light[..., None] - self.picture) * share
 
-    def line(self, points: F64, colour: F32, thick: float, *, closed: bool) -> None:
+    def line(self, points: Floats64, colour: Floats32, thick: float, *, closed: bool) -> None:
         """Draw a line through picture points; `thick` in face widths."""
         coverage = np.zeros(self.picture.shape[:2], np.uint8)
         px = max(1, round(thick * self.frame.width_px))
@@ -103,7 +100,7 @@ class _Dresser:
         return np.asarray(np.clip(drawn, 0, 255), np.uint8)
 
 
-def _dome(dresser: _Dresser, *, low: float, rise: float, half: float) -> F64:
+def _dome(dresser: _Dresser, *, low: float, rise: float, half: float) -> Floats64:
     """Outline of a cap's crown: along the brow from ear to ear, and over the skull."""
     sag = dresser.between(-0.02, 0.06)
     edge = [
@@ -121,7 +118,7 @@ def _dome(dresser: _Dresser, *, low: float, rise: float, half: float) -> F64:
     return dresser.frame.to_picture(np.column_stack([outline, depth]))[:, :2]
 
 
-def _crown(dresser: _Dresser, colour: F32) -> float:
+def _crown(dresser: _Dresser, colour: Floats32) -> float:
     low = dresser.brow - dresser.between(0.0, 0.22)
     rise = (low - dresser.top) + dresser.between(0.3, 0.65)
     dresser.lay([_dome(dresser, low=low, rise=rise, half=dresser.between(0.52, 0.66))], colour)
@@ -203,7 +200,7 @@ def _earmuffs(dresser: _Dresser) -> None:
         dresser.lay([dresser.polygon(muff, -0.35)], colour, folds=0.25)
 
 
-def _lenses(dresser: _Dresser) -> list[F64]:
+def _lenses(dresser: _Dresser) -> list[Floats64]:
     """Outlines of two lenses, in the frame [N, 2]."""
     power = dresser.between(0.5, 1.0)
     angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
@@ -215,7 +212,7 @@ def _lenses(dresser: _Dresser) -> list[F64]:
     return [around * size + centre * (1.06, 1) for centre in centres]
 
 
-def _temples(dresser: _Dresser, ink: F32, lenses: list[F64]) -> None:
+def _temples(dresser: _Dresser, ink: Floats32, lenses: list[Floats64]) -> None:
     left, right = lenses
     thick = dresser.between(0.012, 0.04)
     y = float(left[:, 1].mean()) - 0.04

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from demask.coverings.catalogue import CATALOGUE, PRINT_WEIGHTS
-from demask.coverings.colours import contrasting, pick_colour
+from demask.coverings.palettes import contrasting, pick_colour
 from demask.coverings.shape import Shape
-
-F32 = npt.NDArray[np.float32]
+from demask.types import Floats32
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,11 +31,11 @@ class Look:
     texture: str
     palette: str
     colours: str
-    base: F32
-    strap: F32
-    piping: F32 | None
+    base: Floats32
+    strap: Floats32
+    piping: Floats32 | None
     gloss: float
-    parts: tuple[F32, ...]
+    parts: tuple[Floats32, ...]
 
     @classmethod
     def choose(
@@ -99,5 +97,5 @@ class Look:
         }
 
 
-def _levels(colour: F32) -> list[int]:
+def _levels(colour: Floats32) -> list[int]:
     return [round(255 * float(c)) for c in colour]

@@ -6,15 +6,14 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
+from demask.types import Floats32
 
 FIELD_PX = 512
 
 
 @lru_cache(maxsize=16)
-def field(sigma: float, channels: int = 1) -> F32:
+def field(sigma: float, channels: int = 1) -> Floats32:
     """Gaussian noise blurred by `sigma` pixels, zero mean and unit variance: float32 [512, 512(, C)].
 
     Read-only: every caller shares it.
@@ -40,7 +39,7 @@ def cut(
     *,
     stretch: tuple[float, float] = (1.0, 1.0),
     channels: int = 1,
-) -> F32:
+) -> Floats32:
     """Cut a random piece of a noise field.
 
     Args:

@@ -48,7 +48,7 @@ def draw_on_photo(
     Args:
         photo: uint8 RGB [H, W, 3]; not changed.
         face: The face, in pixels of the photo.
-        rng: Source of chance, see `demask.coverings.rng_for`.
+        rng: Source of chance, see `demask.rng.rng_for`.
         kinds: Kinds to choose from, see `demask.coverings.draw`.
         colours: Colour set, see the same.
 

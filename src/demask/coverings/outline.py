@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from demask.coverings.head import HeadFrame, along
-
-F64 = npt.NDArray[np.float64]
+from demask.types import Floats64
 
 JAW = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
 NOSE_CHAIN = (6, 197, 195, 5, 4, 2, 164, 0, 17, 18, 200)  # From the bridge down to the chin.
@@ -19,7 +17,7 @@ NUM_SPANS = 6  # Samples per span of the spline.
 
 
 @lru_cache(maxsize=8)
-def _spline_weights(tension: float) -> F64:
+def _spline_weights(tension: float) -> Floats64:
     t = np.arange(NUM_SPANS) / NUM_SPANS
     k = tension
     return np.stack(
@@ -32,13 +30,13 @@ def _spline_weights(tension: float) -> F64:
     )
 
 
-def closed_spline(control: F64, tension: float = 0.5) -> F64:
+def closed_spline(control: Floats64, tension: float = 0.5) -> Floats64:
     """Closed cardinal spline through control points, [N, D] to [N * NUM_SPANS, D].
 
     `tension` 0.5 is Catmull and Rom's (Computer Aided Geometric Design, 1974); 0 gives a polygon.
     """
     around = np.stack([np.roll(control, 1, 0), control, np.roll(control, -1, 0), np.roll(control, -2, 0)])
-    curve: F64 = np.einsum("knd,kt->ntd", around, _spline_weights(round(tension, 1)))
+    curve: Floats64 = np.einsum("knd,kt->ntd", around, _spline_weights(round(tension, 1)))
     return curve.reshape(-1, control.shape[1])
 
 
@@ -70,8 +68,8 @@ class Outline:
         dome: How far the middle stands off the face.
     """
 
-    edge: F64
-    anchors: F64
+    edge: Floats64
+    anchors: Floats64
     dome: float
 
 
@@ -131,7 +129,7 @@ def cut_outline(frame: HeadFrame, cut: Cut, rng: np.random.Generator) -> Outline
     return Outline(edge=edge @ turn + shift, anchors=anchors @ turn + shift, dome=cut.dome)
 
 
-def _lowered(points: F64, start: float, highest_y: float, *, mirrored: bool = False) -> float:
+def _lowered(points: Floats64, start: float, highest_y: float, *, mirrored: bool = False) -> float:
     """First position at or below `start` along the jaw that lies no higher than `highest_y`."""
     chain = JAW[::-1] if mirrored else JAW
     while start < 7 and float(along(points, chain, start)[1]) < highest_y:

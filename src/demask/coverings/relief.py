@@ -12,9 +12,7 @@ import numpy.typing as npt
 
 from demask.coverings import noise
 from demask.coverings.texture import U_SPAN, V_HIGH, V_LOW
-from demask.types import ImageU8
-
-F32 = npt.NDArray[np.float32]
+from demask.types import Floats32, ImageU8
 
 
 class Cloth:
@@ -29,8 +27,8 @@ class Cloth:
     def __init__(self, rgb: ImageU8) -> None:
         self.rgb = rgb
         size = rgb.shape[:2]
-        self.height: F32 = np.zeros(size, np.float32)
-        self.shade: F32 = np.ones(size, np.float32)
+        self.height: Floats32 = np.zeros(size, np.float32)
+        self.shade: Floats32 = np.ones(size, np.float32)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -46,11 +44,11 @@ class Cloth:
         """Pixel (x, y) of a place on the cloth."""
         return (u + U_SPAN) / (2 * U_SPAN) * self.size[1], (v - V_LOW) * self.unit
 
-    def rows(self) -> F32:
+    def rows(self) -> Floats32:
         """Position v of each row, float32 [H, 1]."""
         return np.linspace(V_LOW, V_HIGH, self.size[0], dtype=np.float32)[:, None]
 
-    def columns(self) -> F32:
+    def columns(self) -> Floats32:
         """Position u of each column, float32 [1, W]."""
         return np.linspace(-U_SPAN, U_SPAN, self.size[1], dtype=np.float32)[None]
 

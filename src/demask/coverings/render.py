@@ -17,11 +17,7 @@ from demask.coverings.shape import Shape
 from demask.coverings.sheet import fixed_point
 from demask.coverings.tailor import make_cloth
 from demask.coverings.texture import U_SPAN, V_HIGH, V_LOW
-from demask.types import Alpha, ImageU8
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
+from demask.types import Alpha, Floats32, Floats64, ImageU8, UInts8
 
 
 def render(
@@ -107,7 +103,7 @@ def _place(
     look: Look,
     size: tuple[int, int],
     rng: np.random.Generator,
-) -> F32:
+) -> Floats32:
     """Wrap the flat cloth over its surface and light it: float32 RGB [h, w, 3] in levels."""
     sheet = shape.sheet
     brightness = 1 + (sheet.normals - frame.axes[2]) @ scene.light
@@ -141,7 +137,7 @@ def _place(
     colour = cv2.remap(cloth, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     np.clip(light, 0.3, 1.6, out=light)
     gains = (scene.gain * scene.ambient).astype(np.float32)
-    lit: F32 = np.asarray(
+    lit: Floats32 = np.asarray(
         cv2.multiply(colour, cv2.merge([light * g for g in gains]), dtype=cv2.CV_32F), np.float32
     )
     if look.gloss > 0.05:
@@ -153,8 +149,8 @@ def _place(
 
 
 def _edge(
-    colour: F32,
-    cover: U8,
+    colour: Floats32,
+    cover: UInts8,
     shape: Shape,
     look: Look,
     frame: HeadFrame,
@@ -185,7 +181,7 @@ def _edge(
     colour += (ink.astype(np.float32) - colour) * part
 
 
-def _paint_pod(colour: F32, pod: F64, look: Look, scene: Scene) -> None:
+def _paint_pod(colour: Floats32, pod: Floats64, look: Look, scene: Scene) -> None:
     """One filter housing: dark wall, lit front, two rings."""
     level = 255 * scene.gain * scene.ambient
     wall, front = look.base * 0.6 * level, look.strap * 0.9 * level
@@ -197,7 +193,9 @@ def _paint_pod(colour: F32, pod: F64, look: Look, scene: Scene) -> None:
         cv2.fillConvexPoly(colour, fixed_point(disc), (front * tone).tolist(), cv2.LINE_AA, 4)
 
 
-def _paint_part(colour: F32, outline: F64, ink: F32, scene: Scene, rng: np.random.Generator) -> None:
+def _paint_part(
+    colour: Floats32, outline: Floats64, ink: Floats32, scene: Scene, rng: np.random.Generator
+) -> None:
     """One thing that sticks to a covering: a dark rim, and up to three smaller outlines of other brightness."""
     level = (255 * ink * scene.gain * scene.ambient).astype(np.float32)
     centre = outline.mean(0)
@@ -210,7 +208,9 @@ def _paint_part(colour: F32, outline: F64, ink: F32, scene: Scene, rng: np.rando
         )
 
 
-def _paint_straps(colour: F32, cover: U8, straps: U8, shape: Shape, ink: F32, frame: HeadFrame) -> None:
+def _paint_straps(
+    colour: Floats32, cover: UInts8, straps: UInts8, shape: Shape, ink: Floats32, frame: HeadFrame
+) -> None:
     """Colour the straps where they leave the covering, a little darker at both rims, in place."""
     # A little wider than they are, so that blurring mixes in no other colour; never into the covering's rim.
     near = cv2.dilate(straps, np.ones((5, 5), np.uint8)) > 0
@@ -223,8 +223,8 @@ def _paint_straps(colour: F32, cover: U8, straps: U8, shape: Shape, ink: F32, fr
 
 
 def _cast_shadow(
-    face: ImageU8, covered: U8, frame: HeadFrame, scene: Scene, rng: np.random.Generator
-) -> tuple[F32, npt.NDArray[np.bool_]]:
+    face: ImageU8, covered: UInts8, frame: HeadFrame, scene: Scene, rng: np.random.Generator
+) -> tuple[Floats32, npt.NDArray[np.bool_]]:
     """Soft shadow on the skin around the covering.
 
     Returns:

@@ -9,10 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.coverings.head import HeadFrame
-from demask.types import ImageU8
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
+from demask.types import Floats64, ImageU8
 
 # Landmarks on bare skin: forehead, cheeks, nose, chin, jaw.
 _SKIN = (
@@ -42,9 +39,9 @@ class Scene:
     """
 
     ambient: float
-    light: F64
-    gain: F64
-    tint: F64 | None
+    light: Floats64
+    gain: Floats64
+    tint: Floats64 | None
     blur_px: float
     grain: float
 

@@ -6,16 +6,13 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from demask.coverings.catalogue import CATALOGUE, TRAINING_KINDS, Kind, Range
 from demask.coverings.head import HeadFrame
 from demask.coverings.outline import Cut, Outline, closed_spline, cut_outline
 from demask.coverings.sheet import Sheet, drape, fixed_point, silhouette
 from demask.coverings.straps import StrapPlan, strap_polygons
-
-F64 = npt.NDArray[np.float64]
-U8 = npt.NDArray[np.uint8]
+from demask.types import Floats64, UInts8
 
 _UNDER_EYES = (145, 374, 23, 253)
 
@@ -39,11 +36,11 @@ class Shape:
     kind: str
     variant: str
     sheet: Sheet
-    straps: list[F64]
+    straps: list[Floats64]
     strap_way: str
-    fingers: list[F64]
-    pods: list[F64]
-    parts: list[F64]
+    fingers: list[Floats64]
+    pods: list[Floats64]
+    parts: list[Floats64]
     low_ride: bool
 
     def bounds(self) -> tuple[float, float, float, float]:
@@ -70,7 +67,7 @@ class Shape:
             pods=[p + d for p in self.pods], parts=[p + d for p in self.parts],
         )  # fmt: skip
 
-    def fill(self, size: tuple[int, int]) -> tuple[U8, U8]:
+    def fill(self, size: tuple[int, int]) -> tuple[UInts8, UInts8]:
         """Coverage of the covering itself and of its straps, uint8 [H, W] each, 255 = covered."""
         cover = silhouette(self.sheet, size, solid=self.kind != "random")
         for finger in self.fingers + self.parts:
@@ -124,7 +121,7 @@ def plan_shape(frame: HeadFrame, name: str, rng: np.random.Generator, *, unusual
     variant = kind.variants[int(rng.integers(len(kind.variants)))]
     low_ride = bool(rng.random() < kind.low_ride)
     cut = _random_cut(rng, kind, low_ride)
-    fingers: list[F64] = []
+    fingers: list[Floats64] = []
     if name == "random":
         outline, fingers = _random_outline(frame, variant, cut, rng)
     else:
@@ -149,16 +146,16 @@ def plan_shape(frame: HeadFrame, name: str, rng: np.random.Generator, *, unusual
     )  # fmt: skip
 
 
-def _project(frame: HeadFrame, flat: F64) -> F64:
+def _project(frame: HeadFrame, flat: Floats64) -> Floats64:
     z = frame.z_of(flat[:, 0], flat[:, 1]) + 0.03
     return frame.to_picture(np.column_stack([flat, z]))[:, :2]
 
 
 def _random_outline(
     frame: HeadFrame, variant: str, cut: Cut, rng: np.random.Generator
-) -> tuple[Outline, list[F64]]:
+) -> tuple[Outline, list[Floats64]]:
     """Shapes that no catalogue holds; edge and further parts in the head's frame."""
-    fingers: list[F64] = []
+    fingers: list[Floats64] = []
     chin = float(frame.points[152, 1])
     centre = np.array([rng.normal(0, 0.07), rng.uniform(-0.12, 0.7 * chin)])
     if variant == "low":
@@ -206,7 +203,7 @@ def _random_outline(
     return Outline(edge=edge, anchors=anchors, dome=cut.dome), fingers
 
 
-def _parts(frame: HeadFrame, outline: Outline, rng: np.random.Generator) -> list[F64]:
+def _parts(frame: HeadFrame, outline: Outline, rng: np.random.Generator) -> list[Floats64]:
     """Lumps of any outline, most of them at the covering's edge; often none."""
     parts = []
     middle = outline.edge.mean(0)
@@ -220,7 +217,7 @@ def _parts(frame: HeadFrame, outline: Outline, rng: np.random.Generator) -> list
     return parts
 
 
-def _pods(frame: HeadFrame, outline: Outline, rng: np.random.Generator) -> list[F64]:
+def _pods(frame: HeadFrame, outline: Outline, rng: np.random.Generator) -> list[Floats64]:
     """Filter housings on both cheeks, or one at the front; far ones first."""
     radius = _between(rng, (0.09, 0.18))
     y = _between(rng, (-0.02, 0.14))

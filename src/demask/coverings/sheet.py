@@ -15,8 +15,7 @@ import numpy.typing as npt
 
 from demask.coverings.head import HeadFrame
 from demask.coverings.outline import Outline
-
-F64 = npt.NDArray[np.float64]
+from demask.types import Floats64
 
 _INNER = (4, 5, 1, 2, 164, 0, 17, 18, 200, 199, 175)  # Nose, lips and chin.
 _SMOOTH = ((-2, 1 / 9), (-1, 2 / 9), (0, 3 / 9), (1, 2 / 9), (2, 1 / 9))
@@ -34,10 +33,10 @@ class Sheet:
         hull: Picture outline of what bulges under the cloth, [M, 2], may be empty.
     """
 
-    uv: F64
-    picture: F64
-    normals: F64
-    hull: F64
+    uv: Floats64
+    picture: Floats64
+    normals: Floats64
+    hull: Floats64
 
 
 def drape(frame: HeadFrame, outline: Outline) -> Sheet:
@@ -73,7 +72,7 @@ def drape(frame: HeadFrame, outline: Outline) -> Sheet:
     return Sheet(uv=np.stack([u, v], -1), picture=picture, normals=normals, hull=hull)
 
 
-def _hide_far_edge(frame: HeadFrame, spatial: F64, picture: F64, normals: F64) -> None:
+def _hide_far_edge(frame: HeadFrame, spatial: Floats64, picture: Floats64, normals: Floats64) -> None:
     """Let the edge of a turned head's far side be the last ring that can be seen, in place.
 
     The smooth surface falls off more slowly than a face does: there, points beyond the face's own contour

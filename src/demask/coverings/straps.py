@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from demask.coverings.head import HeadFrame
 from demask.coverings.outline import Outline
-
-F64 = npt.NDArray[np.float64]
+from demask.types import Floats64
 
 _EAR_TOP, _EAR_LOW = (
     (127, 356),
@@ -38,7 +36,7 @@ class StrapPlan:
     spread: tuple[float, float]
 
 
-def strap_polygons(frame: HeadFrame, outline: Outline, plan: StrapPlan) -> list[F64]:
+def strap_polygons(frame: HeadFrame, outline: Outline, plan: StrapPlan) -> list[Floats64]:
     """Ribbons of every visible strap, each a closed polygon in picture pixels, [M, 2]."""
     if plan.way == "none":
         return []
@@ -69,7 +67,7 @@ def strap_polygons(frame: HeadFrame, outline: Outline, plan: StrapPlan) -> list[
     return polygons
 
 
-def _ribbon(frame: HeadFrame, start: F64, end: F64, plan: StrapPlan) -> F64:
+def _ribbon(frame: HeadFrame, start: Floats64, end: Floats64, plan: StrapPlan) -> Floats64:
     """One strap as a polygon: a sagging curve over the cheek, widened to both sides in the picture."""
     t = np.linspace(0.0, 1.0, 9)
     # Begin a little inside, so that no gap shows between covering and strap.

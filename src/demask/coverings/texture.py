@@ -13,21 +13,18 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.coverings import noise
-from demask.coverings.colours import contrasting
-from demask.types import ImageU8
-
-F32 = npt.NDArray[np.float32]
-U8 = npt.NDArray[np.uint8]
+from demask.coverings.palettes import contrasting
+from demask.types import Floats32, ImageU8
 
 U_SPAN, V_LOW, V_HIGH = 1.15, -0.15, 1.2
 
 
-def _levels(colour: F32) -> tuple[int, int, int]:
+def _levels(colour: Floats32) -> tuple[int, int, int]:
     r, g, b = (round(255 * float(c)) for c in colour)
     return r, g, b
 
 
-def _plain(size: tuple[int, int], colour: F32) -> ImageU8:
+def _plain(size: tuple[int, int], colour: Floats32) -> ImageU8:
     cloth: ImageU8 = np.empty((*size, 3), np.uint8)
     cloth[:] = _levels(colour)
     return cloth
@@ -36,7 +33,7 @@ def _plain(size: tuple[int, int], colour: F32) -> ImageU8:
 def paint(
     name: str,
     size: tuple[int, int],
-    base: F32,
+    base: Floats32,
     palette: str,
     colours: str,
     rng: np.random.Generator,
@@ -139,7 +136,7 @@ def _fixed(point: npt.NDArray[np.floating]) -> tuple[int, int]:
     return int(point[0] * 16), int(point[1] * 16)
 
 
-def _scribble(cloth: ImageU8, inks: Sequence[F32], rng: np.random.Generator) -> None:
+def _scribble(cloth: ImageU8, inks: Sequence[Floats32], rng: np.random.Generator) -> None:
     """Words, strokes and badges, in place; as on logos, slogans and hand-drawn coverings."""
     height, width = cloth.shape[:2]
     for _ in range(int(rng.integers(1, 5))):

@@ -11,13 +11,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from demask.coverings.head import HeadFrame, head_frame
-from demask.types import AnyArray, ImageU8, Landmarks
-
-F32 = npt.NDArray[np.float32]
-F64 = npt.NDArray[np.float64]
+from demask.types import AnyArray, Floats64, ImageU8, Landmarks
 
 MAX_YAW_DEG, MAX_PITCH_DEG = 45.0, 25.0
 """Beyond these the far cheek would be torn out of nothing."""
@@ -53,7 +49,7 @@ class Turn:
         pitch = float(np.clip(pitch_deg, -MAX_PITCH_DEG, MAX_PITCH_DEG))
         return cls(head_frame(landmarks), yaw, pitch)
 
-    def moved(self, points: AnyArray) -> F64:
+    def moved(self, points: AnyArray) -> Floats64:
         """Where points of the photograph go, float [..., 2] in pixels."""
         at = np.asarray(points, np.float64)
         return at + self._shift(at)
@@ -84,7 +80,7 @@ class Turn:
         map_x, map_y = cv2.split(fine)
         return np.asarray(cv2.remap(photo, map_x, map_y, cv2.INTER_LINEAR, borderMode=border), np.uint8)
 
-    def _shift(self, at: F64) -> F64:
+    def _shift(self, at: Floats64) -> Floats64:
         """How far the turn moves what is seen at these places, [..., 2] in pixels."""
         frame = self.frame
         down = frame.axes[1, :2] / max(1e-6, float(np.linalg.norm(frame.axes[1, :2])))
@@ -99,5 +95,5 @@ class Turn:
         shift = np.stack([
             x * (np.cos(yaw) - 1) + near * np.sin(yaw), y * (np.cos(pitch) - 1) + near * np.sin(pitch)
         ], -1)  # fmt: skip
-        moved: F64 = (shift * fade[..., None]) @ upright * frame.width_px
+        moved: Floats64 = (shift * fade[..., None]) @ upright * frame.width_px
         return moved

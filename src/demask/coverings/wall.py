@@ -7,9 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.coverings.head import head_frame
-from demask.types import Hole, ImageU8, Landmarks
-
-F32 = npt.NDArray[np.float32]
+from demask.types import Floats32, Hole, ImageU8, Landmarks
 
 _JAW = (172, 397)  # Corners of the jaw, left and right in the picture.
 _FOREHEAD = 10
@@ -60,7 +58,7 @@ def _continued(small: ImageU8, shown: Hole) -> ImageU8:
     return continued
 
 
-def _person(small: ImageU8, points: npt.NDArray[np.floating]) -> F32 | None:
+def _person(small: ImageU8, points: npt.NDArray[np.floating]) -> Floats32 | None:
     """1 where the person is, [h, w]; None where next to nothing or next to everything is."""
     height, width = small.shape[:2]
     outline = np.zeros((height, width), np.uint8)
@@ -80,11 +78,11 @@ def _person(small: ImageU8, points: npt.NDArray[np.floating]) -> F32 | None:
     cv2.setRNGSeed(0)  # GrabCut draws from OpenCV's own generator; the same picture must give the same answer.
     models = np.zeros((1, 65)), np.zeros((1, 65))  # Of background and person; the rectangle counts for nothing.
     cv2.grabCut(small, guess, (0, 0, width, height), *models, 2, cv2.GC_INIT_WITH_MASK)
-    person: F32 = ((guess == cv2.GC_FGD) | (guess == cv2.GC_PR_FGD)).astype(np.float32)
+    person: Floats32 = ((guess == cv2.GC_FGD) | (guess == cv2.GC_PR_FGD)).astype(np.float32)
     return person if 1.05 * outline.sum() < person.sum() < 0.9 * person.size else None
 
 
-def _wall(shape: tuple[int, int], rng: np.random.Generator) -> F32:
+def _wall(shape: tuple[int, int], rng: np.random.Generator) -> Floats32:
     """The wall as photographed, float32 [H, W, 3]: even, or a little darker to one side."""
     if rng.random() < _WHITE_SHARE:
         colour = np.full(3, rng.uniform(240, 262)) + rng.normal(0, 2, 3)

@@ -19,11 +19,11 @@ from demask.coverings import (
     TRAINING_TEXTURES,
     draw,
     draw_hole,
-    rng_for,
 )
 from demask.coverings.head import head_frame
 from demask.coverings.shape import plan_shape
 from demask.errors import ConfigError, InputError
+from demask.rng import rng_for
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,9 +7,8 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-F32 = npt.NDArray[np.float32]
+from demask.types import Floats32
 
 HELD_OUT_HUES_DEG: tuple[tuple[float, float], ...] = ((68.0, 112.0), (272.0, 322.0))
 """Yellow-greens and violets: with a saturation above `VIVID`, never picked for a training picture.
@@ -69,13 +68,13 @@ def is_held_out(hue_deg: float, saturation: float) -> bool:
     return saturation >= VIVID and any(low <= hue_deg % 360 <= high for low, high in HELD_OUT_HUES_DEG)
 
 
-def _to_rgb(hue_deg: float, saturation: float, value: float) -> F32:
+def _to_rgb(hue_deg: float, saturation: float, value: float) -> Floats32:
     pixel = np.array([[[hue_deg % 360, saturation, value]]], np.float32)
-    rgb: F32 = cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0]
+    rgb: Floats32 = cv2.cvtColor(pixel, cv2.COLOR_HSV2RGB)[0, 0]
     return rgb
 
 
-def pick_colour(rng: np.random.Generator, palette: str, colours: str) -> F32:
+def pick_colour(rng: np.random.Generator, palette: str, colours: str) -> Floats32:
     """Draw one colour.
 
     Args:
@@ -100,7 +99,7 @@ def pick_colour(rng: np.random.Generator, palette: str, colours: str) -> F32:
     return _to_rgb(hue, saturation, value)
 
 
-def contrasting(rng: np.random.Generator, base: F32, palette: str, colours: str) -> F32:
+def contrasting(rng: np.random.Generator, base: Floats32, palette: str, colours: str) -> Floats32:
     """Draw a second colour that can be told from `base`; RGB in [0, 1], float32 [3]."""
     colour = pick_colour(rng, palette, colours)
     if float(np.abs(colour - base).max()) < 0.15:
