@@ -20,7 +20,9 @@ import os, sys
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 ALWAYS = ("tempfile.mkstemp", "tempfile.mkdtemp", "os.mkdir", "os.rename", "os.link", "socket.connect")
 def watch(event, arguments):
-    if event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITES:
+    # What is open already was told when it was opened by its name; what has none is in memory (memfd).
+    named = event == "open" and not isinstance(arguments[0], int)
+    if named and isinstance(arguments[2], int) and arguments[2] & WRITES:
         os.write(2, b"WRITES " + os.fsencode(str(arguments[0])) + b"\\n")
     elif event in ALWAYS:
         os.write(2, b"WRITES " + event.encode() + b"\\n")
