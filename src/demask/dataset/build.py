@@ -116,7 +116,7 @@ def build(
         remove_leftovers(folder)
     entries, refused = _planned(config)
     plan = _digest(config, entries)
-    done = _finished(config.out, plan)
+    done = _finished(config, plan)
     if done is not None:
         return done
     if labellers is None:
@@ -240,7 +240,8 @@ def _public_source(source: Source) -> dict[str, Any]:
     return facts if source.take is None else {**facts, "take": source.take, "take_seed": source.seed}
 
 
-def _finished(out: Path, plan: str) -> BuildReport | None:
+def _finished(config: BuildConfig, plan: str) -> BuildReport | None:
+    out = config.out
     path = out / DATASET
     if not path.exists():
         return None
@@ -249,11 +250,13 @@ def _finished(out: Path, plan: str) -> BuildReport | None:
         if facts["plan"] == plan:
             shutil.rmtree(out / PARTS_FOLDER, ignore_errors=True)  # Of a run killed at the very end.
             return _report(out, facts, resumed=facts["num_photographs"])
+        labels = facts["config"].get("labels", "teachers")
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DatasetError(f"{path} is damaged: {error}; delete the folder and build again") from error
     raise DatasetError(
         f"{out} holds a finished set from other photographs or settings; choose another folder, "
         "or delete that one"
+        + (f" (its labels are those of --labels {labels})" if labels != config.labels else "")
     )
 
 

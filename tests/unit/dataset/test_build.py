@@ -269,6 +269,12 @@ def test_another_set_is_never_overwritten(photos: Path, tmp_path: Path) -> None:
     assert bytes_of(tmp_path / "set") == before
 
 
+def test_a_set_of_the_other_labellers_says_so(photos: Path, tmp_path: Path) -> None:
+    build_drawn(photos, tmp_path / "set", labels="teachers")
+    with pytest.raises(DatasetError, match="those of --labels teachers"):
+        build_drawn(photos, tmp_path / "set")
+
+
 def test_a_set_without_a_face_is_an_error(tmp_path: Path) -> None:
     save_photo(tmp_path / "photos" / "dark.png", np.zeros((200, 200, 3), np.uint8))
     with pytest.raises(DatasetError, match="no face in 1 photographs"):
