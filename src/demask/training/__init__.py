@@ -1,1 +1,1 @@
-"""The three networks, their losses and the loop that trains them. torch lives here and nowhere below."""
+"""The networks, their pictures and losses, and the loop that trains them. Here alone is torch imported."""

@@ -26,7 +26,7 @@ from demask.training.data.decoys import draw_decoy
 from demask.training.data.faces_config import FacesConfig
 from demask.training.data.found_holes import miss, widen
 from demask.training.data.head_moves import jitter, turned, yaw_deg
-from demask.training.data.reading import open_split, read_pictures
+from demask.training.data.raw_pictures import open_split, read_pictures
 from demask.types import ImageU8
 
 Item = dict[str, npt.NDArray[Any]]

@@ -10,7 +10,7 @@ from demask.dataset.split import split_of
 from demask.errors import ConfigError
 from demask.training.data.labelled_people import LabelledPicture, label
 from demask.training.data.portraits import Portrait, portrait_of
-from demask.training.data.reading import open_split, read_pictures
+from demask.training.data.raw_pictures import open_split, read_pictures
 from demask.types import ImageU8
 
 
