@@ -22,8 +22,8 @@ from demask.faces.judge import FoundHole, JudgeSettings
 from demask.faces.looker import Looked, Looker
 from demask.faces.reach import rect_of
 from demask.geometry import FRAME_PX, Framed, corners_under
+from demask.photo.handed_in import AS_IT_CAME, Output, open_photo
 from demask.photo.paste import PasteConfig, Pasted, paste_back
-from demask.photo.session import AS_IT_CAME, Output, open_session
 from demask.restorers.by_name import fill, get_restorer
 from demask.results import Result, face_results
 from demask.types import Alpha, Face, Hole, ImageU8, Restorer
@@ -156,16 +156,16 @@ class Remover:
         """
         clock = Clock(on_stage=on_stage)
         with clock("decode"):
-            session = open_session(photo, max_megapixels=max_megapixels)
+            opened = open_photo(photo, max_megapixels=max_megapixels)
         if found is not None and hole is not None:
-            looked = self.looker.again(session.pixels, found, faces=faces, hole=hole)
+            looked = self.looker.again(opened.pixels, found, faces=faces, hole=hole)
         elif looked is None:
-            looked = self.looker(session.pixels, faces=faces, hole=hole, clock=clock)
+            looked = self.looker(opened.pixels, faces=faces, hole=hole, clock=clock)
         elif hole is not None:
             looked = looked.with_hole(hole)
-        result = self.restore(session.pixels, looked, clock=clock)
+        result = self.restore(opened.pixels, looked, clock=clock)
         with clock("encode"):
-            given_back, format = session.give_back(result.photo, result.hole, output)
+            given_back, format = opened.give_back(result.photo, result.hole, output)
         return replace(result, photo=given_back, format=format, timings_ms=clock.timings_ms)
 
     def find(self, photo: Any, *, faces: Faces = "all", max_megapixels: float = 100) -> Result[Any]:
@@ -186,9 +186,9 @@ class Remover:
         """
         clock = Clock()
         with clock("decode"):
-            session = open_session(photo, max_megapixels=max_megapixels)
-        looked = self.looker(session.pixels, faces=faces, clock=clock)
-        given_back, format = session.give_back(session.pixels, None)
+            opened = open_photo(photo, max_megapixels=max_megapixels)
+        looked = self.looker(opened.pixels, faces=faces, clock=clock)
+        given_back, format = opened.give_back(opened.pixels, None)
         return Result(
             photo=given_back,
             size=looked.size,

@@ -61,8 +61,8 @@ def cover(
     from demask.coverings.on_photo import draw_on_photo
     from demask.errors import InputError, OutputExists, UsageError
     from demask.faces.looker import Looker
+    from demask.photo.handed_in import Output, open_photo
     from demask.photo.hole_picture import hole_png
-    from demask.photo.session import Output, open_session
     from demask.rng import rng_for
 
     if kind is not None and kind not in KINDS:
@@ -79,7 +79,7 @@ def cover(
             raise OutputExists(f"{target} exists; name another output or pass --overwrite")
 
     chosen = o.parse_faces(faces)
-    source = open_session(photo, max_megapixels=max_megapixels)
+    source = open_photo(photo, max_megapixels=max_megapixels)
     seen = Looker.shipped(device=device)(source.pixels, faces=chosen)
     # Faces that the user numbered are drawn on even if they wear something already.
     by_number = not isinstance(chosen, str)

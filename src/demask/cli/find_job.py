@@ -15,7 +15,7 @@ from demask.cli.photo_jobs import Job
 from demask.cli.photo_run import run_jobs
 from demask.clock import Clock
 from demask.faces.looker import Looker
-from demask.photo.session import Output, open_session
+from demask.photo.handed_in import Output, open_photo
 from demask.results import Result, face_results
 
 
@@ -38,15 +38,15 @@ def run(jobs: Sequence[Job], settings: FindSettings, *, workers: int, json: bool
     def work(job: Job, source: Path | bytes) -> Result[bytes | None]:
         clock = Clock()
         with clock("decode"):
-            session = open_session(source, max_megapixels=settings.max_megapixels)
-        looked = looker(session.pixels, faces=settings.faces, clock=clock)
+            opened = open_photo(source, max_megapixels=settings.max_megapixels)
+        looked = looker(opened.pixels, faces=settings.faces, clock=clock)
         faces, hole = face_results(looked.faces, restored=False), looked.hole()
         drawing = None
         if settings.draws:
-            drawn = draw_faces(session.pixels, faces, hole)
+            drawn = draw_faces(opened.pixels, faces, hole)
             # A drawing invents no face, so it carries no label.
             output = Output(format=job.format, label=False)
-            drawing, _ = session.give_back(drawn, np.ones(looked.size, bool), output)
+            drawing, _ = opened.give_back(drawn, np.ones(looked.size, bool), output)
         return Result(
             photo=drawing,
             size=looked.size,

@@ -11,8 +11,8 @@ from demask.cli.outputs import make_first_folder
 from demask.cli.photo_job import PhotoSettings, do_photo
 from demask.cli.photo_jobs import Job
 from demask.cli.photo_run import run_jobs
+from demask.photo.handed_in import Output
 from demask.photo.hole_picture import read_hole
-from demask.photo.session import Output
 from demask.remover import Remover
 from demask.results import Result
 

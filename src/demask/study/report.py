@@ -9,7 +9,7 @@ from pathlib import Path
 
 from demask.atomic import write_atomic
 from demask.errors import OutputError
-from demask.study import export
+from demask.study import open_data
 from demask.study.analysis import BlockResults, Results, analyse
 from demask.study.blocks import RatingBlock
 from demask.study.methods import STAMP, methods_paragraph
@@ -45,11 +45,11 @@ def write_report(
     files = {
         "report.html": render(store.plan, results, paragraph, power),
         "methods.txt": paragraph + "\n",
-        "figures.csv": export.figures_csv(results),
-        "results.json": export.results_json(results, store.plan_text),
-        "answers.csv": export.answers_csv(records),
-        "answers.json": export.answers_json(records),
-        "people.csv": export.people_csv(store.plan, people, results, free_text=free_text),
+        "figures.csv": open_data.figures_csv(results),
+        "results.json": open_data.results_json(results, store.plan_text),
+        "answers.csv": open_data.answers_csv(records),
+        "answers.json": open_data.answers_json(records),
+        "people.csv": open_data.people_csv(store.plan, people, results, free_text=free_text),
     }
     try:
         out.mkdir(parents=True, exist_ok=True)

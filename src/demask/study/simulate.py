@@ -15,7 +15,7 @@ from demask.rng import rng_for
 from demask.study.blocks import Block, ExpressionBlock, RatingBlock, RealOrRestoredBlock
 from demask.study.effects import Effects
 from demask.study.plan import Plan
-from demask.study.reading import pseudonym
+from demask.study.read_back import pseudonym
 from demask.study.records import Record
 from demask.study.store import Answer, Store
 from demask.study.trials import Trial

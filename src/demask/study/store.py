@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from demask.errors import InputError, OutputExists, UsageError
-from demask.study import reading
+from demask.study import read_back
 from demask.study.assign import Assignment
 from demask.study.codes import StudyFull, UnknownParticipant, check_code, new_code
 from demask.study.database import forget_log, open_engine
@@ -212,7 +212,7 @@ class Store:
                 language=row.language,
                 consented=row.consented_at is not None,
                 finished=row.finished_at is not None,
-                trials=reading.trials(db, row.slot),
+                trials=read_back.trials(db, row.slot),
                 answered=frozenset(answered),
                 replies={row.question: row.value for row in replies},
             )
@@ -311,12 +311,12 @@ class Store:
     def people(self) -> list[Person]:
         """Every participant who consented, without their codes."""
         with self._engine.begin() as db:
-            return reading.people(db)
+            return read_back.people(db)
 
     def records(self) -> list[Record]:
         """Every answer with its trial, by person and position."""
         with self._engine.begin() as db:
-            return reading.records(db)
+            return read_back.records(db)
 
     def _participant(self, db: Connection, token: str) -> Any:
         row = db.execute(

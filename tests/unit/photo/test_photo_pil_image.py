@@ -13,9 +13,9 @@ from PIL import Image, ImageCms, ImageOps
 
 from demask.errors import PhotoUnreadable, PhotoUnsupported
 from demask.photo.colour import srgb_profile
+from demask.photo.handed_in import open_photo
 from demask.photo.pil_image import photo_of_pil, pil_of_photo
 from demask.photo.provenance import DIGITAL_SOURCE_TYPE, digital_source_type
-from demask.photo.session import open_session
 
 FACE = (200, 150, 130)
 BRIGHTNESS = round(0.299 * 200 + 0.587 * 150 + 0.114 * 130)
@@ -28,11 +28,11 @@ def picture(width: int = 40, height: int = 30) -> Image.Image:
 
 def restored(image: Image.Image) -> tuple[Image.Image, np.ndarray[Any, Any]]:
     """The way of every caller: open, change a hole, give back."""
-    session = open_session(image)
-    pixels, hole = session.pixels.copy(), np.zeros(session.pixels.shape[:2], bool)
+    opened = open_photo(image)
+    pixels, hole = opened.pixels.copy(), np.zeros(opened.pixels.shape[:2], bool)
     hole[10:20, 12:30] = True
     pixels[hole] = FACE
-    result, _ = session.give_back(pixels, hole)
+    result, _ = opened.give_back(pixels, hole)
     assert isinstance(result, Image.Image)
     return result, hole
 
@@ -150,19 +150,19 @@ def test_the_label_is_in_the_info() -> None:
 
 def test_an_untouched_image_is_the_very_one() -> None:
     image = picture().convert("P")
-    session = open_session(image)
-    assert session.give_back(session.pixels, None)[0] is image
+    opened = open_photo(image)
+    assert opened.give_back(opened.pixels, None)[0] is image
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])
 def test_modes_that_cannot_be_put_back_are_refused(mode: str) -> None:
     with pytest.raises(PhotoUnsupported, match=f"mode {mode} "):
-        open_session(Image.new(mode, (8, 8)))
+        open_photo(Image.new(mode, (8, 8)))
 
 
 def test_an_image_without_pixels_is_refused() -> None:
     with pytest.raises(PhotoUnsupported, match="0x5 px"):
-        open_session(Image.new("RGB", (0, 5)))
+        open_photo(Image.new("RGB", (0, 5)))
 
 
 def test_a_broken_file_opened_by_pil_is_refused() -> None:
@@ -170,7 +170,7 @@ def test_a_broken_file_opened_by_pil_is_refused() -> None:
     picture().save(buffer, "PNG")
     lazy = Image.open(io.BytesIO(buffer.getvalue()[:-60]))
     with pytest.raises(PhotoUnreadable, match="the PIL image is broken"):
-        open_session(lazy)
+        open_photo(lazy)
 
 
 def test_odd_info_does_no_harm() -> None:

@@ -11,7 +11,7 @@ import pytest
 from demask.study.agreement import retest
 from demask.study.analysis import analyse
 from demask.study.exclusion import apply_rule
-from demask.study.export import answers_csv, figures_csv, people_csv
+from demask.study.open_data import answers_csv, figures_csv, people_csv
 from demask.study.plan import Exclusion, Plan
 from demask.study.plan_file import parse_plan
 from demask.study.records import Person

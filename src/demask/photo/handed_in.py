@@ -1,7 +1,7 @@
 """One photo from opening to giving back, for everyone: Python, the command line, the server.
 
-A session opens whatever a caller has (a path, bytes, a PIL image, an array), shows its pixels to the work, and
-gives the same kind back. Where nothing changed it gives back the very thing that came.
+What a caller hands in is opened, whatever it is (a path, bytes, a PIL image, an array); its pixels are
+shown to the work, and the same kind is given back: where nothing changed, the very thing that came.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Output:
 AS_IT_CAME = Output()
 
 
-class Session(ABC):
+class HandedIn(ABC):
     """See the module.
 
     Attributes:
@@ -70,7 +70,7 @@ class Session(ABC):
         """
 
 
-def open_session(photo: Any, *, max_megapixels: float = 100) -> Session:
+def open_photo(photo: Any, *, max_megapixels: float = 100) -> HandedIn:
     """Open a photo of any kind.
 
     Args:
@@ -81,17 +81,17 @@ def open_session(photo: Any, *, max_megapixels: float = 100) -> Session:
         InputError: It is none of these, or cannot be read.
     """
     if isinstance(photo, np.ndarray):
-        return _ArraySession(photo)
+        return _Array(photo)
     if isinstance(photo, bytes | bytearray | memoryview | str | Path):
-        return _FileSession(photo, max_megapixels=max_megapixels)
+        return _File(photo, max_megapixels=max_megapixels)
     from PIL import Image
 
     if isinstance(photo, Image.Image):
-        return _PilSession(photo)
+        return _PilImage(photo)
     raise InputError(f"got a {type(photo).__name__}, need a path, bytes, a PIL image or an array")
 
 
-class _ArraySession(Session):
+class _Array(HandedIn):
     def __init__(self, array: Any) -> None:
         if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or 0 in array.shape:
             raise InputError(
@@ -106,7 +106,7 @@ class _ArraySession(Session):
         return (self.pixels if changed is None else pixels), None
 
 
-class _FileSession(Session):
+class _File(HandedIn):
     def __init__(self, source: Any, *, max_megapixels: float) -> None:
         from demask.photo.decode import read_photo
 
@@ -148,7 +148,7 @@ class _FileSession(Session):
         return not output.renamed or output_format(self._photo.format) == self._photo.format
 
 
-class _PilSession(Session):
+class _PilImage(HandedIn):
     def __init__(self, image: Any) -> None:
         from demask.photo.pil_image import photo_of_pil
 
