@@ -15,9 +15,6 @@ MEDIA_TYPES = {
 }
 """By Pillow's name. Fewer than `demask remove` reads: each decoder is one more that strangers can feed."""
 
-MAX_SCANS = 64
-"""A progressive JPEG of a camera has about ten; hundreds only serve to keep a decoder busy for minutes."""
-
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1"})
 
 
@@ -56,7 +53,7 @@ def require_format(data: bytes, *, field: str, formats: tuple[str, ...]) -> None
     """Let only some formats through to a decoder.
 
     Raises:
-        Refusal: 415, another kind of file; 422, a JPEG made to be slow.
+        Refusal: 415, another kind of file.
     """
     got = format_of_bytes(data)
     if got not in formats:
@@ -67,10 +64,4 @@ def require_format(data: bytes, *, field: str, formats: tuple[str, ...]) -> None
             "wrong_photo_type",
             f"the field {field} holds {what}; send {known}",
             details={"field": field, "formats": [MEDIA_TYPES[name] for name in formats]},
-        )
-    if got == "JPEG" and data.count(b"\xff\xda") > MAX_SCANS:
-        raise Refusal(
-            422,
-            "photo_unsupported",
-            f"the JPEG has more than {MAX_SCANS} scans, which no camera writes; save it anew",
         )

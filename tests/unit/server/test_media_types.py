@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from demask.server.media_types import (
-    MAX_SCANS,
     MEDIA_TYPES,
     accepted_formats,
     format_of_bytes,
@@ -52,17 +51,6 @@ def test_the_message_names_the_field_and_what_came() -> None:
         require_format(b"GIF89a", field="photo", formats=("PNG",))
     with pytest.raises(Refusal, match="it starts with nothing"):
         require_format(b"", field="photo", formats=("PNG",))
-
-
-def test_a_camera_jpeg_has_few_scans_and_hundreds_are_refused() -> None:
-    data = picture("JPEG", progressive=True)
-    scans = data.count(b"\xff\xda")
-    assert 1 < scans < MAX_SCANS
-    last = data.rindex(b"\xff\xda")
-    endless = data[:last] + data[last:-2] * MAX_SCANS + data[-2:]
-    with pytest.raises(Refusal) as caught:
-        require_format(endless, field="photo", formats=accepted_formats())
-    assert caught.value.code == "photo_unsupported"
 
 
 @given(st.binary(max_size=60))
