@@ -38,7 +38,7 @@ class CompileCheck:
         Raises:
             TrainingError: They point elsewhere.
         """
-        plan = task.plan(now.progress)
+        plan = task.plan(now.progress, step=now.step)
         if self.trusted.issuperset(plan):
             return
         with torch.compiler.set_stance("force_eager"):
@@ -59,7 +59,8 @@ def _gradients(task: Task, part: Batch, plan: Sequence[str], now: Moment) -> dic
     """Gradients of this step by network, flat; nothing is updated."""
     buffers = [(each, each.clone()) for network in task.networks.values() for each in network.buffers()]
     now.seed_torch()
-    drawn = task.draw(part, progress=now.progress)
+    with torch.set_grad_enabled("network" in plan):
+        drawn = task.draw(part, progress=now.progress)
     gradients = {}
     for name in plan:
         live, optimizer = task.live[name], task.live_optimizers[name]

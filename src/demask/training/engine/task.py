@@ -91,8 +91,8 @@ class Task(ABC):
             DatasetError: There is nothing to train on, or nothing to judge by.
         """
 
-    def plan(self, progress: float) -> tuple[str, ...]:
-        """Which networks are updated in a step, in order. `progress` runs from 0 to 1."""
+    def plan(self, progress: float, *, step: int) -> tuple[str, ...]:
+        """Which networks are updated in a step, in order. `progress` runs from 0 to 1, `step` from 0."""
         return ("network",)
 
     @abstractmethod
@@ -104,11 +104,18 @@ class Task(ABC):
 
     @abstractmethod
     def draw(self, batch: Batch, *, progress: float) -> Any:
-        """Run the live network on a batch that is on the device; give `losses` what it needs."""
+        """Run the live network on a batch that is on the device; give `losses` what it needs.
+
+        In a step that does not update `network` it runs without gradients.
+        """
 
     @abstractmethod
     def losses(self, of: str, batch: Batch, drawn: Any, *, progress: float) -> Losses:
-        """Loss of one of the networks; what belongs to the others' updates is detached."""
+        """Loss of one of the networks; what belongs to the others' updates is detached.
+
+        Asked once per step and part, but as often as it wants by an optimizer that searches (L-BFGS): then
+        everything that depends on the network's weights belongs here, not in `draw`.
+        """
 
     @abstractmethod
     def validate(self, network: nn.Module) -> dict[str, float]:

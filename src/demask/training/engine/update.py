@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import math
 from typing import Any, NamedTuple
@@ -46,11 +47,17 @@ def update(task: Task, parts: list[Batch], now: Moment) -> dict[str, Tensor]:
     Raises:
         TrainingError: A term or a gradient is not finite; the weights stay as they are.
     """
+    plan = task.plan(now.progress, step=now.step)
     drawn: Any = None
-    terms: dict[str, Tensor] = {}
-    for name in task.plan(now.progress):
+    told: dict[str, Tensor] = {}
+
+    def evaluate(name: str) -> Tensor:
+        """The loss of one network; leaves its gradient, and tells the terms."""
+        nonlocal drawn
         live, optimizer = task.live[name], task.live_optimizers[name]
         optimizer.zero_grad()
+        terms: dict[str, Tensor] = {}
+        loss = torch.zeros((), device=task.device)
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             # Processes exchange gradients once, with the last part.
@@ -58,11 +65,13 @@ def update(task: Task, parts: list[Batch], now: Moment) -> dict[str, Tensor]:
             with contextlib.nullcontext() if alone else task.fabric.no_backward_sync(live):
                 if drawn is None or len(parts) > 1:
                     now.seed_torch(number)
-                    drawn = task.draw(part, progress=now.progress)
+                    with torch.set_grad_enabled("network" in plan):
+                        drawn = task.draw(part, progress=now.progress)
                 losses = task.losses(name, part, drawn, progress=now.progress)
                 total = weighted_total(losses.terms, losses.weights)
                 stop_if_not_finite(losses.terms)
                 task.fabric.backward(total / len(parts))
+            loss += total.detach() / len(parts)
             for term, value in losses.terms.items():
                 terms[term] = terms.get(term, 0.0) + value.detach() / len(parts)
         weights = list(task.networks[name].parameters())
@@ -72,8 +81,14 @@ def update(task: Task, parts: list[Batch], now: Moment) -> dict[str, Tensor]:
             torch.nn.utils.clip_grads_with_norm_(weights, task.clip_norm, norm)
         if name == "network":
             terms["gradient"] = norm
-        optimizer.step()
-    return terms
+        # An optimizer that asks more than once is told about by its first answer: the loss before the step.
+        for term, value in terms.items():
+            told.setdefault(term, value)
+        return loss
+
+    for name in plan:
+        task.live_optimizers[name].step(functools.partial(evaluate, name))
+    return told
 
 
 def parts_of(batch: Batch, num: int) -> list[Batch]:

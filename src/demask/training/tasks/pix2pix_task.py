@@ -101,7 +101,7 @@ class Pix2pixTask(FacesTask):
         """The landmark network and LPIPS, where they are used."""
         return [helper for helper in (self.landmarks, self.lpips) if helper]
 
-    def plan(self, progress: float) -> tuple[str, ...]:
+    def plan(self, progress: float, *, step: int) -> tuple[str, ...]:
         """The critic first, then the generator against it (appendix 6.2: one step each in turn)."""
         return ("critic", "network") if self.config.adversarial_weight else ("network",)
 

@@ -29,6 +29,7 @@ from demask.training.models.unet import UNetConfig
 from demask.training.tasks.faces_task import FacesTask, Tensors
 from demask.training.tasks.register import Recipe, Training, register, weights_if_here
 from demask.training.tasks.validation_pictures import blanked, psnr_each, wide_grid
+from demask.training.tasks.windows import cut, window_corners
 from demask.types import ImageU8
 
 
@@ -129,7 +130,7 @@ class RestorerTask(FacesTask):
         """LPIPS, the landmark and the embedding network, where they are losses."""
         return [helper for helper in (self.lpips, self.landmarks, self.identity) if helper]
 
-    def plan(self, progress: float) -> tuple[str, ...]:
+    def plan(self, progress: float, *, step: int) -> tuple[str, ...]:
         """The restorer alone at first, then the critic before it."""
         return ("critic", "network") if progress >= self.config.critic_from else ("network",)
 
@@ -209,45 +210,6 @@ class RestorerTask(FacesTask):
             prediction = network(tensors.masked, tensors.hole).prediction.float()
         inside = tensors.hole * tensors.valid > 0.5
         return torch.where(inside, prediction.clamp(-1, 1), tensors.face)
-
-
-def window_corners(hole: Tensor, window_px: int) -> Tensor:
-    """Where each picture's window begins: about a random pixel of the hole, inside the picture.
-
-    Args:
-        hole: 1 = to be filled, [B, 1, H, W].
-        window_px: Side of the window.
-
-    Returns:
-        (y, x) of the upper left corner, int64 [B, 2]. Draws from torch's global generator, which the
-        trainer seeds at every step.
-    """
-    H, W = hole.shape[-2:]
-    # The heaviest of random marks on hole pixels is a uniform choice among them.
-    marks = torch.rand_like(hole) * (hole + 1e-6)
-    chosen = marks.flatten(1).argmax(1)
-    centre = torch.stack([chosen // W, chosen % W], dim=1)
-    y, x = (centre - window_px // 2).unbind(1)
-    return torch.stack([y.clamp(0, H - window_px), x.clamp(0, W - window_px)], dim=1)
-
-
-def cut(picture: Tensor, corners: Tensor, window_px: int) -> Tensor:
-    """Cut one square window out of each picture, without asking the device where it lies.
-
-    Args:
-        picture: [B, C, H, W].
-        corners: (y, x) of each window's upper left corner, int64 [B, 2], inside the picture.
-        window_px: Side of the windows.
-
-    Returns:
-        [B, C, window_px, window_px], channels last.
-    """
-    B, C, _, W = picture.shape
-    along = torch.arange(window_px, device=corners.device)
-    rows, columns = (corners[:, axis, None] + along for axis in (0, 1))
-    strip = picture.gather(2, rows[:, None, :, None].expand(B, C, window_px, W))
-    window = strip.gather(3, columns[:, None, None, :].expand(B, C, window_px, window_px))
-    return window.contiguous(memory_format=torch.channels_last)
 
 
 def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:

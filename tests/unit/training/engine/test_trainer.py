@@ -20,7 +20,8 @@ from demask.training.models.hole_net import HoleConfig
 from demask.training.models.restorer_net import RestorerConfig
 from demask.training.models.unet import UNetConfig
 from demask.training.tasks.hole_task import HoleTask, HoleTaskConfig
-from demask.training.tasks.restorer_task import RestorerTask, RestorerTaskConfig, cut, window_corners
+from demask.training.tasks.restorer_task import RestorerTask, RestorerTaskConfig
+from demask.training.tasks.windows import cut, window_corners
 
 TINY = UNetConfig(widths=(8, 8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2)
 
