@@ -25,9 +25,10 @@ from demask.training.data.augment import FACES_DEGRADATION, FACES_LIGHT, degrade
 from demask.training.data.decoys import draw_decoy
 from demask.training.data.faces_config import FacesConfig
 from demask.training.data.found_holes import miss, widen
+from demask.training.data.free_form_holes import box_hole, free_form_hole
 from demask.training.data.head_moves import jitter, turned, yaw_deg
 from demask.training.data.raw_pictures import open_split, read_pictures
-from demask.types import ImageU8
+from demask.types import Hole, ImageU8
 
 Item = dict[str, npt.NDArray[Any]]
 
@@ -87,15 +88,18 @@ class CoveredFaces(Dataset[Item]):
 
         masked = face
         hole = np.zeros(valid.shape, bool)
-        if rng.random() >= config.bare_share:
+        published = self._published_hole(rng)
+        if published is not None:
+            hole = published
+        elif rng.random() >= config.bare_share:
             drawn = draw(face, landmarks, rng, patches=self.patches, unusual_share=config.unusual_share)
             masked, hole = drawn.masked, drawn.hole
         elif rng.random() < 0.5:
             masked = add_distractor(face, landmarks, rng)
             face = masked
-        if config.widen_px[1]:
+        if config.widen_px[1] and published is None:
             hole = widen(hole, rng, config.widen_px)
-        if config.missed_share and rng.random() < config.missed_share:
+        if config.missed_share and published is None and rng.random() < config.missed_share:
             hole = miss(hole, rng)
         if rng.random() < config.flip_share:
             masked, face, hole, valid = (np.ascontiguousarray(a[:, ::-1]) for a in (masked, face, hole, valid))
@@ -112,6 +116,16 @@ class CoveredFaces(Dataset[Item]):
     def _index(self, rng: np.random.Generator) -> int:
         """Draw which face of the split is shown, sharp sources more often."""
         return min(int(np.searchsorted(self.cumulative, rng.random())), len(self.shards) - 1)
+
+    def _published_hole(self, rng: np.random.Generator) -> Hole | None:
+        """A hole of another work, for the share of pictures that has one."""
+        boxes, all_of_them = self.config.box_share, self.config.box_share + self.config.free_form_share
+        if not all_of_them:
+            return None
+        drawn = rng.random()
+        if drawn >= all_of_them:
+            return None
+        return box_hole(rng, FRAME_PX) if drawn < boxes else free_form_hole(rng, FRAME_PX)
 
     def _turned_head(self, rng: np.random.Generator) -> tuple[FaceRecord, float | None]:
         """A head that is turned already, and by how much to turn it further; None where none came up."""

@@ -43,6 +43,9 @@ class FacesConfig:
         7,
     )  # The hole is widened by a number of pixels from this range; (0, 0): exact.
     missed_share: float = 0.0  # Share of holes that lack parts at the edge, as found holes do.
+    # Shares of holes that are no covering's, on bare faces: DeepFill v1's boxes, v2's boxes with strokes.
+    box_share: float = 0.0
+    free_form_share: float = 0.0
     workers: int = 2
 
     def __post_init__(self) -> None:
@@ -58,9 +61,16 @@ class FacesConfig:
             "grey_share",
             "flip_share",
             "missed_share",
+            "box_share",
+            "free_form_share",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)} but is a share between 0 and 1")
+        if self.box_share + self.free_form_share > 1:
+            raise ConfigError(
+                f"box_share is {self.box_share} and free_form_share {self.free_form_share}; "
+                "together they are at most 1"
+            )
         if self.enlarged_px and self.enlarged_px < FRAME_PX:
             raise ConfigError(f"enlarged_px is {self.enlarged_px}; it must be 0 or at least {FRAME_PX}")
         if self.widen_px[0] > self.widen_px[1] or self.widen_px[0] < 0:
