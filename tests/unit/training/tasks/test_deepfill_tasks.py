@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from demask.errors import ConfigError
+from demask.restorers.by_name import get_restorer
 from demask.restorers.network import NetworkRestorer
-from demask.restorers.registry import get_restorer
 from demask.training.data.covered_faces import CoveredFaces
 from demask.training.data.faces_config import FacesConfig
 from demask.training.engine.start import begin_with
