@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 
 from demask.dataset.mean_face import mean_face, png_of
 from demask.errors import DatasetError, InputError, ShapeMismatch, UsageError, WeightsError
+from demask.extras import install_command
 from demask.restorers.by_name import NAMES, describe, get_restorer
 from demask.restorers.classical import RADIUS_PX
 from demask.restorers.criminisi import CriminisiConfig
@@ -83,7 +85,7 @@ def test_biharmonic_takes_a_hole_whose_true_is_stored_as_255(crop: ImageU8, hole
 
 def test_biharmonic_without_scikit_image_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage.restoration", None)
-    with pytest.raises(UsageError, match=r"demask\[measure\]"):
+    with pytest.raises(UsageError, match=re.escape(install_command("measure"))):
         get_restorer("biharmonic")
 
 

@@ -8,7 +8,7 @@ from demask.errors import InputError
 from demask.evaluation.metrics.landmark_error import LandmarkError
 from demask.faces.finder import Finder
 from demask.faces.landmark_network import LandmarkFinder
-from demask.geometry import crop_to_frame, to_frame
+from demask.geometry import FRAME_POINTS, crop_to_frame, to_frame
 from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.models.shipped import shipped_landmarks
 from demask.types import ImageU8
@@ -46,8 +46,8 @@ def test_torch_and_onnx_agree(crop: ImageU8) -> None:
 
 def test_the_landmark_error_is_none_for_the_same_face_and_grows(crop: ImageU8) -> None:
     error = LandmarkError(LandmarkFinder.shipped(device="cpu", threads=1))
-    assert error(crop, crop) == 0
+    assert error(crop, crop, FRAME_POINTS) == 0
     shifted = np.roll(crop, 8, axis=1)
-    assert error(shifted, crop) > 0.05
+    assert error(shifted, crop, FRAME_POINTS) > 0.05
     with pytest.raises(InputError, match="one shape"):
-        error(crop[:200], crop)
+        error(crop[:200], crop, FRAME_POINTS)
