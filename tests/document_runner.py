@@ -42,6 +42,7 @@ SMALL = {
     "restorer": (*_BODY_SETTINGS, *_OF_FACES),
     "landmarks": (*_LANDMARKS, *_OF_FACES),
     "pix2pix": ("generator.width=8", "critic.width=8", *_OF_FACES),
+    "deepfill-v2": ("generator.width=8", "side_px=64", *_OF_FACES),
 }
 STEPS = ("trainer.steps=2", "trainer.precision=float32", "trainer.validate_every=1000", "trainer.threads=1")
 

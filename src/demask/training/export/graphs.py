@@ -73,10 +73,10 @@ def export_restorer(network: nn.Module, path: Path) -> None:
         TrainingError: The exported graph does not say what torch says.
     """
     rng = np.random.default_rng(0)
-    masked = rng.integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
+    masked = _crops(rng)
     hole = np.zeros((2, FRAME_PX, FRAME_PX), np.uint8)
     hole[:, 120:220, 70:190] = 1
-    inputs = {"masked": torch.from_numpy(masked), "hole": torch.from_numpy(hole)}
+    inputs = {"masked": masked, "hole": torch.from_numpy(hole)}
     write_onnx(_RestorerGraph(network), inputs, ["restored"], path, network=network, tolerance=2.0)
 
 
@@ -86,15 +86,8 @@ def export_translator(network: nn.Module, path: Path) -> None:
     Raises:
         TrainingError: The exported graph does not say what torch says.
     """
-    masked = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
-    write_onnx(
-        _TranslatorGraph(network),
-        {"masked": torch.from_numpy(masked)},
-        ["restored"],
-        path,
-        network=network,
-        tolerance=2.0,
-    )
+    inputs = {"masked": _crops(np.random.default_rng(0))}
+    write_onnx(_TranslatorGraph(network), inputs, ["restored"], path, network=network, tolerance=2.0)
 
 
 def export_hole(network: nn.Module, path: Path) -> None:
@@ -103,15 +96,8 @@ def export_hole(network: nn.Module, path: Path) -> None:
     Raises:
         TrainingError: The exported graph does not say what torch says.
     """
-    crop = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
-    write_onnx(
-        hole_graph(network),
-        {"crop": torch.from_numpy(crop)},
-        ["coverage"],
-        path,
-        network=network,
-        tolerance=0.02,
-    )
+    inputs = {"crop": _crops(np.random.default_rng(0))}
+    write_onnx(hole_graph(network), inputs, ["coverage"], path, network=network, tolerance=0.02)
 
 
 def export_landmarks(network: nn.Module, path: Path) -> None:
@@ -120,12 +106,10 @@ def export_landmarks(network: nn.Module, path: Path) -> None:
     Raises:
         TrainingError: The exported graph does not say what torch says.
     """
-    crop = np.random.default_rng(0).integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8)
-    write_onnx(
-        _LandmarksGraph(network),
-        {"crop": torch.from_numpy(crop)},
-        ["points"],
-        path,
-        network=network,
-        tolerance=0.2,
-    )
+    inputs = {"crop": _crops(np.random.default_rng(0))}
+    write_onnx(_LandmarksGraph(network), inputs, ["points"], path, network=network, tolerance=0.2)
+
+
+def _crops(rng: np.random.Generator) -> Tensor:
+    """Two crops of noise to export by and to compare on, uint8 [2, 256, 256, 3]."""
+    return torch.from_numpy(rng.integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8))
