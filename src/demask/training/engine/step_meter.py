@@ -25,11 +25,11 @@ class StepMeter:
 
     Args:
         now: When the training began, on the monotonic clock.
+        step: Steps taken by then: a resumed run does not begin at 0.
     """
 
-    def __init__(self, now: float) -> None:
-        self.began, self.waited, self.pictures = now, 0.0, 0
-        self.from_step: int | None = None
+    def __init__(self, now: float, *, step: int) -> None:
+        self.began, self.waited, self.pictures, self.from_step = now, 0.0, 0, step
 
     @contextlib.contextmanager
     def waiting(self) -> Iterator[None]:
@@ -49,8 +49,7 @@ class StepMeter:
         """What happened since the last report; begins a new one."""
         now = time.monotonic()
         spent = max(1e-9, now - self.began)
-        done = step - (self.from_step if self.from_step is not None else 0)
-        each = spent / max(1, done)
+        each = spent / max(1, step - self.from_step)
         report = Progress(
             step=step,
             steps=steps,

@@ -94,7 +94,7 @@ class Trainer:
         batches = task.batches(start_step=self.num_steps, num_steps=config.steps, share=self.share)
         sink = self._open_sink()
         began = saved = time.monotonic()
-        meter = StepMeter(began)
+        meter = StepMeter(began, step=self.num_steps)
         whole = True  # Whether every network is at the same step.
         try:
             if config.start_from and self.num_steps == 0:
