@@ -85,13 +85,6 @@ def compose(then: Matrix, first: Matrix) -> Matrix:
     return np.column_stack([then[:, :2] @ first[:, :2], then[:, :2] @ first[:, 2] + then[:, 2]])
 
 
-def scaled(matrix: Matrix, ratio: float) -> Matrix:
-    """The same map to a target whose side is `ratio` times as long (pixel centres at whole numbers)."""
-    larger = matrix * ratio
-    larger[:, 2] += 0.5 * ratio - 0.5
-    return larger
-
-
 def from_window(matrix: Matrix, x0: float, y0: float) -> Matrix:
     """The same map for points that are counted from (x0, y0) of its source."""
     local = matrix.copy()

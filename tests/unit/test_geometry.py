@@ -17,7 +17,6 @@ from demask.geometry import (
     invert,
     is_invertible,
     scale_of,
-    scaled,
     shrink,
     warp_back,
 )
@@ -42,12 +41,6 @@ def test_depth_is_scaled_like_the_picture() -> None:
     moved = apply(TURNED, np.array([(0, 0, 4.0)], np.float32))
     assert moved[0, 2] == pytest.approx(4 * scale_of(TURNED))
     assert scale_of(TURNED) == pytest.approx(1.5)
-
-
-def test_pixel_centres_stay_centres_when_the_target_is_enlarged() -> None:
-    # The middle of pixels 0 and 1 of a target is the middle of pixels 0 to 3 of one twice as large.
-    identity: Matrix = np.array([[1.0, 0, 0], [0, 1.0, 0]])
-    assert apply(scaled(identity, 2.0), np.array([(0.5, 0.5)], np.float32)).tolist() == [[1.5, 1.5]]
 
 
 def test_a_window_and_a_shrunk_source_are_mapped_to_the_same_place() -> None:
