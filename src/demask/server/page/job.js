@@ -1,7 +1,8 @@
 /** Opening a photo, finding its faces, restoring them. */
 
-import { bytesOf, cancelled, forget, post } from "./api.js";
+import { cancelled } from "./api.js";
 import { setBrush } from "./brush.js";
+import { engine } from "./engines.js";
 import { foundAlpha, holeIn } from "./hole.js";
 import { Problem, closeProblem, progress, showProblem, showWords } from "./messages.js";
 import { holePng } from "./png.js";
@@ -18,7 +19,7 @@ export async function open(file) {
   if (file.type && !TYPES.test(file.type)) return showProblem(new Problem("errorType"), () => $("file").click());
   for (const url of [state.url, state.result?.url]) if (url) URL.revokeObjectURL(url);
   state.found?.close();
-  forgetPhoto();
+  engine().forget();
   state.busy?.abort();
   state.busy = new AbortController();
   Object.assign(state, FRESH, { file, url: URL.createObjectURL(file), strokes: [], undone: [], words: () => [t("opening"), ""] });
@@ -63,24 +64,12 @@ export async function job(task) {
   }
 }
 
-/** The server need not keep the photo any more. */
-export function forgetPhoto() {
-  forget(state.kept);
-  state.kept = "";
-}
-
 async function find(signal) {
-  const answer = await post("/v1/find?hole=true&keep=true", { photo: state.file }, signal, () => t("finding"));
-  if (signal.aborted) {
-    forget(answer.kept);
-    throw cancelled();
-  }
-  forgetPhoto();
-  state.kept = answer.kept ?? "";
-  state.told = JSON.stringify({ faces: answer.faces });
-  state.found = answer.hole ? await createImageBitmap(new Blob([bytesOf(answer.hole)], { type: "image/png" })) : null;
+  progress(() => t("finding"));
+  const answer = await engine().find(state.file, { signal });
+  if (signal.aborted) throw cancelled();
   Object.assign(state, {
-    width: answer.width, height: answer.height,
+    width: answer.width, height: answer.height, found: answer.hole,
     faces: answer.faces.map((face) => ({ ...face, on: face.covered === true })),
   });
   foundAlpha.whole = null;
@@ -89,7 +78,6 @@ async function find(signal) {
   const covered = state.faces.filter((face) => face.covered).length;
   const notShown = () => (state.displayable ? "" : ` ${t("notShown")}`);
   if (!state.faces.length) {
-    forgetPhoto();
     state.words = () => [t("noFace"), t("noFaceText") + notShown()];
   } else if (!covered) state.words = () => [t("noCovering"), t("noCoveringText", state.faces.length) + notShown()];
   else state.words = () => [t("lookedAt", state.faces.length), state.file.name + notShown()];
@@ -106,12 +94,9 @@ export async function restore(signal) {
   const chosen = on.filter((face) => (edited ? holeIn(face.box) : face.covered));
   if (!chosen.length) throw new Problem(edited ? "errorHoleAway" : "errorNothingOn");
   const applied = choices();
-  const fields = { faces: chosen.map((face) => face.index).join(",") };
-  if (edited) fields.hole = new File([await holePng()], "hole.png", { type: "image/png" });
-  const answer = await remove(fields, signal, () => t("drawing", chosen.length));
+  const order = { faces: chosen.map((face) => face.index), hole: edited ? holePng : null, sample: 0 };
+  const answer = await engine().remove(order, { signal, words: () => t("drawing", chosen.length) });
   if (signal.aborted) throw cancelled();
-  const bytes = bytesOf(answer.photo.base64);
-  const blob = new Blob([bytes], { type: answer.photo.media_type });
   if (state.result) URL.revokeObjectURL(state.result.url);
   const restored = answer.faces.filter((face) => face.status === "restored"), done = restored.length;
   if (!state.result && done) {
@@ -120,7 +105,7 @@ export async function restore(signal) {
     const { box } = restored.reduce((one, other) => (sizeOf(other) > sizeOf(one) ? other : one));
     state.split = Math.min(0.9, Math.max(0.1, (box[0] + box[2]) / 2 / state.width));
   }
-  state.result = { url: URL.createObjectURL(blob), name: saveName(answer.photo.media_type), bytes: bytes.length, applied };
+  state.result = { url: URL.createObjectURL(answer.photo), name: saveName(answer.photo.type), bytes: answer.photo.size, applied };
   $("after").src = state.result.url;
   await $("after").decode().catch(() => {}); // Undisplayable kinds can still be downloaded.
   state.words = () => [t("restored", done), `${state.file.name}, ${state.width}\u00a0×\u00a0${state.height}`];
@@ -128,22 +113,6 @@ export async function restore(signal) {
   const lost = document.activeElement;
   if (!lost || lost === document.body || lost.closest("[hidden]")) $("headline").focus();
   say(t("restoredSpoken", done));
-}
-
-/** POST to /v1/remove what stands for the photo; only where the server does not keep it, the photo itself. */
-async function remove(fields, signal, whileWorking) {
-  const path = "/v1/remove?format=json";
-  for (let again = false; state.kept; again = true) {
-    try {
-      return await post(path, { kept: state.kept, ...fields }, signal, whileWorking);
-    } catch (error) {
-      if (error.code !== "not_kept" || again) throw error;
-      const found = await post("/v1/find?keep=true", { photo: state.file }, signal, () => t("finding"));
-      state.kept = found.kept ?? "";
-    }
-  }
-  const found = fields.hole ? { found: state.told } : {};
-  return post(path, { photo: state.file, ...fields, ...found }, signal, whileWorking);
 }
 
 /** stem-demasked.suffix; the suffix follows the picture's kind where the name tells another or none. */

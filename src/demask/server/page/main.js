@@ -5,10 +5,11 @@
  */
 
 import { brushRange, setTool, showBrushSize } from "./brush.js";
+import { engine } from "./engines.js";
 import { light, showBoxes, showFaces } from "./faces.js";
 import { listen } from "./gestures.js";
 import { redo, resetHole, showHole, undo } from "./hole.js";
-import { TYPES, forgetPhoto, job, open, restore } from "./job.js";
+import { TYPES, job, open, restore } from "./job.js";
 import { Problem, closeProblem, showProblem, showWords } from "./messages.js";
 import { allow, place, setMode, setSplit, stage, zoomBy, zoomPercent } from "./stage.js";
 import { $, canvas, choices, corrections, onChange, refresh, say, state, stored } from "./state.js";
@@ -133,7 +134,7 @@ on("dismiss", "click", () => {
   (state.file ? $("headline") : $("choose")).focus();
 });
 on("cancel", "click", () => state.busy?.abort());
-on(window, "pagehide", forgetPhoto);
+on(window, "pagehide", () => engine().forget());
 
 on(document, "paste", (event) => {
   if (take(event.clipboardData)) event.preventDefault();

@@ -27,10 +27,8 @@ export function say(text) {
 export const FRESH = {
   file: null, // what was given, a File
   url: "", // its object URL
-  kept: "", // stands for the photo while the server keeps it, so that it is sent once
   width: 0, height: 0, // of the upright photo
   faces: [], // as the API tells them, and `on`
-  told: "", // the same as JSON, as it came
   found: null, // ImageBitmap of the hole as found, white = fill; null where none was
   strokes: [], undone: [], // corrections: {kind: "add" | "erase", size, points} or {kind: "reset"}
   result: null, // {url, name, bytes, applied}: the last restored photo, and the choices it shows
