@@ -208,15 +208,15 @@ def overlap(one: Sequence[float], two: Sequence[float]) -> float:
     return both / (areas[0] + areas[1] - both)
 
 
-def share(hits: Sequence[bool]) -> dict[str, Any]:
-    """A share with its 95 % bootstrap interval, and the counts behind it."""
+def fraction(hits: Sequence[bool]) -> dict[str, Any]:
+    """A fraction with its 95 % bootstrap interval, and the counts behind it."""
     from demask.evaluation.bootstrap import mean_interval
 
     return mean_interval([float(hit) for hit in hits]).as_json() | {"hits": int(sum(hits))}
 
 
 def percent(facts: dict[str, Any]) -> str:
-    """A share as "93.4 % (253 of 271) [90.4, 96.3]"; "-" where there is nothing to count."""
+    """A fraction as "93.4 % (253 of 271) [90.4, 96.3]"; "-" where there is nothing to count."""
     if facts["value"] is None:
         return "-"
     low, high = 100 * facts["low"], 100 * facts["high"]

@@ -75,10 +75,10 @@ def _bare(remover: Remover, arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "split": arguments.split,
         "num": len(rows),
-        "touched": _common.share([touched for _, touched, *_ in rows]),
-        "found": _common.share([found for _, _, found, _ in rows]),
+        "touched": _common.fraction([touched for _, touched, *_ in rows]),
+        "found": _common.fraction([found for _, _, found, _ in rows]),
         "by_source": {
-            source: _common.share([touched for name, touched, *_ in rows if name == source])
+            source: _common.fraction([touched for name, touched, *_ in rows if name == source])
             for source in sources
         },
         "touched_ids": [face_id for _, touched, _, face_id in rows if touched],

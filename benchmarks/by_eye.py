@@ -46,14 +46,14 @@ def main() -> None:
     if wrong:
         raise SystemExit(f"verdicts are {', '.join(VERDICTS)}; others stand at {wrong}")
     touched = [row["verdict"] for row in rows.values() if row["verdict"] != "untouched"]
-    shares = {name: _common.share([verdict == name for verdict in touched]) for name in VERDICTS[:3]}
+    fractions = {name: _common.fraction([verdict == name for verdict in touched]) for name in VERDICTS[:3]}
     flaws = Counter(
         flaw.strip() for row in rows.values() for flaw in (row["flaws"] or "").split(";") if flaw.strip()
     )
     results = {
         "num": len(rows),
         "untouched": len(rows) - len(touched),
-        "shares_of_restored": shares,
+        "fractions_of_restored": fractions,
         "flaws": dict(flaws.most_common()),
         "looked_at": {**report["networks_sha256"], "settings": settings},
     }
@@ -61,17 +61,17 @@ def main() -> None:
 
 
 def _table(results: dict[str, Any]) -> str:
-    shares, flaws = results["shares_of_restored"], results["flaws"]
+    fractions, flaws = results["fractions_of_restored"], results["flaws"]
     lines = [
         f"{results['num']} real photographs with one clear masked person, drawn by the seed; "
-        f"{results['untouched']} were left as they are, the shares are of the others. Looked at by one of the "
-        "developers, who knew what to look for; people who do not are asked by `demask study`.",
+        f"{results['untouched']} were left as they are, the fractions are of the others. Looked at by one of "
+        "the developers, who knew what to look for; people who do not are asked by `demask study`.",
         "",
-        "| | share |",
+        "| | fraction |",
         "| --- | --- |",
-        *(f"| {name} | {_common.percent(share)} |" for name, share in shares.items()),
+        *(f"| {name} | {_common.percent(fraction)} |" for name, fraction in fractions.items()),
         "",
-        f"Broken at most {MOST_BROKEN:.0%}: {'yes' if shares['broken']['value'] <= MOST_BROKEN else 'no'}.",
+        f"Broken at most {MOST_BROKEN:.0%}: {'yes' if fractions['broken']['value'] <= MOST_BROKEN else 'no'}.",
         "",
         "| flaw | photographs |",
         "| --- | --- |",

@@ -64,7 +64,7 @@ def main() -> None:
             results[name] |= {f"{size}_hole_cpu_s": round(busy, 4), f"{size}_hole_wall_s": round(wall, 4)}
     facts = {
         "frozen_set": {"sha256": info["sha256"], "slice": SLICE, "crops": len(pictures), "every": every},
-        "hole_share": _spread([float(picture.hole.mean()) for picture in pictures]),
+        "hole_fraction": _spread([float(picture.hole.mean()) for picture in pictures]),
         "opencv_threads": cv2.getNumThreads(),
         "versions": {name: metadata.version(name) for name in ("numba", "scipy", "scikit-image")},
         "restorers": results,
@@ -115,10 +115,10 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 
 def _table(facts: dict[str, Any]) -> str:
-    crops, share = facts["frozen_set"]["crops"], facts["hole_share"]
+    crops, fraction = facts["frozen_set"]["crops"], facts["hole_fraction"]
     lines = [
         f"Seconds of one core for a 256 px crop: {crops} crops of the slice `{SLICE}`, holes of "
-        f"{100 * share['median']:.0f} % of the crop (at most {100 * share['max']:.0f} %), and "
+        f"{100 * fraction['median']:.0f} % of the crop (at most {100 * fraction['max']:.0f} %), and "
         "rectangles of a quarter and of two fifths of it. Processor time; wall time is in the JSON file.",
         "",
         "| restorer | median | p90 | worst | quarter | two fifths | at most |",

@@ -122,7 +122,7 @@ def _grown(
     """Descriptors on disk, their shares, and where the true faces were planted."""
     folder = gallery.folder
     real = np.load(folder / DESCRIPTORS, mmap_mode="r").astype(np.float32)
-    real_share = np.load(folder / FACES, mmap_mode="r")["share"]
+    real_fraction = np.load(folder / FACES, mmap_mode="r")["share"]
     values = np.lib.format.open_memmap(
         work / DESCRIPTORS, "w+", np.dtype("<f2"), (size, NUM_CELLS, CELL_VALUES)
     )
@@ -132,7 +132,7 @@ def _grown(
         one, two, three = rng.integers(0, len(real), (3, min(_BLOCK, size - at)))
         moved = real[one] + 0.5 * (real[two] - real[three])
         moved[..., :-3] = np.abs(moved[..., :-3])  # Energies are not negative.
-        values[at : at + _BLOCK], share[at : at + _BLOCK] = moved, real_share[one]
+        values[at : at + _BLOCK], share[at : at + _BLOCK] = moved, real_fraction[one]
     places = rng_for(0, "gallery_scale/planted", str(size)).choice(size, len(truths), replace=False)
     for place, truth in zip(places.tolist(), truths, strict=True):
         values[place], share[place] = truth.values, np.rint(truth.share * 255)
@@ -190,8 +190,8 @@ def _table(facts: dict[str, Any]) -> str:
     queries = facts["frozen_set"]["queries"]
     lines = [
         f"{queries} covered faces of the slice `{SLICE}`; the {NUM_MATCHES} nearest of so many descriptors. "
-        "Recall: share of the exactly nearest that the index finds too. True: how often the query's own bare "
-        "face is among the nearest 1, 20, 200. Processor seconds of one core; wall time is in the JSON file.",
+        "Recall: fraction of the exactly nearest that the index finds too. True: how often the query's own "
+        "bare face is among the nearest 1, 20, 200. Processor seconds of one core; wall time is in the JSON.",
         "",
         "| descriptors | search | recall at 20 | at 200 | true in 1 | 20 | 200 | median s | p90 s |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",

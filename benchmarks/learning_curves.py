@@ -22,7 +22,7 @@ from matplotlib import pyplot as plt
 import _common
 
 FIGURES = {
-    "finder": ("recall_covered", "share of covered faces found"),
+    "finder": ("recall_covered", "fraction of covered faces found"),
     "hole": ("iou", "hole IoU"),
     "restorer": ("lpips", "LPIPS (SqueezeNet), true hole"),
     "landmarks": ("error_percent", "landmark error, % of the eye distance"),

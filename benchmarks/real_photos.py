@@ -182,11 +182,11 @@ def _summary(outcomes: list[Outcome]) -> dict[str, Any]:
     return {
         "num": len(outcomes),
         "statuses": dict(Counter(outcome.status for outcome in outcomes)),
-        "restored": _common.share([outcome.restored for outcome in outcomes]),
+        "restored": _common.fraction([outcome.restored for outcome in outcomes]),
         "of_restored": {
-            "face_seen_by_yunet": _common.share([all(outcome.face_seen_by_yunet) for outcome in restored]),
-            "no_covering_left": _common.share([not any(outcome.still_covered) for outcome in restored]),
-            "bare_again": _common.share([outcome.bare_again for outcome in restored]),
+            "face_seen_by_yunet": _common.fraction([all(outcome.face_seen_by_yunet) for outcome in restored]),
+            "no_covering_left": _common.fraction([not any(outcome.still_covered) for outcome in restored]),
+            "bare_again": _common.fraction([outcome.bare_again for outcome in restored]),
         },
         "not_restored": [outcome.file for outcome in outcomes if not outcome.restored],
         "still_covered": [outcome.file for outcome in restored if any(outcome.still_covered)],

@@ -161,7 +161,7 @@ def _load(
         },
         "pictures_per_s": {name: round(float(np.median(rates)), 2) for name, rates in rounds.items()},
         "rounds": {name: [round(rate, 2) for rate in rates] for name, rates in rounds.items()},
-        "server_share_of": {name: round(float(np.median(share)), 3) for name, share in ratios.items()},
+        "server_fraction_of": {name: round(float(np.median(fraction)), 3) for name, fraction in ratios.items()},
         "memory_mb": _memory(memory),
     }
 
@@ -261,7 +261,7 @@ def _batching() -> dict[str, dict[str, float]]:
 
 def _table(results: dict[str, Any]) -> str:
     memory, latency = results["memory_mb"], results["latency_ms"]
-    rates, share = results["pictures_per_s"], results["server_share_of"]
+    rates, fraction = results["pictures_per_s"], results["server_fraction_of"]
     hundreds = memory["by_hundred"]
     ends = ", ".join(f"{later / hundreds[0] - 1:+.1%}" for later in hundreds[1:])
     refused = {status: count for status, count in results["statuses"].items() if status not in ("200", "503")}
@@ -271,9 +271,9 @@ def _table(results: dict[str, Any]) -> str:
         f"| answers by status | {results['statuses']} | only 200 and 503{' (MISSED)' if refused else ''} |",
         f"| latency p50, p95 | {latency['p50']} ms, {latency['p95']} ms | |",
         f"| pictures/s, server | {rates['server']} | |",
-        f"| pictures/s, plain loop | {rates['loop']}; the server has {100 * share['loop']:.0f} % | 85 % |",
+        f"| pictures/s, plain loop | {rates['loop']}; the server has {100 * fraction['loop']:.0f} % | 85 % |",
         f"| pictures/s, loop of {results['workers']} threads | {rates['pool']}; the server has "
-        f"{100 * share['pool']:.0f} % | |",
+        f"{100 * fraction['pool']:.0f} % | |",
         f"| memory, answers 101 to 200; each hundred after it; peak | {hundreds[0]} MB; {ends}; "
         f"{memory['peak']} MB | flat |",
         f"| start to first answer | {results['start_s']} s | 2 s |",

@@ -202,7 +202,7 @@ def _timed(step: Callable[[], None], pictures: int) -> float:
 
 
 def _ours(arguments: Any, run: Path, *, batch_size: int) -> dict[str, float]:
-    """Pictures/s of the trainer itself, the first steps left out, and the share spent waiting for data.
+    """Pictures/s of the trainer itself, the first steps left out, and the fraction spent waiting for data.
 
     Nothing in a process that is not the first of its run.
     """
@@ -212,16 +212,16 @@ def _ours(arguments: Any, run: Path, *, batch_size: int) -> dict[str, float]:
     trainer = Trainer(task, recipe.trainer)
     stop = recipe.trainer.steps - 1  # The last step validates.
     trainer.fit(
-        lambda progress: rates.append((progress.pictures_per_s, progress.waiting_share)),
+        lambda progress: rates.append((progress.pictures_per_s, progress.waiting_fraction)),
         should_stop=lambda: len(rates) >= stop,
     )
     if not rates:
         return {}
     seconds = np.array([batch_size / rate for rate, _ in rates[3:]])
-    waits = np.array([share for _, share in rates[3:]])
+    waits = np.array([fraction for _, fraction in rates[3:]])
     return {
         "pictures_per_s": float(len(seconds) * batch_size / seconds.sum()),
-        "waiting_share": float((waits * seconds).sum() / seconds.sum()),
+        "waiting_fraction": float((waits * seconds).sum() / seconds.sum()),
         "peak_gb": _peak_gb(),
     }
 
@@ -255,7 +255,7 @@ def _profile(recipe: Any) -> list[dict[str, Any]]:
     events = sorted(profiler.key_averages(), key=lambda event: -event.self_cpu_time_total)
     total = sum(event.self_cpu_time_total for event in events)
     return [
-        {"operator": event.key, "share": round(event.self_cpu_time_total / total, 4), "calls": event.count}
+        {"operator": event.key, "fraction": round(event.self_cpu_time_total / total, 4), "calls": event.count}
         for event in events[:10]
     ]
 
@@ -283,7 +283,7 @@ def _table(results: dict[str, Any]) -> str:
         "| --- | --- | --- | --- |",
     ]
     for size, facts in results["by_batch_size"].items():
-        rate, waiting, peak = (facts[key] for key in ("pictures_per_s", "waiting_share", "peak_gb"))
+        rate, waiting, peak = (facts[key] for key in ("pictures_per_s", "waiting_fraction", "peak_gb"))
         lines.append(f"| {size} | {rate:.2f} | {waiting:.1%} | {peak:.2f} |")
     grown = results["process_ratio"]
     one, two = (
@@ -293,8 +293,8 @@ def _table(results: dict[str, Any]) -> str:
         f"\nBatch 8 over processes of one thread each: {one:.2f} pictures/s with one, {two:.2f} with two; "
         f"ratio per round {grown['value']:.2f} [{grown['low']:.2f}, {grown['high']:.2f}]."
     )
-    lines += ["", "| operator | share of the step's processor time | calls |", "| --- | --- | --- |"]
-    lines += [f"| {one['operator']} | {one['share']:.1%} | {one['calls']} |" for one in results["profile"]]
+    lines += ["", "| operator | fraction of the step's processor time | calls |", "| --- | --- | --- |"]
+    lines += [f"| {one['operator']} | {one['fraction']:.1%} | {one['calls']} |" for one in results["profile"]]
     return "\n".join(lines) + "\n"
 
 

@@ -108,7 +108,7 @@ def _finder() -> onnx.ModelProto:
     add("Sub", ["far", "near"], "span")
     # Places as shares of the square, stretched to its bounds.
     for name in ("points", "corners"):
-        add("Mul", [f"{name}_share", "span"], f"{name}_scaled")
+        add("Mul", [f"{name}_fraction", "span"], f"{name}_scaled")
         add("Add", [f"{name}_scaled", "near"], f"{name}_all")
     add("Unsqueeze", ["points_all", "axis0"], "points")
     add("Reshape", ["corners_all", "box_shape"], "boxes")
@@ -118,8 +118,8 @@ def _finder() -> onnx.ModelProto:
     x0, y0, x1, y1 = SQUARE
     share = lambda points: ((np.array(points) - (x0, y0)) / (x1 - x0, y1 - y0)).astype(np.float32)  # noqa: E731
     constants = _constants(
-        points_share=share(FRAME_POINTS),
-        corners_share=share([(66, 50), (190, 226)]),
+        points_fraction=share(FRAME_POINTS),
+        corners_fraction=share([(66, 50), (190, 226)]),
         axis0=np.array([0]),
         box_shape=np.array([1, 4]),
         one=np.array([1]),

@@ -10,12 +10,13 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
+import functools
 import json
 import math
+import operator
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,6 +46,9 @@ def read(kind: type[Config], table: object, *, whole: str = "the settings", wher
     try:
         return typing.cast(Config, _check(kind, table))
     except ValidationError as error:
+        older = _older_names(kind, table, error)
+        if older is not None:
+            return read(kind, older, whole=whole, where=where)
         # A key written wrong explains the one that is missing, so it is told first.
         faults = sorted(error.errors(), key=lambda fault: fault["type"] != "unexpected_keyword_argument")
         raise _told(kind, faults[0], whole, where) from None
@@ -98,7 +102,7 @@ def _literal(text: str) -> tuple[object, ...]:
         return ()
 
 
-@lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256)
 def _adapter(wanted: Any) -> TypeAdapter[Any]:
     # In a tuple of one, since pydantic takes no settings for a plain dataclass, which inherits them here.
     return TypeAdapter(tuple[wanted], config=ConfigDict(extra="forbid", strict=True))
@@ -142,6 +146,24 @@ def _told(kind: type, fault: Mapping[str, Any], whole: str, where: str) -> Confi
         tags = [typing.get_type_hints(each)[key] for each in _options(wanted)]
         wanted = typing.Union[tuple(tags)]  # noqa: UP007
     return ConfigError(f"{name} is {got!r}; it must be {_words(wanted)}{_nearest(got, wanted)}")
+
+
+def _older_names(kind: type, table: object, error: ValidationError) -> object | None:
+    """The table with today's names for settings once called `*_share`; None if it has none.
+
+    The config.json of older runs and the plans of older studies hold them.
+    """
+    renamed = json.loads(json.dumps(table, default=str))
+    for fault in error.errors():
+        place: Place = fault["loc"][1:]
+        if fault["type"] != "unexpected_keyword_argument" or not str(place[-1]).endswith("_share"):
+            continue
+        holder, written = _follow(kind, place[:-1])
+        settings = functools.reduce(operator.getitem, written, renamed)
+        new = str(place[-1]).removesuffix("share") + "fraction"
+        if new in typing.get_type_hints(_bare(holder)) and new not in settings:
+            settings[new] = settings.pop(place[-1])
+    return renamed if renamed != json.loads(json.dumps(table, default=str)) else None
 
 
 def _no_setting(name: str, key: str, kind: type) -> ConfigError:

@@ -72,14 +72,16 @@ def difference_of(first: Sequence[Row], second: Sequence[Row]) -> tuple[float, f
     return around(one - two, [*first, *second], influence)
 
 
-def share_of(rows: Sequence[Row], hits: Sequence[float]) -> tuple[float, float, float]:
-    """Share of hits with Wilson's interval on the effective number of answers."""
-    share, quant = mean(hits), quantile(rows)
-    spread = variance(rows, [(hit - share) / len(rows) for hit in hits])
-    num = share * (1 - share) / spread if spread > 0 else float(len({row.person for row in rows}))
-    middle = (share + quant**2 / (2 * num)) / (1 + quant**2 / num)
-    half = quant / (1 + quant**2 / num) * math.sqrt(share * (1 - share) / num + quant**2 / (4 * num**2))
-    return share, max(0.0, middle - half), min(1.0, middle + half)
+def proportion_of(rows: Sequence[Row], hits: Sequence[float]) -> tuple[float, float, float]:
+    """Fraction of hits with Wilson's interval on the effective number of answers."""
+    proportion, quant = mean(hits), quantile(rows)
+    spread = variance(rows, [(hit - proportion) / len(rows) for hit in hits])
+    num = proportion * (1 - proportion) / spread if spread > 0 else float(len({row.person for row in rows}))
+    middle = (proportion + quant**2 / (2 * num)) / (1 + quant**2 / num)
+    half = (
+        quant / (1 + quant**2 / num) * math.sqrt(proportion * (1 - proportion) / num + quant**2 / (4 * num**2))
+    )
+    return proportion, max(0.0, middle - half), min(1.0, middle + half)
 
 
 def d_prime_of(rows: Sequence[Row], signal: str, *, pairs: bool) -> tuple[float, float, float]:
@@ -100,9 +102,9 @@ def d_prime_of(rows: Sequence[Row], signal: str, *, pairs: bool) -> tuple[float,
 
 def strength_of(rows: Sequence[Row], wins: Sequence[float]) -> tuple[float, float, float]:
     """Bradley-Terry strength of one of two: half the log odds of its wins."""
-    share = mean(wins)
-    influence = [(win - share) / (share * (1 - share)) / len(wins) / 2 for win in wins]
-    return around(math.log(share / (1 - share)) / 2, rows, influence)
+    proportion = mean(wins)
+    influence = [(win - proportion) / (proportion * (1 - proportion)) / len(wins) / 2 for win in wins]
+    return around(math.log(proportion / (1 - proportion)) / 2, rows, influence)
 
 
 def alpha_of(rows: Sequence[Row], apart: str) -> float:

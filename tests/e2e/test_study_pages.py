@@ -23,7 +23,7 @@ from by_hand import (
     d_prime_of,
     difference_of,
     mean_of,
-    share_of,
+    proportion_of,
     spread_of,
     strength_of,
 )  # fmt: skip
@@ -344,7 +344,7 @@ def test_ratings(
         assert same(item["index_rescaled"], (rescaled[0], rescaled[1], rescaled[2]))
         assert same(item["index_of_maximum"], mean_of(own), 100 / high)
         top = 80 if high == 100 else high - 1
-        assert same(item["index_top_two"], share_of(own, [float(each >= top) for each in values]), 100)
+        assert same(item["index_top_two"], proportion_of(own, [float(each >= top) for each in values]), 100)
         assert item["sd"] == pytest.approx(stdev(values), abs=1e-5)
         assert item["sd_people"] == pytest.approx(spread_of(values, [row.person for row in own]), abs=1e-5)
         assert item["sd_pictures"] == pytest.approx(spread_of(values, [row.face for row in own]), abs=1e-5)
@@ -377,7 +377,7 @@ def test_real_or_restored_and_same_person(people: dict[str, ScriptedPerson], res
         for item in found["detection"]:
             own = [row for row in rows if row.condition == item["system"]]
             hits = [row.hit for row in own]
-            assert same(item["accuracy"], share_of(own, hits))
+            assert same(item["accuracy"], proportion_of(own, hits))
             assert same(item["d_prime"], d_prime_of(own, signal, pairs=block == "real"))
             of_person = defaultdict(list)
             for row in own:
@@ -385,7 +385,7 @@ def test_real_or_restored_and_same_person(people: dict[str, ScriptedPerson], res
             shares = [mean(each) for each in of_person.values()]
             assert item["accuracy_people"] == pytest.approx([mean(shares), stdev(shares)], abs=1e-5)
             if block == "real":
-                assert same(item["fooled"], share_of(own, [1 - hit for hit in hits]))
+                assert same(item["fooled"], proportion_of(own, [1 - hit for hit in hits]))
 
 
 def test_preference(people: dict[str, ScriptedPerson], results: dict[str, Any]) -> None:
@@ -406,7 +406,7 @@ def test_preference(people: dict[str, ScriptedPerson], results: dict[str, Any]) 
     best, other = block_of(results, "preference")["preference"]
     assert (best["system"], best["rank"], other["system"], other["rank"]) == ("ours", 1, "pix2pix", 2)
     assert same(best["strength"], strength_of(rows, wins))
-    assert same(best["wins"], share_of(rows, wins))
+    assert same(best["wins"], proportion_of(rows, wins))
 
 
 def test_expressions(people: dict[str, ScriptedPerson], results: dict[str, Any]) -> None:
@@ -414,7 +414,7 @@ def test_expressions(people: dict[str, ScriptedPerson], results: dict[str, Any])
     assert {item["condition"] for item in found["expressions"]} == set(CONDITIONS)
     for item in found["expressions"]:
         own = [row for row in rows if row.condition == item["condition"]]
-        assert same(item["accuracy"], share_of(own, [row.hit for row in own]))
+        assert same(item["accuracy"], proportion_of(own, [row.hit for row in own]))
         assert item["confusion"] == [
             [sum((row.right, row.value) == (label, said) for row in own) for said in LABELS] for label in LABELS
         ]

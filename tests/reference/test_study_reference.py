@@ -13,7 +13,7 @@ from demask.study.intervals import (
     bootstrap_mean,
     holm,
     mean_estimate,
-    share_estimate,
+    proportion_estimate,
     two_way_variance,
     wilson,
 )
@@ -70,7 +70,7 @@ def test_holm_by_hand() -> None:
 
 def test_shares_stay_in_their_range_at_the_ends() -> None:
     people, faces = [f"p{i // 5}" for i in range(50)], [f"f{i % 5}" for i in range(50)]
-    estimate = share_estimate(np.ones(50), people, faces)
+    estimate = proportion_estimate(np.ones(50), people, faces)
     # All agree: as many independent answers as people, t with 4 degrees of freedom.
     assert (estimate.low, estimate.high) == pytest.approx(wilson(1.0, 10, quantile=2.776445), abs=1e-6)
 
@@ -147,7 +147,7 @@ def test_bradley_terry_is_agrestis_baseball() -> None:
         assert found[team] - found["Baltimore"] == pytest.approx(value, abs=6e-3)
 
 
-def test_bradley_terry_interval_of_two_is_the_logit_of_a_share() -> None:
+def test_bradley_terry_interval_of_two_is_the_logit_of_a_proportion() -> None:
     # Two systems, 30 of 40 independent wins: log-odds log 3, variance 1 / (40 p q); each strength is half.
     games = [record(f"p{i}", f"f{i}", "first" if i < 30 else "second", "a", "b") for i in range(40)]
     best, _ = preference.summarise(games, ("a", "b"))

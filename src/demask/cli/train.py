@@ -119,7 +119,7 @@ def train(
             minutes = progress.seconds_left / 60
             say(
                 f"{progress.step}/{progress.steps}, {progress.pictures_per_s:.1f} pictures/s, "
-                f"{progress.waiting_share:.0%} waiting for data, {minutes:.0f} min left: {numbers}"
+                f"{progress.waiting_fraction:.0%} waiting for data, {minutes:.0f} min left: {numbers}"
             )
 
         run_training(recipe, on_progress, should_stop=stopping.is_set)

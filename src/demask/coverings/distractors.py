@@ -41,8 +41,8 @@ def _blend(face: ImageU8, paint: ImageU8, coverage: ImageU8, rng: np.random.Gene
         ),
         (face.shape[1], face.shape[0]),
     )
-    share = (soft.astype(np.float32) / 255)[..., None]
-    mixed = face * (1 - share) + (paint + grain[..., None]) * share
+    fraction = (soft.astype(np.float32) / 255)[..., None]
+    mixed = face * (1 - fraction) + (paint + grain[..., None]) * fraction
     return np.clip(mixed, 0, 255).astype(np.uint8)
 
 

@@ -49,7 +49,7 @@ def draw(
     textures: Sequence[str] | None = None,
     patches: Sequence[ImageU8] = (),
     colours: str = "training",
-    unusual_share: float = 0.0,
+    unusual_fraction: float = 0.0,
 ) -> Drawn:
     """Draw one covering, fitted to the landmarks and lit as the photograph is.
 
@@ -65,7 +65,7 @@ def draw(
             makes it. Given without "plain", every covering is printed.
         patches: Pictures whose pieces may be printed (texture "patch"); none gives a cloudy print instead.
         colours: "training" leaves out the held-out hues, "held_out" uses only those, "any" uses all.
-        unusual_share: Chance of straps of any width and colour, and of things that stick to the covering,
+        unusual_fraction: Chance of straps of any width and colour, and of things that stick to the covering,
             which no kind has: for training on more than there is.
 
     Raises:
@@ -80,7 +80,7 @@ def draw(
     if face.dtype != np.uint8 or face.ndim != 3 or face.shape[2] != 3 or not face.size:
         raise InputError(f"face is {face.dtype} {face.shape}; a covering is drawn on uint8 RGB [H, W, 3]")
     frame = head_frame(landmarks)
-    unusual = bool(unusual_share) and rng.random() < unusual_share
+    unusual = bool(unusual_fraction) and rng.random() < unusual_fraction
     shape = plan_shape(frame, pick_kind(rng, wanted_kinds), rng, unusual=unusual)
     scene = read_scene(face, frame, rng)
     look = Look.choose(shape, wanted_textures, colours, rng, unusual=unusual)

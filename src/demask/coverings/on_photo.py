@@ -14,7 +14,7 @@ from demask.faces.landmarks import landmarks_from_points
 from demask.types import Alpha, Face, Hole, ImageU8
 
 MARGIN = 0.7
-"""Room around the face box, as a share of its longer side: straps and shadows stay inside."""
+"""Room around the face box, as a fraction of its longer side: straps and shadows stay inside."""
 
 MAX_DRAWN_PX = 1536
 """A larger window is drawn smaller and scaled up: a covering has no finer detail than that."""

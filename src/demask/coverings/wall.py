@@ -12,7 +12,7 @@ from demask.types import Floats32, Hole, ImageU8, Landmarks
 _JAW = (172, 397)  # Corners of the jaw, left and right in the picture.
 _FOREHEAD = 10
 _WORK_PX = 128
-_WHITE_SHARE = 0.7
+_WHITE_FRACTION = 0.7
 
 
 def before_wall(face: ImageU8, valid: Hole, landmarks: Landmarks, rng: np.random.Generator) -> ImageU8:
@@ -84,7 +84,7 @@ def _person(small: ImageU8, points: npt.NDArray[np.floating]) -> Floats32 | None
 
 def _wall(shape: tuple[int, int], rng: np.random.Generator) -> Floats32:
     """The wall as photographed, float32 [H, W, 3]: even, or a little darker to one side."""
-    if rng.random() < _WHITE_SHARE:
+    if rng.random() < _WHITE_FRACTION:
         colour = np.full(3, rng.uniform(240, 262)) + rng.normal(0, 2, 3)
     else:
         colour = np.full(3, rng.uniform(90, 240)) + rng.normal(0, 12, 3)

@@ -42,8 +42,8 @@ def assemble(
         parts: Tars of labelled faces, in the order that the shards shall have.
         out: Where to write.
         shard_size: Faces per shard.
-        val_percent: Share of identities for validation.
-        test_percent: Share of identities for testing.
+        val_percent: Fraction of identities for validation.
+        test_percent: Fraction of identities for testing.
 
     Returns:
         Counts, shards with their sha256, skipped photographs and duplicates, for `dataset.json`.

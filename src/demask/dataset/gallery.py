@@ -197,7 +197,7 @@ def measured_scales(
 ) -> Scales:
     """Take the scales of a gallery from a sample of its descriptors [N, 16, 33] and shares [N, 16]."""
     chosen = _sample(len(values), min(sample, _SCALE_SAMPLE), seed)
-    return Scales.measured(values[chosen].astype(np.float32), _shares(share[chosen]))
+    return Scales.measured(values[chosen].astype(np.float32), _fractions(share[chosen]))
 
 
 def write_index(
@@ -227,10 +227,10 @@ def write_index(
     except ImportError:
         raise UsageError(f"an index needs FAISS; run: {install_command('gallery')}") from None
     few = _sample(len(values), min(sample, _SCALE_SAMPLE), seed)
-    projection = Projection.measured(values[few], _shares(share[few]), scales)
+    projection = Projection.measured(values[few], _fractions(share[few]), scales)
 
     def projected(rows: Any) -> Floats32:
-        found: Floats32 = projection.of_faces(face_vectors(values[rows], _shares(share[rows]), scales))
+        found: Floats32 = projection.of_faces(face_vectors(values[rows], _fractions(share[rows]), scales))
         return found
 
     chosen = _sample(len(values), sample, seed)
@@ -259,7 +259,7 @@ def num_lists(num: int, num_sample: int) -> int:
     return int(2 ** max(0, round(math.log2(max(wanted, 1)))))
 
 
-def _shares(stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+def _fractions(stored: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     return np.asarray(stored / np.float32(255), np.float32)
 
 

@@ -29,7 +29,7 @@ _MESH_SPAN_PX = FRAME_PX + MESH_MARGIN_PX["left"] + MESH_MARGIN_PX["right"]
 _SEARCH_LONGEST_PX = 640
 # On slivers its answer is noise (it pads the input to whole blocks of 32 px), and no face fits in one.
 _SEARCH_SHORTEST_PX = 32
-_PAD_SHARE = 0.3
+_PAD_FRACTION = 0.3
 _PASSES = ((0.6, False), (0.6, True), (0.3, False), (0.3, True))
 
 
@@ -99,7 +99,7 @@ class Teachers:
             small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
         if min(small.shape[:2]) < _SEARCH_SHORTEST_PX:
             return []
-        border = round(_PAD_SHARE * max(small.shape[:2])) if padded else 0
+        border = round(_PAD_FRACTION * max(small.shape[:2])) if padded else 0
         if border:
             small = cv2.copyMakeBorder(
                 small, border, border, border, border, cv2.BORDER_CONSTANT, value=(128, 128, 128)

@@ -36,7 +36,7 @@ class FaceEntry:
     licence: str
     sharpness: float
     scale: float
-    valid_share: float
+    valid_fraction: float
     labels: dict[str, str]
 
     @classmethod
@@ -46,10 +46,12 @@ class FaceEntry:
         Raises:
             ValueError: A value is missing or of another kind; says which.
         """
+        if "valid_fraction" not in row and "valid_share" in row:  # As sets built by demask 0.1.0 name it.
+            row = {**row, "valid_fraction": row["valid_share"]}
         entry = cls(**{name: row.get(name) for name in cls.__dataclass_fields__})  # type: ignore[arg-type]
         for name in ("face_id", "source", "identity", "licence"):
             text_in(row, name)
-        for name in ("sharpness", "scale", "valid_share"):
+        for name in ("sharpness", "scale", "valid_fraction"):
             number_in(row, name)
         if entry.split not in SPLITS:
             raise ValueError(f"split is {entry.split!r}; it must be {', '.join(SPLITS)}")

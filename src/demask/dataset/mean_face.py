@@ -79,9 +79,9 @@ def mean_face(
     total = np.zeros((side_px, side_px, 3))
     weights = np.zeros((side_px, side_px, 1))
     for number, face in enumerate(faces, start=1):
-        share = face.valid.astype(np.float64)[..., None] / pictures_of[face.identity]
-        total += _shrunk(face.crop * share, side_px)
-        weights += _shrunk(share, side_px).reshape(side_px, side_px, 1)
+        weight = face.valid.astype(np.float64)[..., None] / pictures_of[face.identity]
+        total += _shrunk(face.crop * weight, side_px)
+        weights += _shrunk(weight, side_px).reshape(side_px, side_px, 1)
         if progress is not None:
             progress(number, len(faces))
     if not weights.all():

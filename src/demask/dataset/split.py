@@ -99,8 +99,8 @@ def assign_splits(
         identities: One per face.
         hashes: One per face, from `perceptual_hash`.
         mirrored: The same of the mirrored crops.
-        val_percent: Share of identities for validation, in percent.
-        test_percent: Share of identities for testing, in percent.
+        val_percent: Fraction of identities for validation, in percent.
+        test_percent: Fraction of identities for testing, in percent.
         near_bits: As for `near_pairs`.
 
     Returns:

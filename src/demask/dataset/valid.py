@@ -11,7 +11,7 @@ from demask.types import Hole, ImageU8, Matrix
 # A rotated chip's corners are black up to JPEG noise; dark hair and studio backdrops are lighter.
 _BLACK_LEVEL = 14
 _SURE_BLACK_LEVEL = 4
-_MIN_CORNER_SHARE = 0.002
+_MIN_CORNER_FRACTION = 0.002
 _ERODE_PX = 3
 
 
@@ -40,7 +40,7 @@ def black_corners(photo: ImageU8, *, hinted: bool | None = None) -> Hole:
         if label == 0 or found[y, x]:
             continue
         region = regions == label
-        if region.mean() < _MIN_CORNER_SHARE:
+        if region.mean() < _MIN_CORNER_FRACTION:
             continue
         if hinted is None and np.mean(brightest[region] <= _SURE_BLACK_LEVEL) < 0.9:
             continue

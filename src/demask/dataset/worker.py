@@ -25,7 +25,7 @@ from demask.geometry import apply, compose, invert, scale_of, to_frame
 from demask.photo.decode import read_photo
 from demask.types import Face, ImageU8, Landmarks, Matrix
 
-_MIN_VALID_SHARE = 0.2
+_MIN_VALID_FRACTION = 0.2
 _MIN_PRESENCE = 0.5
 # Below this a crop would be enlarged more than four times: 19 px between the eyes.
 _MAX_SCALE = 4.0
@@ -145,7 +145,7 @@ def run_job(job: Job) -> Outcome:
         "phash_mirrored": perceptual_hash(record.crop[:, ::-1]),
         "landmark_gap_px": round(landmark_gap_px(record), 2),
         "presence": round(label.presence, 4),
-        "valid_share": round(float(record.valid.mean()), 4),
+        "valid_fraction": round(float(record.valid.mean()), 4),
     }
     return Outcome(parts=encode_record(record, jpeg_quality=job.jpeg_quality, more=about_source))
 
@@ -164,9 +164,9 @@ def make_record(entry: Entry, photo: ImageU8, label: Label, *, photo_px: int) ->
         raise InputError(f"face too small: it would be enlarged {scale:.1f} times, at most {_MAX_SCALE:g}")
     hint = entry.labels.get("black_corners")
     crop, valid = valid_region(photo, matrix, hinted=None if hint is None else hint not in ("0", ""))
-    valid_share = float(valid.mean())
-    if valid_share < _MIN_VALID_SHARE:
-        raise InputError(f"only {valid_share:.0%} of the crop lie inside the photo")
+    valid_fraction = float(valid.mean())
+    if valid_fraction < _MIN_VALID_FRACTION:
+        raise InputError(f"only {valid_fraction:.0%} of the crop lie inside the photo")
     kept, to_kept = _shrunk(photo, photo_px)
     box = apply(to_kept, np.array(label.face.box, np.float32).reshape(2, 2)).ravel()
     return FaceRecord(

@@ -19,7 +19,7 @@ Turn = Literal["frontal", "turned"]
 Skin = Literal["dark", "medium", "light", "grey picture"]
 
 TURNED = 0.16
-"""Nose tip off the middle of eyes and mouth by more than this share of the eyes' distance: turned."""
+"""Nose tip off the middle of eyes and mouth by more than this fraction of the eyes' distance: turned."""
 
 CHEEKS = ((slice(112, 132), slice(84, 108)), (slice(112, 132), slice(148, 172)))
 """Skin under the eyes in the canonical frame, as (rows, columns)."""

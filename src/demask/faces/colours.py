@@ -24,7 +24,7 @@ _THIN_PX = 15  # Parts thinner than this are straps and edges,
 _FEW_THIN = 60  # and tell a colour of their own from so many pixels on.
 _DOUBT = 0.02  # The network is never believed to be surer than this.
 _MOST_FOR, _MOST_AGAINST = 5.0, 4.0  # Of the logarithm of the colours' odds.
-_EVEN = 0.02  # Share of all pixels spread evenly over the commoner colours, so that no colour is impossible.
+_EVEN = 0.02  # Fraction of all pixels spread evenly over the commoner colours, so that no colour is impossible.
 
 
 def by_colour(coverage: Alpha, crop: ImageU8, valid: Hole, *, weight: float) -> Alpha:
@@ -55,12 +55,12 @@ def by_colour(coverage: Alpha, crop: ImageU8, valid: Hole, *, weight: float) -> 
         return coverage
     colours = _colours(crop)
     even = _EVEN / (1 << 2 * BITS)
-    of_covering = _shares(colours[sure])
+    of_covering = _histogram(colours[sure])
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_THIN_PX, _THIN_PX))
     thin = sure & (cv2.morphologyEx(covered, cv2.MORPH_OPEN, disc) == 0)
     if thin.sum() >= _FEW_THIN:  # Straps are few pixels, often of another colour: they count as much.
-        of_covering = np.float32(0.5) * (of_covering + _shares(colours[thin]))
-    ratio = np.log((of_covering + even) / (_shares(colours[bare]) + even))[colours]
+        of_covering = np.float32(0.5) * (of_covering + _histogram(colours[thin]))
+    ratio = np.log((of_covering + even) / (_histogram(colours[bare]) + even))[colours]
     ratio = cv2.GaussianBlur(np.clip(ratio, -_MOST_AGAINST, _MOST_FOR), (0, 0), 0.7)
     before = _DOUBT + (1 - 2 * _DOUBT) * coverage
     odds = before / (1 - before) * np.exp(np.float32(weight) * ratio)
@@ -77,8 +77,8 @@ def _colours(crop: ImageU8) -> npt.NDArray[np.int32]:
     return np.asarray((steps[..., 0] << 2 * BITS) + (steps[..., 1] << BITS) + steps[..., 2], np.int32)
 
 
-def _shares(colours: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-    """The share of pixels of each colour, float32 [2 ** (3 * BITS)], smoothed along all three axes."""
+def _histogram(colours: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+    """The fraction of pixels of each colour, float32 [2 ** (3 * BITS)], smoothed along all three axes."""
     steps = 1 << BITS
     shares = np.bincount(colours, minlength=steps**3).astype(np.float32) / np.float32(len(colours))
     for _ in range(3):  # Blur the last axis, then bring the next one to its place.

@@ -35,7 +35,7 @@ class FinderSettings:
         overview_px: Longest side of the first look.
         closeup_scale: Scale of the second look, taken where it is larger than the first.
         closeup_px: Longest side that the second look may have: bounds time and memory.
-        margin: Border added on every side of a photo too small for a second look, as a share of its
+        margin: Border added on every side of a photo too small for a second look, as a fraction of its
             longest side. In a tight chip the face fills the frame; a little air makes it findable.
     """
 

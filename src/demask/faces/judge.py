@@ -19,8 +19,8 @@ class JudgeSettings:
 
     Attributes:
         threshold: Coverage above it is covered.
-        min_lower_face: A face is covered if at least this share of its lower face is ...
-        min_mouth: ... and at least this share of its mouth. So a covering under the chin, straps
+        min_lower_face: A face is covered if at least this fraction of its lower face is ...
+        min_mouth: ... and at least this fraction of its mouth. So a covering under the chin, straps
             alone, or a microphone leave a face bare.
         reach_px: Covered parts at most this far from the covering belong to it, as straps do.
         max_island_px: Uncovered islands inside the covering up to this area are filled, and larger ones
@@ -120,7 +120,7 @@ def judge(coverage: Alpha, crop: ImageU8, valid: Hole, config: JudgeSettings | N
 
 
 def _is_covered(covering: Hole, valid: Hole, config: JudgeSettings) -> bool:
-    lower_face, mouth = _share(covering, LOWER_FACE & valid), _share(covering, MOUTH & valid)
+    lower_face, mouth = _fraction(covering, LOWER_FACE & valid), _fraction(covering, MOUTH & valid)
     return lower_face >= config.min_lower_face and mouth >= config.min_mouth
 
 
@@ -146,7 +146,7 @@ def _covering(binary: Hole, config: JudgeSettings) -> Hole:
     return covering
 
 
-def _share(part: Hole, region: Hole) -> float:
+def _fraction(part: Hole, region: Hole) -> float:
     return float(part[region].mean()) if region.any() else 0.0
 
 

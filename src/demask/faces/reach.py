@@ -60,7 +60,7 @@ def coverage_from_photo(hole: Hole, matrix: Matrix) -> Alpha:
         matrix: Photo to frame.
 
     Returns:
-        float32 [256, 256] in [0, 1]: the share of each frame pixel that is hole.
+        float32 [256, 256] in [0, 1]: the fraction of each frame pixel that is hole.
     """
     under = corners_under(matrix, 0, 0, FRAME_PX, FRAME_PX).astype(np.float32)
     box = box_around(under, hole.shape, margin_px=8)

@@ -202,10 +202,10 @@ def _missing_grain(photo: ImageU8, face: Floats32, contour: Floats32, matrix: Ma
         return nothing
 
     # Hair and cloth look grainy: the lower third of the tiles outside are the skin.
-    def typical(measured: list[grains.Grain], share: float) -> grains.Grain:
+    def typical(measured: list[grains.Grain], quantile: float) -> grains.Grain:
         return grains.Grain(
-            fine=float(np.quantile([g.fine for g in measured], share)),
-            coarse=float(np.quantile([g.coarse for g in measured], share)),
+            fine=float(np.quantile([g.fine for g in measured], quantile)),
+            coarse=float(np.quantile([g.coarse for g in measured], quantile)),
         )
 
     return grains.missing(typical(around, 0.35), typical(pasted, 0.5))

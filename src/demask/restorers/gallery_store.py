@@ -47,7 +47,7 @@ FACE = np.dtype(
         ("entry_at", "<i8"),
         ("entry_bytes", "<u4"),
         ("identity", "<u8"),  # See `identity_key`.
-        ("share", "u1", (NUM_CELLS,)),  # Valid share of each cell of the descriptor, in 255ths.
+        ("share", "u1", (NUM_CELLS,)),  # Valid fraction of each cell of the descriptor, in 255ths.
         ("valid", "u1", (VALID_GRID * VALID_GRID // 8,)),  # One bit a square, `numpy.packbits`.
     ]
 )

@@ -201,7 +201,7 @@ def _draw(
     share: float,
     move: Floats64,
 ) -> None:
-    """Draw a move: anywhere and anyhow if `share` is 1, else near `around` by that share of each range."""
+    """Draw a move: anywhere and anyhow if `share` is 1, else near `around` by that fraction of each range."""
     if share >= 1.0:
         chosen = sources[rng.integers(0, len(sources))]
         move[Y] = chosen[0] + (space.patch_px - 1) / 2

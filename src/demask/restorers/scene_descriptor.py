@@ -80,10 +80,10 @@ def fill_smoothly(values: Floats32, share: Floats32) -> Floats32:
     if min(height, width) < 2 or share.min() >= 1:
         return values
     size = ((width + 1) // 2, (height + 1) // 2)
-    half_share = np.asarray(cv2.resize(share, size, interpolation=cv2.INTER_AREA), np.float32)
+    half_fraction = np.asarray(cv2.resize(share, size, interpolation=cv2.INTER_AREA), np.float32)
     half = cv2.resize(values * share[..., None], size, interpolation=cv2.INTER_AREA)
-    half = half.reshape(*half_share.shape, values.shape[2]) / np.maximum(half_share, 1e-6)[..., None]
-    coarse = fill_smoothly(np.asarray(half, np.float32), np.minimum(2 * half_share, 1))
+    half = half.reshape(*half_fraction.shape, values.shape[2]) / np.maximum(half_fraction, 1e-6)[..., None]
+    coarse = fill_smoothly(np.asarray(half, np.float32), np.minimum(2 * half_fraction, 1))
     wide = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).reshape(values.shape)
     return np.asarray(values * share[..., None] + wide * (1 - share[..., None]), np.float32)
 

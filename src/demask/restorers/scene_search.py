@@ -166,7 +166,7 @@ class SceneSearch:
 
     Args:
         values: Descriptors, float16 [N, 16, 33]; may be a memory map.
-        share: Valid share of their cells in 255ths, uint8 [N, 16].
+        share: Valid fraction of their cells in 255ths, uint8 [N, 16].
         scales: The gallery's.
         index: From `load_index`, or None to compare all.
         num_probes: Lists of the index that are looked through for a query.
@@ -183,7 +183,7 @@ class SceneSearch:
         num_probes: int = 512,
         num_candidates: int = 4000,
     ) -> None:
-        self._values, self._share, self._scales = values, share, scales
+        self._values, self._fraction, self._scales = values, share, scales
         self._index, self._num_candidates = index, num_candidates
         self._parameters = None
         if index is not None:
@@ -239,7 +239,7 @@ class SceneSearch:
             apart = self._values[rows].astype(np.float32) * scales.factors
             apart -= target
             squares = np.einsum("ncv,ncv->nc", apart, apart)
-            valid = self._share[rows].astype(np.float32) / 255
+            valid = self._fraction[rows].astype(np.float32) / 255
             distances[at : at + BLOCK] = (valid * squares + (1 - valid) * scales.spread) @ weight
         return distances
 

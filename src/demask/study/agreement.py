@@ -86,7 +86,7 @@ def _jackknife(without: Sequence[float], value: float, weights: Sequence[float] 
 
 
 def retest(records: Sequence[Record]) -> tuple[float, float, int]:
-    """Share of repeated trials answered as before, mean absolute change of ratings (NaN for words), number."""
+    """Fraction of repeated trials answered alike, mean absolute change of ratings (NaN for words), number."""
     first = {
         (record.person, record.block, record.face, record.first): record.value
         for record in records

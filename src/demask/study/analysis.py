@@ -33,7 +33,7 @@ class BlockResults:
         min_per_picture: Fewest main answers that one shown picture (or pair) got.
         max_per_picture: Most.
         median_reaction_ms: Over main answers.
-        retest: Share of repeated trials answered as before, mean absolute change, number of repeats.
+        retest: Fraction of repeated trials answered as before, mean absolute change, number of repeats.
         alpha: Krippendorff's alpha (None where nothing is comparable, as in pairs).
         alpha_level: How answers were compared.
         ratings: By condition.

@@ -1,4 +1,4 @@
-"""Two plots of a study as inline SVG, beside the dots that it shares with the benchmark: shares, a matrix."""
+"""Two plots of a study as inline SVG, beside the dots that the benchmark has too: fractions, a matrix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SHADES = ("#b2182b", "#ef8a62", "#fddbc7", "#e8e8e8", "#d1e5f0", "#67a9cf", "#2
 
 
 def stacked(rows: Sequence[tuple[str, Sequence[int]]], names: Sequence[str]) -> str:
-    """How often each category was chosen, a bar of shares per row.
+    """How often each category was chosen, a bar of fractions per row.
 
     Args:
         rows: Label and counts, one per category.
@@ -40,12 +40,15 @@ def stacked(rows: Sequence[tuple[str, Sequence[int]]], names: Sequence[str]) -> 
         for name, x, anchor in ends
     ]
     return svg(
-        _LABEL_PX + _PLOT_PX + 60, height, parts, "Shares of ratings by " + ", ".join(name for name, _ in rows)
+        _LABEL_PX + _PLOT_PX + 60,
+        height,
+        parts,
+        "Fraction of ratings by " + ", ".join(name for name, _ in rows),
     )
 
 
 def matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
-    """Rows are labels, columns answers; each cell is a share of its row.
+    """Rows are labels, columns answers; each cell is a fraction of its row.
 
     Args:
         counts: Square, whole numbers.
@@ -60,18 +63,18 @@ def matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
     for row, line in enumerate(counts):
         total = sum(line)
         for column, count in enumerate(line):
-            share = count / total if total else 0.0
+            fraction = count / total if total else 0.0
             x, y = left + cell * column, top + cell * row
             words = f"{names[row]} seen as {names[column]}: {count} of {total}"
-            ink = "#fff" if share > 0.55 else "#222"
+            ink = "#fff" if fraction > 0.55 else "#222"
             parts.append(
-                f'<rect x="{x}" y="{y}" width="{cell - 1}" height="{cell - 1}" '
-                f'fill="#2166ac" fill-opacity="{share:.3f}" stroke="#ddd"><title>{escape(words)}</title></rect>'
+                f'<rect x="{x}" y="{y}" width="{cell - 1}" height="{cell - 1}" fill="#2166ac" '
+                f'fill-opacity="{fraction:.3f}" stroke="#ddd"><title>{escape(words)}</title></rect>'
             )
             if total:
                 parts.append(
                     f'<text x="{x + cell / 2}" y="{y + cell / 2 + 4}" class="tick" '
-                    f'style="fill:{ink}">{100 * share:.0f}</text>'
+                    f'style="fill:{ink}">{100 * fraction:.0f}</text>'
                 )
     size = cell * len(names)
     return svg(left + size + 60, top + size + 8, parts, "Confusion matrix, per cent of each row")

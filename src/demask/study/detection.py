@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import norm
 
 from demask.study.blocks import TRUTH, Block, RealOrRestoredBlock
-from demask.study.intervals import Estimate, from_influence, nothing, share_estimate
+from demask.study.intervals import Estimate, from_influence, nothing, proportion_estimate
 from demask.study.records import Record
 
 
@@ -20,9 +20,9 @@ class DetectionSummary:
 
     Attributes:
         system: The system.
-        accuracy: Share of right answers.
-        accuracy_people: Mean and standard deviation over people's own shares, as studies print it.
-        fooled: Share of restored pictures taken for real (real or restored only).
+        accuracy: Fraction of right answers.
+        accuracy_people: Mean and standard deviation over people's own fractions, as studies print it.
+        fooled: Fraction of restored pictures taken for real (real or restored only).
         d_prime: Sensitivity, pooled over people; 0 = guessing.
         bias: Criterion c = -(z(H) + z(F)) / 2 (Macmillan and Creelman, Detection Theory, 2005, eq. 2.1).
         hit_rate: H, log-linear corrected.
@@ -65,7 +65,7 @@ def summarise(block: Block, records: Sequence[Record], systems: Sequence[str]) -
         people, faces = [record.person for record in own], [record.face for record in own]
         fooled = nothing()
         if block.kind == "real_or_restored":
-            fooled = share_estimate(1 - hits, people, faces)
+            fooled = proportion_estimate(1 - hits, people, faces)
         accuracy = _accuracy(judged)
         # A signal trial is one whose right answer is the first of the two.
         signal = np.array([record.expected == block.answers[0] for record in judged], bool)
@@ -90,14 +90,14 @@ def summarise(block: Block, records: Sequence[Record], systems: Sequence[str]) -
 
 def _accuracy(records: Sequence[Record]) -> Estimate:
     hits = np.array([record.correct for record in records], np.float64)
-    return share_estimate(hits, [record.person for record in records], [record.face for record in records])
+    return proportion_estimate(hits, [record.person for record in records], [record.face for record in records])
 
 
 def _over_people(records: Sequence[Record]) -> tuple[float, float]:
-    shares: dict[str, list[bool]] = {}
+    answers_of: dict[str, list[bool]] = {}
     for record in records:
-        shares.setdefault(record.person, []).append(record.correct)
-    means = np.array([np.mean(answers) for answers in shares.values()])
+        answers_of.setdefault(record.person, []).append(record.correct)
+    means = np.array([np.mean(answers) for answers in answers_of.values()])
     return float(means.mean()), float(means.std(ddof=1)) if len(means) > 1 else float("nan")
 
 

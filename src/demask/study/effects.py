@@ -38,8 +38,8 @@ class Effects:
         recognised: Probability of the labelled expression; errors fall evenly on the others.
         called_same: Probability of "same" where it is the same person.
         called_same_wrongly: Probability of "same" where it is another person.
-        person_share: Part of the copula's variance that is the person's.
-        picture_share: Part that is the picture's.
+        person_fraction: Part of the copula's variance that is the person's.
+        picture_fraction: Part that is the picture's.
         careless: Part of the people who answer at random, attention checks included.
         reaction_ms: Median reaction; log-normal.
     """
@@ -55,18 +55,18 @@ class Effects:
     recognised: Mapping[str, float] = field(default_factory=dict)
     called_same: Mapping[str, float] = field(default_factory=dict)
     called_same_wrongly: Mapping[str, float] = field(default_factory=dict)
-    person_share: float = 0.15
-    picture_share: float = 0.15
+    person_fraction: float = 0.15
+    picture_fraction: float = 0.15
     careless: float = 0.0
     reaction_ms: float = 1500.0
 
     def __post_init__(self) -> None:
-        if self.person_share + self.picture_share >= 1:
-            raise ConfigError("person_share + picture_share must stay below 1; the rest is chance")
+        if self.person_fraction + self.picture_fraction >= 1:
+            raise ConfigError("person_fraction + picture_fraction must stay below 1; the rest is chance")
         for name in ("detected", "called_real", "recognised", "called_same", "called_same_wrongly"):
-            for condition, share in getattr(self, name).items():
-                if not 0 < share < 1:
-                    raise ConfigError(f"{name}.{condition} is {share}; it must lie between 0 and 1")
+            for condition, fraction in getattr(self, name).items():
+                if not 0 < fraction < 1:
+                    raise ConfigError(f"{name}.{condition} is {fraction}; it must lie between 0 and 1")
 
     @property
     def latent_sd(self) -> float:
@@ -74,7 +74,7 @@ class Effects:
         parts = (self.sd_person, self.sd_face, self.sd_picture, self.sd_noise)
         return float(np.sqrt(sum(part**2 for part in parts)))
 
-    def rating_shares(self, block: RatingBlock, condition: str) -> Floats64:
+    def rating_probabilities(self, block: RatingBlock, condition: str) -> Floats64:
         """Exact probability of each rating from the lowest to the highest."""
         num = block.points - block.lowest
         edges = (np.arange(num) + 0.5) / num
@@ -83,7 +83,7 @@ class Effects:
 
     def mean_rating(self, block: RatingBlock, condition: str) -> float:
         """Exact mean rating."""
-        return float(self.rating_shares(block, condition) @ np.arange(block.lowest, block.points + 1))
+        return float(self.rating_probabilities(block, condition) @ np.arange(block.lowest, block.points + 1))
 
 
 def default_effects(plan: Plan) -> Effects:

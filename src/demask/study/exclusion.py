@@ -46,9 +46,9 @@ def _reason(plan: Plan, person: Person, records: Sequence[Record]) -> str:
     failed = sum(record.role == "check" and not record.correct for record in records)
     if rule.max_failed_checks is not None and failed > rule.max_failed_checks:
         return f"failed {failed} attention checks, more than {rule.max_failed_checks}"
-    share = person.num_answers / max(1, person.num_trials)
-    if share < rule.min_answered_share:
-        return f"answered {share:.0%} of the trials, less than {rule.min_answered_share:.0%}"
+    fraction = person.num_answers / max(1, person.num_trials)
+    if fraction < rule.min_answered_fraction:
+        return f"answered {fraction:.0%} of the trials, less than {rule.min_answered_fraction:.0%}"
     main = [record for record in records if record.role == "main"]
     if rule.min_median_reaction_ms and main:
         reaction = median(record.reaction_ms for record in main)
@@ -58,10 +58,9 @@ def _reason(plan: Plan, person: Person, records: Sequence[Record]) -> str:
         values = [record.value for record in main if record.block == block.name]
         if block.kind == "rating" and len(values) > 1:
             same = Counter(values).most_common(1)[0][1] / len(values)
-            if same > rule.max_same_answer_share:
-                return (
-                    f"gave one answer to {same:.0%} of {block.name}, more than {rule.max_same_answer_share:.0%}"
-                )
+            if same > rule.max_same_answer_fraction:
+                most = rule.max_same_answer_fraction
+                return f"gave one answer to {same:.0%} of {block.name}, more than {most:.0%}"
     return ""
 
 

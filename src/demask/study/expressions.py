@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from demask.study.intervals import Estimate, share_estimate
+from demask.study.intervals import Estimate, proportion_estimate
 from demask.study.records import Record
 
 
@@ -19,7 +19,7 @@ class ExpressionSummary:
         condition: Masked, a system, or the truth.
         expressions: Order of rows and columns.
         confusion: Answers given, rows are labels, columns are answers.
-        accuracy: Share of answers that are the label.
+        accuracy: Fraction of answers that are the label.
         per_expression: The same for each label that was shown.
     """
 
@@ -61,4 +61,4 @@ def summarise(
 
 def _accuracy(rows: Sequence[Record]) -> Estimate:
     hits = np.array([record.correct for record in rows], np.float64)
-    return share_estimate(hits, [record.person for record in rows], [record.face for record in rows])
+    return proportion_estimate(hits, [record.person for record in rows], [record.face for record in rows])

@@ -61,17 +61,19 @@ class Estimate:
         )
 
 
-def wilson(share: float, num: float, *, quantile: float = 1.959963984540054) -> tuple[float, float]:
-    """Wilson's score interval of a share (J. American Statistical Association 22, 1927, p. 209).
+def wilson(proportion: float, num: float, *, quantile: float = 1.959963984540054) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (J. American Statistical Association 22, 1927, p. 209).
 
     Args:
-        share: Observed share in [0, 1].
+        proportion: Observed proportion in [0, 1].
         num: Number of trials, or the effective number where trials depend on each other.
         quantile: Of the normal (or t) distribution, two-sided.
     """
     square = quantile**2
-    middle = (share + square / (2 * num)) / (1 + square / num)
-    half = quantile * math.sqrt(share * (1 - share) / num + square / (4 * num**2)) / (1 + square / num)
+    middle = (proportion + square / (2 * num)) / (1 + square / num)
+    half = (
+        quantile * math.sqrt(proportion * (1 - proportion) / num + square / (4 * num**2)) / (1 + square / num)
+    )
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
@@ -106,10 +108,10 @@ def mean_estimate(values: Floats64, people: Names, faces: Names) -> Estimate:
     return from_influence(value, (values - value) / len(values), people, faces)
 
 
-def share_estimate(hits: Floats64, people: Names, faces: Names) -> Estimate:
-    """Share of hits (0 or 1, [num]): Wilson's interval on the effective number of judgements.
+def proportion_estimate(hits: Floats64, people: Names, faces: Names) -> Estimate:
+    """Proportion of hits (0 or 1, [num]): Wilson's interval on the effective number of judgements.
 
-    The effective number is share (1 - share) / two-way variance, as in surveys (Korn and Graubard,
+    The effective number is proportion (1 - proportion) / two-way variance, as in surveys (Korn and Graubard,
     Survey Methodology 24(2), 1998), with t in place of z; it stays in [0, 1] near the ends. Where all
     judgements agree the data cannot say how alike people are; the number of people is taken.
     """

@@ -33,8 +33,8 @@ def methods_paragraph(plan: Plan, results: Results) -> str:
     sentences.append(_exclusion_sentence(plan, results))
     sentences.append(
         "Intervals are 95 % and take both people and faces as samples: two-way cluster-robust variance "
-        "(Cameron, Gelbach and Miller 2011) with Student's t; shares by Wilson's interval on the effective "
-        "number of answers. " + _statistics_sentence(results)
+        "(Cameron, Gelbach and Miller 2011) with Student's t; proportions by Wilson's interval on the "
+        "effective number of answers. " + _statistics_sentence(results)
     )
     return " ".join(sentence for sentence in sentences if sentence)
 
@@ -78,12 +78,12 @@ def _exclusion_sentence(plan: Plan, results: Results) -> str:
     parts = []
     if rule.max_failed_checks is not None:
         parts.append(f"more than {_count(rule.max_failed_checks, 'failed attention check')}")
-    if rule.min_answered_share:
-        parts.append(f"less than {rule.min_answered_share:.0%} of the trials answered")
+    if rule.min_answered_fraction:
+        parts.append(f"less than {rule.min_answered_fraction:.0%} of the trials answered")
     if rule.min_median_reaction_ms:
         parts.append(f"a median reaction under {rule.min_median_reaction_ms:.0f} ms")
-    if rule.max_same_answer_share < 1:
-        parts.append(f"one answer in more than {rule.max_same_answer_share:.0%} of the ratings")
+    if rule.max_same_answer_fraction < 1:
+        parts.append(f"one answer in more than {rule.max_same_answer_fraction:.0%} of the ratings")
     text = "The plan excluded nobody by rule."
     if parts:
         left_out = _count(len(results.excluded), "participant")

@@ -49,16 +49,16 @@ class Exclusion:
 
     Attributes:
         max_failed_checks: A person with more wrong attention checks is left out; None = any number stays.
-        min_answered_share: A person who answered a smaller share of the trials is left out.
+        min_answered_fraction: A person who answered a smaller fraction of the trials is left out.
         min_median_reaction_ms: A person whose median reaction is quicker is left out.
-        max_same_answer_share: A person who gives one answer to a larger share of the ratings is left out.
+        max_same_answer_fraction: A person who gives one answer to a larger fraction of the ratings is left out.
         max_exposure_error_ms: An answer whose picture stayed longer or shorter by more is left out.
     """
 
     max_failed_checks: int | None = None
-    min_answered_share: float = 0.0
+    min_answered_fraction: float = 0.0
     min_median_reaction_ms: float = 0.0
-    max_same_answer_share: float = 1.0
+    max_same_answer_fraction: float = 1.0
     max_exposure_error_ms: float | None = None
 
 

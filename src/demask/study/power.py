@@ -26,7 +26,7 @@ class Power:
         second: The other.
         people: How many take part.
         difference: In rating categories, exact.
-        power: Share of simulated studies with p below 1 - `CONFIDENCE`, not adjusted.
+        power: Fraction of simulated studies with p below 1 - `CONFIDENCE`, not adjusted.
         interval: Wilson's, of `power`.
         studies: How many studies were simulated.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import choix
 import numpy as np
 
-from demask.study.intervals import Estimate, from_influence, share_estimate
+from demask.study.intervals import Estimate, from_influence, proportion_estimate
 from demask.study.records import Record
 
 # Keeps a system that wins every time at a finite strength; too small to move any other figure.
@@ -23,7 +23,7 @@ class PreferenceSummary:
         system: The system.
         rank: 1 = strongest.
         strength: Bradley-Terry log-strength; the mean over systems is 0.
-        wins: Share of its comparisons that it won.
+        wins: Fraction of its comparisons that it won.
     """
 
     system: str
@@ -58,7 +58,7 @@ def summarise(records: Sequence[Record], systems: Sequence[str]) -> list[Prefere
         hits = np.array(
             [winner == place for (winner, _), mine in zip(pairs, own, strict=True) if mine], np.float64
         )
-        wins = share_estimate(
+        wins = proportion_estimate(
             hits,
             [person for person, mine in zip(people, own, strict=True) if mine],
             [face for face, mine in zip(faces, own, strict=True) if mine],

@@ -16,7 +16,7 @@ from demask.study.intervals import (
     holm,
     mean_estimate,
     p_value,
-    share_estimate,
+    proportion_estimate,
 )
 from demask.study.records import Record
 
@@ -90,7 +90,7 @@ def summarise(block: RatingBlock, records: Sequence[Record], conditions: Sequenc
                 sd_pictures=_sd_of_means(values, faces),
                 bootstrap=bootstrap_mean(values, people, faces),
                 index_rescaled=mean.scaled(100 / span, -100 * block.lowest / span),
-                index_top_two=share_estimate(top, people, faces).scaled(100),
+                index_top_two=proportion_estimate(top, people, faces).scaled(100),
                 index_of_maximum=mean.scaled(100 / block.points),
                 histogram=_histogram(block, values),
             )

@@ -117,8 +117,8 @@ def _power(power: Sequence[Power], stamp: str) -> str:
     ]
     header = ["block", "difference", "people", "true size", "power", "simulated studies"]
     return (
-        f"<section>{stamp}<h2>Power</h2><p>Share of simulated studies that find the difference at p &lt; .05, "
-        f"not adjusted.</p>{table(header, rows)}</section>"
+        f"<section>{stamp}<h2>Power</h2><p>Fraction of simulated studies that find the difference at p &lt; "
+        f".05, not adjusted.</p>{table(header, rows)}</section>"
     )
 
 

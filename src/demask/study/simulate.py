@@ -111,10 +111,10 @@ class Crowd:
         """An answer that falls with its exact probability, like those of one person and of one picture."""
         shown = "|".join(sorted((trial.first, trial.second)))
         effects = self.effects
-        rest = 1 - effects.person_share - effects.picture_share
+        rest = 1 - effects.person_fraction - effects.picture_fraction
         latent = (
-            np.sqrt(effects.person_share) * inclination
-            + np.sqrt(effects.picture_share) * self._normal(block.name, f"{shown}/{trial.face}")
+            np.sqrt(effects.person_fraction) * inclination
+            + np.sqrt(effects.picture_fraction) * self._normal(block.name, f"{shown}/{trial.face}")
             + np.sqrt(rest) * chance
         )
         uniform = float(ndtr(latent))

@@ -47,7 +47,7 @@ def test_every_kind_keeps_the_contract(kind, face, landmarks):
 def test_an_unusual_covering_keeps_the_contract_and_is_of_no_kind(kind, face, landmarks):
     for k in range(6):
         usual, unusual = (
-            draw(face, landmarks, rng_for(k, "unusual", kind), kinds=[kind], unusual_share=share)
+            draw(face, landmarks, rng_for(k, "unusual", kind), kinds=[kind], unusual_fraction=share)
             for share in (0.0, 1.0)
         )
         assert "unusual" not in usual.recipe

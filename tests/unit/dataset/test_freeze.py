@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ from demask.coverings import HELD_OUT_KINDS, HELD_OUT_TEXTURES, TRAINING_KINDS, 
 from demask.dataset.freeze import FreezeConfig, balanced, freeze, jaw_inside
 from demask.dataset.frozen_set import MANIFEST, SET, load_frozen
 from demask.dataset.record import FaceRecord, encode_record
+from demask.dataset.shards import FaceShards
 from demask.dataset.tars import ShardWriter
 from demask.errors import ConfigError, DatasetError, OutputExists
 from demask.faces.judge import MOUTH
@@ -53,7 +55,7 @@ def write_shards(folder: Path, faces: list[FaceRecord]) -> Path:
         parts = encode_record(record)
         writer.add_face(record.face_id, parts)
         facts = json.loads(parts["json"])
-        rows.append(facts | {"shard": "test-00000.tar", "valid_share": 1.0})
+        rows.append(facts | {"shard": "test-00000.tar", "valid_fraction": 1.0})
     writer.finish()
     (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
@@ -69,6 +71,14 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def frozen(shards: Path) -> Path:
     return freeze(FreezeConfig(data=shards, out=shards.parent / "frozen", per_slice=5, portraits=2)).out
+
+
+def test_a_set_from_before_shares_were_called_fractions(shards: Path, tmp_path: Path) -> None:
+    older = Path(shutil.copytree(shards, tmp_path / "older"))
+    manifest = older / "manifest.jsonl"
+    manifest.write_text(manifest.read_text().replace("valid_fraction", "valid_share"))
+    assert "valid_share" in manifest.read_text()
+    assert FaceShards(older).entries == FaceShards(shards).entries
 
 
 def test_the_same_command_gives_the_same_bytes(shards: Path, frozen: Path, tmp_path: Path) -> None:

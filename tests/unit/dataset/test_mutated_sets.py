@@ -57,7 +57,7 @@ def use(folder: Path) -> None:
         with suppress(DatasetError):
             faces = FaceShards(folder, skip_damaged=skip_damaged)
             for i, entry in enumerate(faces.entries):
-                assert entry.sharpness + entry.scale + entry.valid_share < 1e9
+                assert entry.sharpness + entry.scale + entry.valid_fraction < 1e9
                 assert all(isinstance(text, str) for text in entry.labels.values())
                 with suppress(DatasetError):
                     record = faces[i]

@@ -50,7 +50,7 @@ def test_the_sentences_of_the_readme_say_what_was_measured() -> None:
     eyes, found = read("by_eye.json"), quality["slices"]["found"]
     seen, unseen = (found[name]["network"]["hole_iou"]["value"] for name in ("seen", "unseen_types"))
     ratio = quality["unseen"]["found"]["unseen_types"]["network"]
-    clear, shares = photos["clear"], eyes["shares_of_restored"]
+    clear, shares = photos["clear"], eyes["fractions_of_restored"]
     false_faces = bare["backgrounds"]["nobody"]["false_faces_per_100"]["value"]
     seen_by_yunet = clear["of_restored"]["face_seen_by_yunet"]["value"]
     wanted = [

@@ -230,12 +230,12 @@ def test_text_named_jpg_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "AVIF", "GIF"])
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
-def test_a_file_cut_short_is_refused(format: str, share: float) -> None:
+@pytest.mark.parametrize("fraction", [0.3, 0.6, 0.9])
+def test_a_file_cut_short_is_refused(format: str, fraction: float) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3), dtype=np.uint8)
     data = encoded(Image.fromarray(noise), format)
     with pytest.raises(PhotoUnreadable):
-        read_photo(data[: int(len(data) * share)])
+        read_photo(data[: int(len(data) * fraction)])
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])

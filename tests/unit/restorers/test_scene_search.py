@@ -78,10 +78,10 @@ def synthetic(num: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     return values.reshape(num, NUM_CELLS, CELL_VALUES).astype(np.float16), share
 
 
-def query_of(values: np.ndarray, *, lower_share: float = 0.2, seed: int = 5) -> Description:
+def query_of(values: np.ndarray, *, lower_fraction: float = 0.2, seed: int = 5) -> Description:
     noise = np.random.default_rng(seed).standard_normal(values.shape)
     share = np.ones(NUM_CELLS, np.float32)
-    share[UPPER:] = lower_share
+    share[UPPER:] = lower_fraction
     return Description(values=(values + 0.3 * noise).astype(np.float32), share=share)
 
 

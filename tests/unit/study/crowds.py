@@ -65,7 +65,7 @@ def exact_figures(plan: Plan, effects: Effects) -> dict[str, float]:
         for name in shown:
             key = f"{block.name}/{name}/"
             if isinstance(block, RatingBlock):
-                shares, mean = effects.rating_shares(block, name), effects.mean_rating(block, name)
+                shares, mean = effects.rating_probabilities(block, name), effects.mean_rating(block, name)
                 top = shares[80:].sum() if block.points == 100 else shares[-2:].sum()
                 exact |= {
                     key + "mean": mean,
@@ -148,7 +148,7 @@ def estimates(plan: Plan, crowd: Crowd, sessions: list[list[Trial]]) -> Iterator
 def coverage(
     plan: Plan, labels: Mapping[str, FaceLabel], *, studies: int, first_seed: int = 0
 ) -> dict[str, float]:
-    """Share of simulated studies whose interval holds the exact figure, by statistic."""
+    """Fraction of simulated studies whose interval holds the exact figure, by statistic."""
     effects = default_effects(plan)
     effects = Effects(**{**vars(effects), "careless": 0.0})
     exact = exact_figures(plan, effects)

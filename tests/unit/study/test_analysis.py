@@ -156,7 +156,7 @@ def test_the_rule_says_whom_and_why() -> None:
         answer("p4", "rate", "3"),
     ]  # fmt: skip
     plan = plan_with(
-        max_failed_checks=1, min_answered_share=0.5, min_median_reaction_ms=200, max_same_answer_share=0.9
+        max_failed_checks=1, min_answered_fraction=0.5, min_median_reaction_ms=200, max_same_answer_fraction=0.9
     )
     kept = apply_rule(plan, people, rows)
     assert kept.records == ()

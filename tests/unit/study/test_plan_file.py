@@ -76,6 +76,16 @@ def test_wrong_plans_are_refused(change: tuple[str, str], words: str) -> None:
         parse_plan(EVERY_KIND.replace(*change, 1))
 
 
+def test_a_plan_from_before_shares_were_called_fractions() -> None:
+    older = parse_plan(SMALL + "[exclusion]\nmin_answered_share = 0.8\nmax_same_answer_share = 0.9\n")
+    assert older == parse_plan(
+        SMALL + "[exclusion]\nmin_answered_fraction = 0.8\nmax_same_answer_fraction = 0.9\n"
+    )
+    assert (older.exclusion.min_answered_fraction, older.exclusion.max_same_answer_fraction) == (0.8, 0.9)
+    with pytest.raises(ConfigError, match=r"no setting 'exclusion\.bored_share'"):
+        parse_plan(SMALL + "[exclusion]\nbored_share = 0.8\nmax_same_answer_share = 0.9\n")
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_block_has_words_in_every_language(language: str) -> None:
     for block in every_kind().blocks:

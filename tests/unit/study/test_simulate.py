@@ -23,7 +23,7 @@ from demask.study.simulate import Crowd, simulate
 def test_exact_rating_shares_by_hand() -> None:
     # Level 0.5 on five categories, sd 0.25: the middle one reaches from 0.375 to 0.625, half an sd each side.
     effects = Effects(level={"s": 0.5}, sd_person=0.15, sd_face=0.0, sd_picture=0.0, sd_noise=0.2)
-    shares = effects.rating_shares(RatingBlock(name="r", scale="quality"), "s")
+    shares = effects.rating_probabilities(RatingBlock(name="r", scale="quality"), "s")
     assert shares.sum() == pytest.approx(1.0)
     assert shares[2] == pytest.approx(norm.cdf(0.5) - norm.cdf(-0.5))
     assert effects.mean_rating(RatingBlock(name="r", scale="quality"), "s") == pytest.approx(3.0)

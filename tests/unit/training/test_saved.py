@@ -59,3 +59,13 @@ def test_a_setting_of_another_version(tmp_path: Path) -> None:
     (run / "config.json").write_text(json.dumps(facts))
     with pytest.raises(TrainingError, match="colour_of_the_sky"):
         saved_recipe(run)
+
+
+def test_a_run_from_before_shares_were_called_fractions(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    recipe = resolve("hole", data=tmp_path / "data", run=run)
+    save(run, "hole", recipe)
+    text = (run / "config.json").read_text()
+    assert "turn_fraction" in text
+    (run / "config.json").write_text(text.replace("_fraction", "_share"))
+    assert saved_recipe(run) == ("hole", recipe)

@@ -19,11 +19,11 @@ STRIDES = (8, 16, 32)
 SIZE_RANGES_PX = ((0.0, 44.0), (30.0, 104.0), (72.0, np.inf))
 """Face sizes (root of the box's area) that each grid answers for; where two do, the better one wins."""
 
-CENTRE_SHARE = 0.2
-"""A cell within this share of a box's sides from its centre must find the face."""
+CENTRE_FRACTION = 0.2
+"""A cell within this fraction of a box's sides from its centre must find the face."""
 
-UNDECIDED_SHARE = 0.34
-"""Cells out to this share may find it or not: no loss there."""
+UNDECIDED_FRACTION = 0.34
+"""Cells out to this fraction may find it or not: no loss there."""
 
 NEGATIVE, UNDECIDED = -1, -2
 
@@ -72,8 +72,8 @@ def assign(boxes: AnyArray, points: AnyArray, ignored: AnyArray, *, height: int,
             if smallest <= sizes[index] < largest:
                 in_range |= stride == level_stride
         # 0.7 strides from the centre there is always a cell, however small the face.
-        reach_x, reach_y = (np.maximum(CENTRE_SHARE * side, 0.7 * stride) for side in (x1 - x0, y1 - y0))
-        grown = UNDECIDED_SHARE / CENTRE_SHARE
+        reach_x, reach_y = (np.maximum(CENTRE_FRACTION * side, 0.7 * stride) for side in (x1 - x0, y1 - y0))
+        grown = UNDECIDED_FRACTION / CENTRE_FRACTION
         distance = (off_x / reach_x) ** 2 + (off_y / reach_y) ** 2
         ring = in_range & (distance <= grown**2) & (face == NEGATIVE)
         face[ring] = UNDECIDED

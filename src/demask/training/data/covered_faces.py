@@ -50,7 +50,7 @@ class CoveredFaces(Dataset[Item]):
 
     def __init__(self, config: FacesConfig, *, split: str) -> None:
         self.config = config
-        self.light = dataclasses.replace(FACES_LIGHT, grey_share=config.grey_share)
+        self.light = dataclasses.replace(FACES_LIGHT, grey_fraction=config.grey_fraction)
         self.shards = open_split(config.data, split)
         soft = np.array([entry.source in config.soft_sources for entry in self.shards.entries])
         weight = np.where(soft, 1.0, config.sharp_factor)
@@ -62,27 +62,27 @@ class CoveredFaces(Dataset[Item]):
         config = self.config
         rng = rng_for(config.seed, "picture", str(number))
         index = self._index(rng)
-        if config.nothing_share and rng.random() < config.nothing_share:
+        if config.nothing_fraction and rng.random() < config.nothing_fraction:
             return _no_face(self.patches, rng)
         record = self.shards[index]
         onward = None
-        if config.profile_share and rng.random() < config.profile_share:
+        if config.profile_fraction and rng.random() < config.profile_fraction:
             record, onward = self._turned_head(rng)
         rng = rng_for(config.seed, f"picture {number}", record.face_id)
         face, valid, landmarks = record.crop, record.valid, record.landmarks
         if onward is not None:
             face, valid, landmarks = turned(record, onward, rng.normal(0, config.pitch_deg))
-        elif config.turn_share and rng.random() < config.turn_share:
+        elif config.turn_fraction and rng.random() < config.turn_fraction:
             yaw = rng.normal(0, config.yaw_deg)
             face, valid, landmarks = turned(record, yaw, rng.normal(0, config.pitch_deg))
-        if config.wall_share and rng.random() < config.wall_share:
+        if config.wall_fraction and rng.random() < config.wall_fraction:
             face = before_wall(face, valid, landmarks, rng)
-        if config.dress_share and rng.random() < config.dress_share:
+        if config.dress_fraction and rng.random() < config.dress_fraction:
             face = wear(face, landmarks, rng)
         face, valid, landmarks = jitter(face, valid, landmarks, rng, config)
         if config.light:
             face = vary_light(face, rng, self.light)
-        if rng.random() < config.degrade_share:
+        if rng.random() < config.degrade_fraction:
             face = degrade(face, rng, FACES_DEGRADATION)
         face[~valid] = 0
 
@@ -91,17 +91,17 @@ class CoveredFaces(Dataset[Item]):
         published = self._published_hole(rng)
         if published is not None:
             hole = published
-        elif rng.random() >= config.bare_share:
-            drawn = draw(face, landmarks, rng, patches=self.patches, unusual_share=config.unusual_share)
+        elif rng.random() >= config.bare_fraction:
+            drawn = draw(face, landmarks, rng, patches=self.patches, unusual_fraction=config.unusual_fraction)
             masked, hole = drawn.masked, drawn.hole
         elif rng.random() < 0.5:
             masked = add_distractor(face, landmarks, rng)
             face = masked
         if config.widen_px[1] and published is None:
             hole = widen(hole, rng, config.widen_px)
-        if config.missed_share and published is None and rng.random() < config.missed_share:
+        if config.missed_fraction and published is None and rng.random() < config.missed_fraction:
             hole = miss(hole, rng)
-        if rng.random() < config.flip_share:
+        if rng.random() < config.flip_fraction:
             masked, face, hole, valid = (np.ascontiguousarray(a[:, ::-1]) for a in (masked, face, hole, valid))
         item: Item = {
             "masked": np.where(valid[..., None], masked, 0).astype(np.uint8),
@@ -109,7 +109,7 @@ class CoveredFaces(Dataset[Item]):
             "hole": (hole & valid).astype(np.uint8),
             "valid": valid.astype(np.uint8),
         }
-        if config.flip_share == 0:
+        if config.flip_fraction == 0:
             item["landmarks"] = landmarks.astype(np.float32)
         return item
 
@@ -118,8 +118,8 @@ class CoveredFaces(Dataset[Item]):
         return min(int(np.searchsorted(self.cumulative, rng.random())), len(self.shards) - 1)
 
     def _published_hole(self, rng: np.random.Generator) -> Hole | None:
-        """A hole of another work, for the share of pictures that has one."""
-        boxes, all_of_them = self.config.box_share, self.config.box_share + self.config.free_form_share
+        """A hole of another work, for the fraction of pictures that has one."""
+        boxes, all_of_them = self.config.box_fraction, self.config.box_fraction + self.config.free_form_fraction
         if not all_of_them:
             return None
         drawn = rng.random()

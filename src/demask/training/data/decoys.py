@@ -133,8 +133,8 @@ def _discs(tile: ImageU8, rng: np.random.Generator) -> ImageU8:
         centre = (int(rng.uniform(0.2, 0.8) * w), int(rng.uniform(0.2, 0.8) * h))
         axes = np.maximum(1, radius * np.array([1, rng.uniform(0.6, 1)])).astype(int)
         turn = float(rng.uniform(0, 180))
-        for share in np.sort(rng.uniform(0.15, 1, int(rng.integers(1, 5))))[::-1]:
-            size = (max(1, int(axes[0] * share)), max(1, int(axes[1] * share)))
+        for fraction in np.sort(rng.uniform(0.15, 1, int(rng.integers(1, 5))))[::-1]:
+            size = (max(1, int(axes[0] * fraction)), max(1, int(axes[1] * fraction)))
             width = -1 if rng.random() < 0.6 else max(1, int(radius * rng.uniform(0.03, 0.15)))
             cv2.ellipse(tile, centre, size, turn, 0, 360, _colours(rng)[0], width, cv2.LINE_AA)
         choice = rng.random()

@@ -16,7 +16,7 @@ class FacesConfig:
     data: Path  # Folder of shards, from `demask dataset build`.
     textures: Path | None = None  # Folder of photographs without faces; patches become prints.
     seed: int = 0
-    bare_share: float = 0.0  # Share of faces left bare, half of them with something else before the mouth.
+    bare_fraction: float = 0.0  # Of faces left bare, half of them with something else before the mouth.
     sharp_factor: float = 3.7  # How much more often a sharp source is drawn than utkface's soft chips.
     soft_sources: tuple[str, ...] = ("utkface",)
     enlarged_px: int = (
@@ -26,49 +26,49 @@ class FacesConfig:
     rotation_deg: float = 4.0
     scale: float = 0.05  # Standard deviation of the logarithm of the scale,
     aspect: float = 0.0  # and of width over height: a little of what a turned head does.
-    nothing_share: float = 0.0  # Share of crops without any face: what the finder may mistake for one.
-    turn_share: float = 0.0  # Share of heads turned further than they are,
+    nothing_fraction: float = 0.0  # Fraction of crops without any face: what the finder may mistake for one.
+    turn_fraction: float = 0.0  # Fraction of heads turned further than they are,
     yaw_deg: float = 22.0  # by a normal angle of this standard deviation,
     pitch_deg: float = 9.0  # up or down by this.
-    profile_share: float = 0.0  # Share of heads turned already that are turned further, towards a profile.
-    dress_share: float = 0.0  # Share of heads that get a hat, a hood, glasses.
-    wall_share: float = 0.0  # Share of heads put before a plain wall, mostly a white one.
-    unusual_share: float = 0.0  # Share of coverings with straps and parts that no kind has.
-    degrade_share: float = 0.4  # Share of faces blurred or compressed, as photographs from the web are.
-    grey_share: float = 0.07
+    profile_fraction: float = 0.0  # Of the heads turned already, those turned further, towards a profile.
+    dress_fraction: float = 0.0  # Fraction of heads that get a hat, a hood, glasses.
+    wall_fraction: float = 0.0  # Fraction of heads put before a plain wall, mostly a white one.
+    unusual_fraction: float = 0.0  # Fraction of coverings with straps and parts that no kind has.
+    degrade_fraction: float = 0.4  # Fraction of faces blurred or compressed, as photographs from the web are.
+    grey_fraction: float = 0.07
     light: bool = True  # Gain, gamma and a colour cast are varied.
-    flip_share: float = 0.5  # Share mirrored; at 0 the items hold landmarks too, which have a left and a right.
+    flip_fraction: float = 0.5  # Mirrored; at 0 the items hold landmarks too, which have a left and a right.
     widen_px: tuple[int, int] = (
         1,
         7,
     )  # The hole is widened by a number of pixels from this range; (0, 0): exact.
-    missed_share: float = 0.0  # Share of holes that lack parts at the edge, as found holes do.
-    # Shares of holes that are no covering's, on bare faces: DeepFill v1's boxes, v2's boxes with strokes.
-    box_share: float = 0.0
-    free_form_share: float = 0.0
+    missed_fraction: float = 0.0  # Fraction of holes that lack parts at the edge, as found holes do.
+    # Fractions of holes that are no covering's, on bare faces: DeepFill v1's boxes, v2's boxes with strokes.
+    box_fraction: float = 0.0
+    free_form_fraction: float = 0.0
     workers: int = 2
 
     def __post_init__(self) -> None:
         for name in (
-            "bare_share",
-            "nothing_share",
-            "turn_share",
-            "profile_share",
-            "dress_share",
-            "wall_share",
-            "unusual_share",
-            "degrade_share",
-            "grey_share",
-            "flip_share",
-            "missed_share",
-            "box_share",
-            "free_form_share",
+            "bare_fraction",
+            "nothing_fraction",
+            "turn_fraction",
+            "profile_fraction",
+            "dress_fraction",
+            "wall_fraction",
+            "unusual_fraction",
+            "degrade_fraction",
+            "grey_fraction",
+            "flip_fraction",
+            "missed_fraction",
+            "box_fraction",
+            "free_form_fraction",
         ):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is {getattr(self, name)} but is a share between 0 and 1")
-        if self.box_share + self.free_form_share > 1:
+                raise ConfigError(f"{name} is {getattr(self, name)} but is a fraction between 0 and 1")
+        if self.box_fraction + self.free_form_fraction > 1:
             raise ConfigError(
-                f"box_share is {self.box_share} and free_form_share {self.free_form_share}; "
+                f"box_fraction is {self.box_fraction} and free_form_fraction {self.free_form_fraction}; "
                 "together they are at most 1"
             )
         if self.enlarged_px and self.enlarged_px < FRAME_PX:

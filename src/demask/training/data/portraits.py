@@ -88,8 +88,8 @@ class FaceBank:
         seed: A view is a function of the seed, the portrait's name and the view's number.
         variants: Covered views per portrait; one more is bare, but turned or dressed.
         patches: Photographs without faces, whose patches become prints.
-        turn_share: Share of the views whose head is turned further than it was.
-        dress_share: Share of the views with something on the head or before the eyes.
+        turn_fraction: Fraction of the views whose head is turned further than it was.
+        dress_fraction: Fraction of the views with something on the head or before the eyes.
 
     Raises:
         DatasetError: There is no portrait.
@@ -103,8 +103,8 @@ class FaceBank:
         seed: int,
         variants: int = 3,
         patches: Sequence[ImageU8] = (),
-        turn_share: float = 0.0,
-        dress_share: float = 0.0,
+        turn_fraction: float = 0.0,
+        dress_fraction: float = 0.0,
     ) -> None:
         self.portraits = list(portraits)
         if not self.portraits:
@@ -112,7 +112,7 @@ class FaceBank:
         if variants < 1:
             raise ConfigError(f"variants is {variants}; each portrait needs at least 1 covering")
         self.seed, self.variants, self.patches = seed, variants, patches
-        self.turn_share, self.dress_share = turn_share, dress_share
+        self.turn_fraction, self.dress_fraction = turn_fraction, dress_fraction
         weights = np.array([portrait.weight for portrait in self.portraits])
         self._cumulative = np.cumsum(weights / weights.sum())
         sizes = [portrait.photo.nbytes for portrait in self.portraits for _ in range(variants + 1)]
@@ -156,14 +156,14 @@ class FaceBank:
     def _draw(self, portrait: Portrait, variant: int) -> View:
         rng = rng_for(self.seed, f"finder view {variant}", portrait.name)
         photo, landmarks, box, points = portrait.photo, portrait.landmarks, portrait.box, portrait.points
-        if rng.random() < self.turn_share:
+        if rng.random() < self.turn_fraction:
             turn = Turn.of(landmarks, yaw_deg=rng.normal(0, 26), pitch_deg=rng.normal(0, 12))
             photo, turned = turn.picture(photo), turn.landmarks(landmarks)
             points = turn.moved(points).astype(np.float32)
             # The box keeps its margins around the landmarks.
             box = box + _extent(turned) - _extent(landmarks)
             landmarks = turned
-        if rng.random() < self.dress_share:
+        if rng.random() < self.dress_fraction:
             photo = wear(photo, landmarks, rng)
         if variant < self.variants:
             photo = draw(photo, landmarks, rng, patches=self.patches).masked

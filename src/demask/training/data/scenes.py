@@ -29,17 +29,17 @@ class ScenesConfig:
     size_px: int = 320  # Side of a scene; a multiple of 32.
     smallest_px: float = 8.0  # Face sizes (root of the box's area) are drawn log-uniformly from here
     largest_px: float = 290.0  # to here.
-    covered_share: float = 0.5
-    empty_share: float = 0.12  # Scenes without any face.
-    alone_share: float = 0.22  # Scenes with one large face.
-    chip_share: float = 0.12  # Scenes that are one whole portrait in grey, as the runtime pads small photos.
-    crowd_share: float = 0.12  # Scenes with many faces of about one size.
-    people_share: float = 0.12  # Scenes that show a labelled picture of whole people, where there are any.
+    covered_fraction: float = 0.5
+    empty_fraction: float = 0.12  # Scenes without any face.
+    alone_fraction: float = 0.22  # Scenes with one large face.
+    chip_fraction: float = 0.12  # Scenes that are one whole portrait in grey, as the runtime pads small photos.
+    crowd_fraction: float = 0.12  # Scenes with many faces of about one size.
+    people_fraction: float = 0.12  # Scenes that show a labelled picture of whole people, where there are any.
     decoys: float = 2.0  # Things that are no faces, on average per scene;
-    drawn_decoy_share: float = 0.35  # of them letters, discs and hands,
-    body_decoy_share: float = 0.2  # ears, hair, necks,
-    worn_by_nobody_share: float = 0.05  # coverings without a face; the rest pieces of other pictures.
-    pad_share: float = 0.2  # Scenes with a grey border, as the runtime pads to the grid.
+    drawn_decoy_fraction: float = 0.35  # of them letters, discs and hands,
+    body_decoy_fraction: float = 0.2  # ears, hair, necks,
+    worn_by_nobody_fraction: float = 0.05  # coverings without a face; the rest pieces of other pictures.
+    pad_fraction: float = 0.2  # Scenes with a grey border, as the runtime pads to the grid.
 
     def __post_init__(self) -> None:
         if self.size_px % 32 or self.size_px <= 0:
@@ -68,11 +68,17 @@ class Composer:
         """Compose one scene."""
         config = self.config
         S = config.size_px
-        people_share = config.people_share if self.people else 0.0
-        shares = [config.empty_share, config.alone_share, config.chip_share, config.crowd_share, people_share]
-        kind = int(np.searchsorted(np.cumsum(shares), rng.random()))
+        people_fraction = config.people_fraction if self.people else 0.0
+        fractions = [
+            config.empty_fraction,
+            config.alone_fraction,
+            config.chip_fraction,
+            config.crowd_fraction,
+            people_fraction,
+        ]
+        kind = int(np.searchsorted(np.cumsum(fractions), rng.random()))
         low, high = np.log(config.smallest_px), np.log(config.largest_px)
-        stage = Stage(self._backdrop(rng), _room(rng, S, config.pad_share))
+        stage = Stage(self._backdrop(rng), _room(rng, S, config.pad_fraction))
         if kind == 2:
             self._chip(stage, rng)
         else:
@@ -149,8 +155,8 @@ class Composer:
         """Paste something that is no face: a piece of another picture, a drawn thing, an ear."""
         S = self.config.size_px
         w, h = (int(v) for v in np.exp(rng.uniform(np.log(16), np.log(0.7 * S), 2)))
-        drawn = self.config.drawn_decoy_share
-        body = drawn + self.config.body_decoy_share
+        drawn = self.config.drawn_decoy_fraction
+        body = drawn + self.config.body_decoy_fraction
         choice = rng.random()
         if choice < drawn:
             w = h = int(np.sqrt(w * h))
@@ -162,7 +168,7 @@ class Composer:
                 return
             x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
             tile = np.asarray(cv2.resize(part, (w, w), interpolation=cv2.INTER_LINEAR), np.uint8)
-        elif choice < body + self.config.worn_by_nobody_share:
+        elif choice < body + self.config.worn_by_nobody_fraction:
             tile = worn_by_nobody(self.bank.portraits[self.bank.pick(rng)], rng)
             x, y = (int(v) for v in rng.integers(-10, S - 10, 2))
             tile = np.asarray(cv2.resize(tile, (w, w), interpolation=cv2.INTER_AREA), np.uint8)
@@ -176,7 +182,7 @@ class Composer:
     def _view(self, rng: np.random.Generator) -> tuple[View, bool]:
         """A portrait to show, and whether its face is covered."""
         index = self.bank.pick(rng)
-        if rng.random() < self.config.covered_share:
+        if rng.random() < self.config.covered_fraction:
             return self.bank.covered(index, int(rng.integers(self.bank.variants))), True
         return (self.bank.bare(index) if rng.random() < 0.5 else self.bank.untouched(index)), False
 
@@ -269,9 +275,9 @@ class Composer:
         stage.label(view.box, view.points, chain(local, pre), covered=covered)
 
 
-def _room(rng: np.random.Generator, S: int, pad_share: float) -> tuple[int, int, int, int]:
+def _room(rng: np.random.Generator, S: int, pad_fraction: float) -> tuple[int, int, int, int]:
     """The part of the scene that is photo; the rest will be grey border."""
-    if rng.random() >= pad_share:
+    if rng.random() >= pad_fraction:
         return 0, 0, S, S
     lost = rng.integers(0, max(2, S // 8), 4)
     return int(lost[0]), int(lost[1]), S - int(lost[2]), S - int(lost[3])

@@ -11,8 +11,8 @@ import numpy as np
 
 from demask.types import AnyArray, ImageU8, Matrix
 
-# Below this share of the box in view a face is not asked for; from the first on it is expected.
-_EXPECTED_SHARE, _UNDECIDED_SHARE = 0.72, 0.1
+# Below this fraction of the box in view a face is not asked for; from the first on it is expected.
+_EXPECTED_FRACTION, _UNDECIDED_FRACTION = 0.72, 0.1
 _FLIPPED_ORDER = [1, 0, 2, 4, 3]
 
 
@@ -92,12 +92,12 @@ class Stage:
         room = np.array(self.room)
         seen = np.maximum(np.minimum(box[2:], room[2:]) - np.maximum(box[:2], room[:2]), 0)
         area = float((box[2:] - box[:2]).prod())
-        share = float(seen.prod()) / area
-        if share >= _EXPECTED_SHARE and area >= smallest_px**2:
+        fraction = float(seen.prod()) / area
+        if fraction >= _EXPECTED_FRACTION and area >= smallest_px**2:
             self.boxes.append(box)
             self.points.append(points)
             self.covered.append(covered)
-        elif share > _UNDECIDED_SHARE:
+        elif fraction > _UNDECIDED_FRACTION:
             self.ignored.append(box)
 
 

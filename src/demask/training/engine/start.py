@@ -56,7 +56,7 @@ def begin_with(network: nn.Module, path: Path, *, export: Callable[[nn.Module, P
 
 
 def blend_with(
-    network: nn.Module, path: Path, share: float, *, export: Callable[[nn.Module, Path], None]
+    network: nn.Module, path: Path, fraction: float, *, export: Callable[[nn.Module, Path], None]
 ) -> None:
     """Move a network's weights part of the way towards those of a file.
 
@@ -66,21 +66,21 @@ def blend_with(
     Args:
         network: Changed in place; what the file does not hold stays as it is.
         path: As for `begin_with`.
-        share: How much the file's weights count, 0 to 1.
+        fraction: How much the file's weights count, 0 to 1.
         export: As for `begin_with`.
 
     Raises:
-        ConfigError: The share is none.
+        ConfigError: The fraction is none.
         TrainingError: As `begin_with`.
     """
-    if not 0 <= share <= 1:
-        raise ConfigError(f"the share of the blended weights is {share}; it must lie in [0, 1]")
+    if not 0 <= fraction <= 1:
+        raise ConfigError(f"the fraction of the blended weights is {fraction}; it must lie in [0, 1]")
     other = copy.deepcopy(network)
     begin_with(other, path, export=export)
     with torch.no_grad():
         for weight, theirs in zip(network.state_dict().values(), other.state_dict().values(), strict=True):
             if weight.is_floating_point():
-                weight.lerp_(theirs, share)
+                weight.lerp_(theirs, fraction)
 
 
 def _check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:

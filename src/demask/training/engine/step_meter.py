@@ -15,7 +15,7 @@ class Progress:
     step: int
     steps: int
     pictures_per_s: float  # Over all processes.
-    waiting_share: float  # Fraction of the time spent waiting for data.
+    waiting_fraction: float  # Fraction of the time spent waiting for data.
     seconds_left: float
     scalars: dict[str, float]
 
@@ -54,7 +54,7 @@ class StepMeter:
             step=step,
             steps=steps,
             pictures_per_s=self.pictures / spent,
-            waiting_share=self.waited / spent,
+            waiting_fraction=self.waited / spent,
             seconds_left=(steps - step) * each,
             scalars=scalars,
         )

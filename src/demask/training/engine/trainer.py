@@ -115,7 +115,10 @@ class Trainer:
                 if self.num_steps % config.log_every == 0 or self.num_steps == config.steps:
                     report = meter.report(self.num_steps, config.steps, self._over_processes(scalars))
                     sink.scalars(self.num_steps, "train", report.scalars)
-                    speed = {"pictures_per_s": report.pictures_per_s, "waiting_share": report.waiting_share}
+                    speed = {
+                        "pictures_per_s": report.pictures_per_s,
+                        "waiting_fraction": report.waiting_fraction,
+                    }
                     sink.scalars(self.num_steps, "speed", speed)
                     if on_progress and self.share.rank == 0:
                         on_progress(report)

@@ -33,7 +33,7 @@ def model_card(
         run: The run's folder, whose `metrics.jsonl` holds the figures.
         num_steps: Steps that the weights have seen.
         parameters: How many numbers the network holds.
-        blend: The file whose weights were mixed in, and their share.
+        blend: The file whose weights were mixed in, and their fraction.
     """
     task, trainer = dataclasses.asdict(recipe.task), dataclasses.asdict(recipe.trainer)
     lines = [f"# Model card: {name}", "", f"A network of {parameters:,} parameters that {does}.", ""]
@@ -80,8 +80,8 @@ def _computed_in(run: Path, asked: str) -> str:
 def _blended(blend: tuple[Path, float] | None) -> list[str]:
     if blend is None:
         return []
-    path, share = blend
-    return [f"Then blended with `{path.name}`, which counts {share:.0%}; the figures below are from before."]
+    path, fraction = blend
+    return [f"Then blended with `{path.name}`, which counts {fraction:.0%}; the figures below are from before."]
 
 
 def _data(folder: Path) -> list[str]:

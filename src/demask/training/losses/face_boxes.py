@@ -44,13 +44,13 @@ def quality_focal(logits: Tensor, quality: Tensor, *, beta: float = 2.0) -> Tens
 
 
 def point_error(prediction: Tensor, truth: Tensor, size_px: Tensor, *, bend: float = 0.03) -> Tensor:
-    """Smooth L1 distance of points as a share of the face's size; a scalar >= 0.
+    """Smooth L1 distance of points as a fraction of the face's size; a scalar >= 0.
 
     Args:
         prediction: [N, 5, 2] in pixels.
         truth: [N, 5, 2].
         size_px: [N], above 0.
-        bend: Below this share the error counts squared; the labels themselves are not finer.
+        bend: Below this fraction the error counts squared; the labels themselves are not finer.
     """
     scale = size_px[:, None, None]
     return F.smooth_l1_loss(prediction / scale, truth / scale, beta=bend)

@@ -36,7 +36,7 @@ def coarse_l1(coarse: Tensor, face: Tensor, hole: Tensor, valid: Tensor) -> Tens
     """Mean absolute error of a small prediction against the face averaged down; a scalar >= 0.
 
     Deep supervision (Lee et al. 2015, arXiv:1409.5185): the bottom of the U-Net learns the layout of
-    the face directly. Cells count by the share of them that is hole and valid.
+    the face directly. Cells count by the fraction of them that is hole and valid.
 
     Args:
         coarse: [B, 3, h, w] in [-1, 1]; h and w divide H and W.

@@ -29,8 +29,8 @@ def random_between(real: Tensor, fake: Tensor) -> Tensor:
 
     Draws from torch's global generator, which the trainer seeds at every step.
     """
-    share = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
-    return real.detach().lerp(fake.detach(), share)
+    fraction = torch.rand(len(real), 1, 1, 1, device=real.device, dtype=real.dtype)
+    return real.detach().lerp(fake.detach(), fraction)
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], pictures: Tensor, hole: Tensor) -> Tensor:

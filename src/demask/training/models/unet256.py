@@ -39,7 +39,7 @@ class Unet256Config:
     width: int = 64  # Channels of the first encoder block.
     levels: int = 8  # Halvings; 7 for pictures of 128 px, as in the authors' own code.
     norm: str = "batch"  # One of NORMS.
-    dropout: float = 0.5  # Share of values set to zero in the first three decoder blocks.
+    dropout: float = 0.5  # Fraction of values set to zero in the first three decoder blocks.
     in_channels: int = 3
     out_channels: int = 3
     # The paper runs its generator at test time as in training (sec. 3.3): with dropout, its only noise z,

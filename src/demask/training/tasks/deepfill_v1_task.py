@@ -45,7 +45,7 @@ class DeepFillV1Config:
     batch_size: int = 16
     learning_rate: float = 1e-4  # Of generator and critics.
     critic_steps: int = 5  # Updates of the critics to one of the generator, each on a batch of its own.
-    # Share of the run after which the critics join; before it every step updates the generator alone. The
+    # Fraction of the run after which the critics join; before it every step updates the generator alone. The
     # authors offer the same (PRETRAIN_COARSE_NETWORK, off by default), there for the coarse stage alone.
     critics_from: float = 0.0
     hole_weight: float = 1.2  # L1 about the hole, discounted by depth,
@@ -61,7 +61,7 @@ class DeepFillV1Config:
         if self.critic_steps < 1 or not 0 <= self.critics_from <= 1:
             raise ConfigError(
                 f"critic_steps is {self.critic_steps} and critics_from {self.critics_from}; "
-                "the first is at least 1, the second a share between 0 and 1"
+                "the first is at least 1, the second a fraction between 0 and 1"
             )
         if not 0 < self.gamma <= 1:
             raise ConfigError(f"gamma is {self.gamma} but must be above 0 and at most 1")
@@ -143,7 +143,7 @@ class DeepFillV1Task(InpaintingTask):
 def deepfill_v1(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     """DeepFill v1: a million updates of the generator, five million of its critics; a GPU's work."""
     # Ours: half of the holes are coverings', which it is for; the published boxes are the other half.
-    faces = FacesConfig(data=data, textures=backgrounds, box_share=0.5)
+    faces = FacesConfig(data=data, textures=backgrounds, box_fraction=0.5)
     task = DeepFillV1Config(faces=faces)
     trainer = TrainerConfig(
         run=run, steps=1_000_000 * task.critic_steps, warmup_steps=1, decay_from=1.0, ema_decay=0.0,

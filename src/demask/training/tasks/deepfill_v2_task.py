@@ -96,7 +96,7 @@ def _judged(critic: torch.nn.Module, real: Tensor, fake: Tensor, hole: Tensor) -
 def deepfill_v2(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     """DeepFill v2: a million steps of 16 pictures, as published; a GPU's work."""
     # Ours: half of the holes are coverings', which it is for; the published ones are the other half.
-    faces = FacesConfig(data=data, textures=backgrounds, free_form_share=0.5)
+    faces = FacesConfig(data=data, textures=backgrounds, free_form_fraction=0.5)
     trainer = TrainerConfig(
         run=run, steps=1_000_000, warmup_steps=1, decay_from=1.0, ema_decay=0.0, validate_every=1000
     )

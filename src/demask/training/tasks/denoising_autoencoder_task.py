@@ -47,7 +47,7 @@ class AutoEncoderTaskConfig:
     model: AutoEncoderConfig = field(default_factory=AutoEncoderConfig)
     batch_size: int = 32  # Faces a step,
     patches: int = 100  # and random patches of each and each colour channel; 1 where a patch is the picture.
-    pretrained_until: float = 0.5  # Share of the run in which the layers are trained one by one, evenly.
+    pretrained_until: float = 0.5  # Fraction of the run in which the layers are trained one by one, evenly.
     learning_rate: float = 1e-3  # Of Adam.
     iterations: int = 20  # Of L-BFGS on each batch.
     history: int = 10  # Of L-BFGS; each pair takes twice the memory of the weights.

@@ -49,7 +49,7 @@ def figures(scenes: Sequence[Scene], found: Sequence[Finding]) -> dict[str, floa
         `score` (average precision: area under precision over recall, all points, as PASCAL VOC 2010
         counts it), `recall_small`, `recall_middle`, `recall_large`, `recall_covered`, `recall_bare`
         at `USED_SCORE`, `false_per_100` (false faces per 100 scenes there) and `point_error` (mean
-        distance of the points of found faces as a share of the face's size).
+        distance of the points of found faces as a fraction of the face's size).
     """
     scores: list[float] = []
     right: list[bool] = []
@@ -77,13 +77,13 @@ def figures(scenes: Sequence[Scene], found: Sequence[Finding]) -> dict[str, floa
     false = sum(not ok and score >= USED_SCORE for ok, score in zip(right, scores, strict=True))
     result = {
         "score": average_precision(np.array(scores), np.array(right, bool), len(hits)),
-        "recall_covered": _share(hits[covered_all]),
-        "recall_bare": _share(hits[~covered_all]),
+        "recall_covered": _fraction(hits[covered_all]),
+        "recall_bare": _fraction(hits[~covered_all]),
         "false_per_100": 100.0 * false / max(1, len(scenes)),
         "point_error": float(np.mean(errors)) if errors else 1.0,
     }
     for name, (low, high) in SIZES.items():
-        result[f"recall_{name}"] = _share(hits[(size_all >= low) & (size_all < high)])
+        result[f"recall_{name}"] = _fraction(hits[(size_all >= low) & (size_all < high)])
     return result
 
 
@@ -112,8 +112,8 @@ def overlaps(box: AnyArray, boxes: AnyArray) -> AnyArray:
         np.maximum(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0), axis=1
     )
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    share: AnyArray = common / np.maximum(np.prod(box[2:] - box[:2]) + areas - common, 1e-9)
-    return share
+    iou: AnyArray = common / np.maximum(np.prod(box[2:] - box[:2]) + areas - common, 1e-9)
+    return iou
 
 
 def average_precision(scores: AnyArray, right: AnyArray, num_faces: int) -> float:
@@ -157,5 +157,5 @@ def _outline(picture: ImageU8, box: AnyArray, colour: tuple[int, int, int]) -> N
     cv2.rectangle(picture, (x0, y0), (x1, y1), colour, 1)
 
 
-def _share(hits: AnyArray) -> float:
+def _fraction(hits: AnyArray) -> float:
     return float(hits.mean()) if hits.size else 1.0

@@ -52,8 +52,8 @@ class FinderConfig:
     soft_sources: tuple[str, ...] = ("utkface",)  # Tight, soft chips:
     soft_weight: float = 0.4  # how often they are shown next to the others.
     variants: int = 2  # Coverings drawn per photograph.
-    turn_share: float = 0.35  # Share of the drawn views whose head is turned further,
-    dress_share: float = 0.35  # and of those with a cap, a hood, sunglasses.
+    turn_fraction: float = 0.35  # Fraction of the drawn views whose head is turned further,
+    dress_fraction: float = 0.35  # and of those with a cap, a hood, sunglasses.
     val_scenes: int = 192
     workers: int = 2
 
@@ -107,7 +107,7 @@ class FinderTask(Task):
             )
             bank = FaceBank(
                 portraits, seed=config.seed, variants=config.variants, patches=pictures.empty,
-                turn_share=config.turn_share, dress_share=config.dress_share,
+                turn_fraction=config.turn_fraction, dress_fraction=config.dress_fraction,
             )  # fmt: skip
             self._composers[split] = Composer(bank, pictures.empty, config.scenes, people=pictures.people)
         return self._composers[split]

@@ -81,7 +81,7 @@ class HoleTask(FacesTask):
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Mean IoU over covered faces, and the share of pixels wrongly covered on bare ones."""
+        """Mean IoU over covered faces, and the fraction of pixels wrongly covered on bare ones."""
         tensors = Tensors.of(fixed_batch(self.val_faces, self.config.validation_faces), self.device)
         found = self._coverage(network, tensors.masked) > 0.5
         wanted = (tensors.hole * tensors.valid) > 0.5
@@ -91,8 +91,8 @@ class HoleTask(FacesTask):
         covered = wanted.sum((1, 2, 3)) > 0
         figures = {"iou": float((both / either.clamp_min(1))[covered].mean())}
         if (~covered).any():
-            figures["false_share"] = float(found[~covered].float().mean())
-        return figures | {"score": figures["iou"] - figures.get("false_share", 0.0)}
+            figures["false_positive_rate"] = float(found[~covered].float().mean())
+        return figures | {"score": figures["iou"] - figures.get("false_positive_rate", 0.0)}
 
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
@@ -117,8 +117,8 @@ class HoleTask(FacesTask):
 def hole(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     """The hole segmenter: about two and a quarter hours on two cores."""
     faces = FacesConfig(
-        data=data, textures=backgrounds, bare_share=0.22, nothing_share=0.05, widen_px=(0, 0),
-        shift_px=6.0, scale=0.07, aspect=0.06, turn_share=0.25, dress_share=0.12, unusual_share=0.25,
+        data=data, textures=backgrounds, bare_fraction=0.22, nothing_fraction=0.05, widen_px=(0, 0),
+        shift_px=6.0, scale=0.07, aspect=0.06, turn_fraction=0.25, dress_fraction=0.12, unusual_fraction=0.25,
     )  # fmt: skip
     task = HoleTaskConfig(faces=faces)
     return Recipe(task=task, trainer=TrainerConfig(run=run, steps=14_000, decay_from=0.3, validate_every=1000))

@@ -39,9 +39,9 @@ class LandmarksTaskConfig:
     validation_faces: int = 256
 
     def __post_init__(self) -> None:
-        if self.faces.flip_share:
+        if self.faces.flip_fraction:
             raise ConfigError(
-                f"faces.flip_share is {self.faces.flip_share}; "
+                f"faces.flip_fraction is {self.faces.flip_fraction}; "
                 "landmarks have a left and a right, so it must be 0"
             )
 
@@ -117,8 +117,8 @@ def _pictures(batch: Mapping[str, Tensor]) -> Tensor:
 def landmarks(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     """The landmark network: about 15 minutes on two cores."""
     faces = FacesConfig(
-        data=data, textures=backgrounds, bare_share=0.8, flip_share=0.0, widen_px=(0, 0),
-        shift_px=6.0, rotation_deg=5.0, scale=0.07, turn_share=0.35, dress_share=0.1,
+        data=data, textures=backgrounds, bare_fraction=0.8, flip_fraction=0.0, widen_px=(0, 0),
+        shift_px=6.0, rotation_deg=5.0, scale=0.07, turn_fraction=0.35, dress_fraction=0.1,
     )  # fmt: skip
     trainer = TrainerConfig(run=run, steps=2500, decay_from=0.3, ema_decay=0.995)
     return Recipe(task=LandmarksTaskConfig(faces=faces), trainer=trainer)

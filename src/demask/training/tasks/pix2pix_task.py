@@ -185,7 +185,7 @@ def pix2pix(
 ) -> Recipe:
     """Study A's system: 300 epochs of study B's 2,331 photographs, as published; a GPU's work."""
     faces = FacesConfig(
-        data=data, textures=backgrounds, enlarged_px=286, degrade_share=0.0, light=False, sharp_factor=1.0,
+        data=data, textures=backgrounds, enlarged_px=286, degrade_fraction=0.0, light=False, sharp_factor=1.0,
         widen_px=(0, 0),
     )  # fmt: skip
     task = Pix2pixConfig(

@@ -53,7 +53,7 @@ class RestorerTaskConfig:
     landmark_weight: float = 0.0  # Distance of the shipped network's landmarks, in eye distances.
     identity_weight: float = 0.0  # One minus the cosine of the embeddings of `identity_network`.
     identity_network: Path | None = None
-    critic_from: float = 0.25  # Share of the run after which the critic joins.
+    critic_from: float = 0.25  # Fraction of the run after which the critic joins.
     window_px: int = 128  # Side of the window about the hole that LPIPS and the critic see.
     validation_faces: int = 64
 
@@ -216,8 +216,8 @@ def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     """The restorer: almost six hours on two cores."""
     body = UNetConfig(widths=(32, 64, 160, 384), mixer_blocks=5, num_heads=6)
     faces = FacesConfig(
-        data=data, textures=backgrounds, turn_share=0.3, yaw_deg=25.0, profile_share=0.2, dress_share=0.08,
-        missed_share=0.25,
+        data=data, textures=backgrounds, turn_fraction=0.3, yaw_deg=25.0, profile_fraction=0.2,
+        dress_fraction=0.08, missed_fraction=0.25,
     )  # fmt: skip
     task = RestorerTaskConfig(
         faces=faces,

@@ -79,16 +79,16 @@ def test_pictures_keep_their_shape_and_depend_on_the_generator_alone(light: Ligh
 
 def test_nothing_varies_where_everything_is_zero() -> None:
     photo = np.random.default_rng(0).integers(0, 255, (40, 56, 3), dtype=np.uint8)
-    still = Light(gamma=0, gain=0, cast=0, grey_share=0)
+    still = Light(gamma=0, gain=0, cast=0, grey_fraction=0)
     out = degrade(vary_light(photo, rng_for(0, "still", ""), still), rng_for(0, "still", ""), Degradation())
     assert np.abs(out.astype(int) - photo).max() <= 1
 
 
 def test_grey_has_no_colour_and_a_negative_mean_gain_darkens() -> None:
     photo = np.random.default_rng(0).integers(0, 255, (40, 56, 3), dtype=np.uint8)
-    grey = vary_light(photo, rng_for(0, "grey", ""), Light(gamma=0, gain=0, cast=0, grey_share=1))
+    grey = vary_light(photo, rng_for(0, "grey", ""), Light(gamma=0, gain=0, cast=0, grey_fraction=1))
     assert np.ptp(grey, axis=2).max() == 0
     dark = vary_light(
-        photo, rng_for(0, "dark", ""), Light(gamma=0, gain=0, mean_gain=-0.5, cast=0, grey_share=0)
+        photo, rng_for(0, "dark", ""), Light(gamma=0, gain=0, mean_gain=-0.5, cast=0, grey_fraction=0)
     )
     assert dark.mean() == pytest.approx(photo.mean() * np.exp(-0.5), rel=0.02)

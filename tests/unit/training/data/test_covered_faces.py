@@ -35,7 +35,7 @@ def test_outside_the_hole_the_covering_left_at_most_a_shadow(shards: Path) -> No
 
 
 def test_bare_faces_have_no_hole(shards: Path) -> None:
-    faces = CoveredFaces(FacesConfig(data=shards, bare_share=1.0, widen_px=(0, 0)), split="train")
+    faces = CoveredFaces(FacesConfig(data=shards, bare_fraction=1.0, widen_px=(0, 0)), split="train")
     for number in range(12):
         item = faces[number]
         assert not item["hole"].any()
@@ -79,8 +79,8 @@ def test_what_is_missed_lies_at_the_outline_and_is_less_than_a_third() -> None:
 
 
 def test_wrong_settings_and_empty_splits_are_told(shards: Path) -> None:
-    with pytest.raises(ConfigError, match="bare_share"):
-        FacesConfig(data=shards, bare_share=2)
+    with pytest.raises(ConfigError, match="bare_fraction"):
+        FacesConfig(data=shards, bare_fraction=2)
     with pytest.raises(ConfigError, match="smallest first"):
         FacesConfig(data=shards, widen_px=(4, 1))
     with pytest.raises(DatasetError, match="nothing-like-this"):
@@ -89,11 +89,11 @@ def test_wrong_settings_and_empty_splits_are_told(shards: Path) -> None:
 
 def test_turned_and_dressed_faces_stay_aligned_and_seeded(shards: Path) -> None:
     config = FacesConfig(
-        data=shards, bare_share=1.0, turn_share=1.0, yaw_deg=30, dress_share=0.0, shift_px=0, rotation_deg=0,
-        scale=0, degrade_share=0, grey_share=0, widen_px=(0, 0),
+        data=shards, bare_fraction=1.0, turn_fraction=1.0, yaw_deg=30, dress_fraction=0.0, shift_px=0,
+        rotation_deg=0, scale=0, degrade_fraction=0, grey_fraction=0, widen_px=(0, 0),
     )  # fmt: skip
     turned = CoveredFaces(config, split="train")
-    plain = CoveredFaces(dataclasses.replace(config, turn_share=0.0), split="train")
+    plain = CoveredFaces(dataclasses.replace(config, turn_fraction=0.0), split="train")
     changed = [np.abs(turned[n]["face"].astype(int) - plain[n]["face"]).mean() for n in range(6)]
     assert max(changed) > 2
     for number in range(6):
@@ -103,11 +103,11 @@ def test_turned_and_dressed_faces_stay_aligned_and_seeded(shards: Path) -> None:
 
 def test_heads_before_a_wall_keep_their_faces(shards: Path) -> None:
     config = FacesConfig(
-        data=shards, bare_share=0.0, shift_px=0, rotation_deg=0, scale=0, degrade_share=0, light=False,
-        grey_share=0, flip_share=0.0, widen_px=(0, 0),
+        data=shards, bare_fraction=0.0, shift_px=0, rotation_deg=0, scale=0, degrade_fraction=0, light=False,
+        grey_fraction=0, flip_fraction=0.0, widen_px=(0, 0),
     )  # fmt: skip
     plain, walled = (
-        CoveredFaces(dataclasses.replace(config, wall_share=share), split="train") for share in (0.0, 1.0)
+        CoveredFaces(dataclasses.replace(config, wall_fraction=share), split="train") for share in (0.0, 1.0)
     )
     for number in range(4):
         before, after = plain[number], walled[number]
@@ -125,8 +125,8 @@ def test_turned_heads_are_turned_further_the_same_way(shards: Path, monkeypatch:
         assert np.sign(yaw_deg(turned)) == np.sign(yaw)
 
     config = FacesConfig(
-        data=shards, bare_share=1.0, profile_share=1.0, shift_px=0, rotation_deg=0, scale=0, degrade_share=0,
-        grey_share=0, light=False, flip_share=0.0, widen_px=(0, 0),
+        data=shards, bare_fraction=1.0, profile_fraction=1.0, shift_px=0, rotation_deg=0, scale=0,
+        degrade_fraction=0, grey_fraction=0, light=False, flip_fraction=0.0, widen_px=(0, 0),
     )  # fmt: skip
     faces = CoveredFaces(config, split="train")
     before = [yaw_deg(faces[number]["landmarks"]) for number in range(8)]
@@ -138,7 +138,7 @@ def test_turned_heads_are_turned_further_the_same_way(shards: Path, monkeypatch:
 
 
 def test_crops_of_nothing_have_no_hole(shards: Path, tmp_path: Path) -> None:
-    faces = CoveredFaces(FacesConfig(data=shards, nothing_share=1.0), split="train")
+    faces = CoveredFaces(FacesConfig(data=shards, nothing_fraction=1.0), split="train")
     items = [faces[number] for number in range(6)]
     assert not any(item["hole"].any() for item in items)
     assert all(item["valid"].all() and item["masked"].shape == (256, 256, 3) for item in items)

@@ -43,8 +43,10 @@ def backgrounds() -> list[ImageU8]:
 
 
 def only(kind: str, **settings: float) -> ScenesConfig:
-    shares = {f"{name}_share": 0.0 for name in ("empty", "alone", "chip", "crowd", "people", "pad", "covered")}
-    return ScenesConfig(**{**shares, **({f"{kind}_share": 1.0} if kind else {}), **settings})
+    shares = {
+        f"{name}_fraction": 0.0 for name in ("empty", "alone", "chip", "crowd", "people", "pad", "covered")
+    }
+    return ScenesConfig(**{**shares, **({f"{kind}_fraction": 1.0} if kind else {}), **settings})
 
 
 def centre_of(photo: ImageU8, near: AnyArray, channel: int) -> AnyArray:
@@ -175,7 +177,7 @@ def test_labels_follow_a_turned_head_and_stay_without_a_turn(bank: FaceBank) -> 
     for view in (bank.untouched(0), bank.bare(0), bank.covered(0, 0)):
         assert np.array_equal(view.box, bank.portraits[0].box)
         assert np.array_equal(view.points, DOTS)
-    turning = FaceBank([portrait("one")], seed=1, variants=1, turn_share=1.0)
+    turning = FaceBank([portrait("one")], seed=1, variants=1, turn_fraction=1.0)
     view = turning.bare(0)
     assert np.abs(view.points - DOTS).max() > 4
     # The painted dots went where the labels say.
@@ -184,7 +186,7 @@ def test_labels_follow_a_turned_head_and_stay_without_a_turn(bank: FaceBank) -> 
 
 
 def test_a_dressed_head_keeps_its_labels(bank: FaceBank) -> None:
-    dressing = FaceBank([portrait("one")], seed=1, variants=1, dress_share=1.0)
+    dressing = FaceBank([portrait("one")], seed=1, variants=1, dress_fraction=1.0)
     view = dressing.bare(0)
     assert not np.array_equal(view.photo, dressing.portraits[0].photo)
     assert np.array_equal(view.points, DOTS)

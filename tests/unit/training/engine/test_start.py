@@ -69,14 +69,14 @@ def test_the_shipped_segmenter_can_be_trained_on(tmp_path: Path) -> None:
     assert (answers[0] == answers[1]).all()
 
 
-@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_blending_goes_part_of_the_way(tmp_path: Path, share: float) -> None:
+@pytest.mark.parametrize("fraction", [0.0, 0.25, 1.0])
+def test_blending_goes_part_of_the_way(tmp_path: Path, fraction: float) -> None:
     mine, theirs = a_restorer(1), a_restorer(2)
     save_weights(theirs, tmp_path / "theirs.safetensors", about={})
     blended = a_restorer(1)
-    blend_with(blended, tmp_path / "theirs.safetensors", share, export=graphs.export_restorer)
+    blend_with(blended, tmp_path / "theirs.safetensors", fraction, export=graphs.export_restorer)
     for a, b, c in zip(mine.parameters(), theirs.parameters(), blended.parameters(), strict=True):
-        torch.testing.assert_close(c, (1 - share) * a + share * b)
+        torch.testing.assert_close(c, (1 - fraction) * a + fraction * b)
     with pytest.raises(ConfigError, match=r"in \[0, 1\]"):
         blend_with(blended, tmp_path / "theirs.safetensors", 1.5, export=graphs.export_restorer)
 

@@ -27,7 +27,7 @@ from demask.training.tasks.deepfill_v2_task import DeepFillV2Config, DeepFillV2T
 def v1_task(shards: Path, **settings: object) -> DeepFillV1Task:
     torch.manual_seed(1)
     config = DeepFillV1Config(
-        faces=FacesConfig(data=shards, box_share=0.5, workers=0),
+        faces=FacesConfig(data=shards, box_fraction=0.5, workers=0),
         generator=DeepFillConfig(width=4, gated=False),
         critics=WassersteinCriticsConfig(width=4),
         side_px=64,
@@ -41,7 +41,7 @@ def v1_task(shards: Path, **settings: object) -> DeepFillV1Task:
 def v2_task(shards: Path, **settings: object) -> DeepFillV2Task:
     torch.manual_seed(1)
     config = DeepFillV2Config(
-        faces=FacesConfig(data=shards, free_form_share=0.5, workers=0),
+        faces=FacesConfig(data=shards, free_form_fraction=0.5, workers=0),
         generator=DeepFillConfig(width=4, gated=True),
         critic=SpectralPatchConfig(width=4),
         side_px=64,
@@ -145,7 +145,7 @@ def test_v1_goes_on_at_another_side_with_its_generator(shards: Path, tmp_path: P
 
 
 def test_published_holes_lie_on_bare_faces(shards: Path) -> None:
-    config = FacesConfig(data=shards, box_share=1.0, missed_share=1.0, workers=0)
+    config = FacesConfig(data=shards, box_fraction=1.0, missed_fraction=1.0, workers=0)
     faces = CoveredFaces(config, split="train")
     item, again = faces[3], faces[3]
     assert all(np.array_equal(item[key], again[key]) for key in item)
@@ -154,7 +154,7 @@ def test_published_holes_lie_on_bare_faces(shards: Path) -> None:
     coverings = CoveredFaces(FacesConfig(data=shards, workers=0), split="train")[3]
     assert not np.array_equal(coverings["masked"], coverings["face"])
     with pytest.raises(ConfigError, match="at most 1"):
-        FacesConfig(data=shards, box_share=0.7, free_form_share=0.7)
+        FacesConfig(data=shards, box_fraction=0.7, free_form_fraction=0.7)
 
 
 def test_recipes_are_the_published_ones(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ SMALL = LandmarksConfig(widths=(8, 8, 8, 8), blocks=(0, 0, 1, 0), squeezed=4, hi
 
 def landmarks_task(shards: Path) -> LandmarksTask:
     torch.manual_seed(0)
-    faces = FacesConfig(data=shards, bare_share=0.5, flip_share=0.0, widen_px=(0, 0), workers=0)
+    faces = FacesConfig(data=shards, bare_fraction=0.5, flip_fraction=0.0, widen_px=(0, 0), workers=0)
     return LandmarksTask(LandmarksTaskConfig(faces=faces, model=SMALL, batch_size=4, validation_faces=4))
 
 
@@ -94,7 +94,7 @@ def test_point_distance_is_in_eye_distances_and_blind_to_depth() -> None:
 
 
 def test_landmarks_come_only_without_mirroring(shards: Path) -> None:
-    faces = CoveredFaces(FacesConfig(data=shards, flip_share=0.0, widen_px=(0, 0)), split="train")
+    faces = CoveredFaces(FacesConfig(data=shards, flip_fraction=0.0, widen_px=(0, 0)), split="train")
     item = faces[0]
     assert item["landmarks"].shape == (NUM_LANDMARKS, 3)
     assert "landmarks" not in CoveredFaces(FacesConfig(data=shards), split="train")[0]
