@@ -8,8 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, mean, stdev
 
-# Student's t, two-sided 95 %, by degrees of freedom (any table).
-T = {1: 12.7062, 2: 4.30265, 3: 3.18245, 4: 2.77645, 5: 2.57058, 6: 2.44691, 7: 2.36462, 8: 2.30600}
+from scipy.stats import t as student
 
 z = NormalDist().inv_cdf
 
@@ -30,53 +29,73 @@ class Row:
         return float(self.value == self.right)
 
 
-def quantile(rows: Sequence[Row]) -> float:
-    """T of the fewer of people and faces, less one."""
-    return T[min(len({row.person for row in rows}), len({row.face for row in rows})) - 1]
+def _clusters(
+    rows: Sequence[Row], influence: Sequence[float], key: Callable[[Row], Hashable]
+) -> tuple[float, float, int]:
+    """Squared sums with G/(G-1), their excess kurtosis over G, and G."""
+    sums: dict[Hashable, float] = defaultdict(float)
+    for row, each in zip(rows, influence, strict=True):
+        sums[key(row)] += each
+    num, middle = len(sums), mean(sums.values())
+    if num < 2:
+        return 0.0, 0.0, num
+    square = mean((each - middle) ** 2 for each in sums.values())
+    tails = mean((each - middle) ** 4 for each in sums.values()) / square**2 - 3 if square > 1e-24 else 0.0
+    return sum(total**2 for total in sums.values()) * num / (num - 1), max(0.0, tails) / num, num
 
 
-def variance(rows: Sequence[Row], influence: Sequence[float]) -> float:
-    """Two-way: squared sums of people plus those of faces less those of single answers, each G/(G-1)."""
-
-    def part(key: Callable[[Row], Hashable]) -> float:
-        sums: dict[Hashable, float] = defaultdict(float)
-        for row, each in zip(rows, influence, strict=True):
-            sums[key(row)] += each
-        num = len(sums)
-        return sum(total**2 for total in sums.values()) * num / (num - 1) if num > 1 else 0.0
-
-    people, faces = part(lambda row: row.person), part(lambda row: row.face)
-    single = part(lambda row: (row.person, row.face))
+def spread(rows: Sequence[Row], influence: Sequence[float]) -> tuple[float, float]:
+    """Two-way variance, people plus faces less single answers, and t's quantile for it."""
+    people, tail_people, num_people = _clusters(rows, influence, lambda row: row.person)
+    faces, tail_faces, num_faces = _clusters(rows, influence, lambda row: row.face)
+    single, _, _ = _clusters(rows, influence, lambda row: (row.person, row.face))
     both = people + faces - single
-    return both if both > single / 4 else max(people, faces)
+    if both <= single / 4:
+        both = max(people, faces)
+    freedom = float(max(1, min(num_people, num_faces) - 1))
+    if both > 0:
+        tails = (people / both) ** 2 * tail_people + (faces / both) ** 2 * tail_faces
+        freedom = max(1.0, 2 / (2 / freedom + tails))
+    return both, float(student.ppf(0.975, freedom))
 
 
 def around(value: float, rows: Sequence[Row], influence: Sequence[float]) -> tuple[float, float, float]:
     """Value and its interval."""
-    half = quantile(rows) * math.sqrt(variance(rows, influence))
+    variance, quantile = spread(rows, influence)
+    half = quantile * math.sqrt(variance)
     return value, value - half, value + half
 
 
-def mean_of(rows: Sequence[Row]) -> tuple[float, float, float]:
-    """Mean rating."""
-    values = [float(row.value) for row in rows]
-    value = mean(values)
-    return around(value, rows, [(each - value) / len(values) for each in values])
+def mean_of(rows: Sequence[Row], low: float, high: float) -> tuple[float, float, float]:
+    """Mean rating: the interval of a proportion, on the scale from `low` to `high`."""
+    part = proportion_of(rows, [(float(row.value) - low) / (high - low) for row in rows])
+    value, least, most = (low + (high - low) * each for each in part)
+    return value, least, most
 
 
-def difference_of(first: Sequence[Row], second: Sequence[Row]) -> tuple[float, float, float]:
-    """Of two means."""
+def difference_of(first: Sequence[Row], second: Sequence[Row], span: float) -> tuple[float, float, float]:
+    """Of two means, on the logit scale between -span and span."""
     one, two = mean(float(row.value) for row in first), mean(float(row.value) for row in second)
     influence = [(float(row.value) - one) / len(first) for row in first]
     influence += [-(float(row.value) - two) / len(second) for row in second]
-    return around(one - two, [*first, *second], influence)
+    rows = [*first, *second]
+    variance, quantile = spread(rows, influence)
+    part = (one - two + span) / (2 * span)
+    half = quantile * math.sqrt(variance) / (2 * span) / (part * (1 - part))
+    odds = math.log(part / (1 - part))
+    low, high = (2 * span / (1 + math.exp(-(odds + change))) - span for change in (-half, half))
+    return one - two, low, high
 
 
 def proportion_of(rows: Sequence[Row], hits: Sequence[float]) -> tuple[float, float, float]:
-    """Fraction of hits with Wilson's interval on the effective number of answers."""
-    proportion, quant = mean(hits), quantile(rows)
-    spread = variance(rows, [(hit - proportion) / len(rows) for hit in hits])
-    num = proportion * (1 - proportion) / spread if spread > 0 else float(len({row.person for row in rows}))
+    """Proportion of hits with Wilson's interval on the effective number of answers."""
+    proportion = mean(hits)
+    variance, quant = spread(rows, [(hit - proportion) / len(rows) for hit in hits])
+    num = (
+        proportion * (1 - proportion) / variance
+        if variance > 1e-24
+        else float(len({row.person for row in rows}))
+    )
     middle = (proportion + quant**2 / (2 * num)) / (1 + quant**2 / num)
     half = (
         quant / (1 + quant**2 / num) * math.sqrt(proportion * (1 - proportion) / num + quant**2 / (4 * num**2))

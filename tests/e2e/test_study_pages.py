@@ -339,10 +339,10 @@ def test_ratings(
     for item in found["ratings"]:
         own = by[item["condition"]]
         values = [float(row.value) for row in own]
-        assert same(item["mean"], mean_of(own))
-        rescaled = [100 * (each - low) / (high - low) for each in mean_of(own)]
+        assert same(item["mean"], mean_of(own, low, high))
+        rescaled = [100 * (each - low) / (high - low) for each in mean_of(own, low, high)]
         assert same(item["index_rescaled"], (rescaled[0], rescaled[1], rescaled[2]))
-        assert same(item["index_of_maximum"], mean_of(own), 100 / high)
+        assert same(item["index_of_maximum"], mean_of(own, low, high), 100 / high)
         top = 80 if high == 100 else high - 1
         assert same(item["index_top_two"], proportion_of(own, [float(each >= top) for each in values]), 100)
         assert item["sd"] == pytest.approx(stdev(values), abs=1e-5)
@@ -352,7 +352,7 @@ def test_ratings(
         assert sum(item["histogram"]) == len(values)
     shown = [item["condition"] for item in found["ratings"]]
     for item, (first, second) in zip(found["differences"], combinations(shown, 2), strict=True):
-        wanted = difference_of(by[first], by[second])
+        wanted = difference_of(by[first], by[second], high - low)
         assert same(item["difference"], wanted)
         if second == "truth":
             raised = (wanted[0] + high, wanted[1] + high, wanted[2] + high)

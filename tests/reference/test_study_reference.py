@@ -11,10 +11,11 @@ from demask.study import agreement, detection, preference, ratings
 from demask.study.blocks import RatingBlock
 from demask.study.intervals import (
     bootstrap_mean,
+    from_influence,
     holm,
     mean_estimate,
     proportion_estimate,
-    two_way_variance,
+    spread_of,
     wilson,
 )
 from demask.study.records import Record
@@ -41,10 +42,11 @@ def test_two_way_variance_is_statsmodels() -> None:
     values = np.array([5, 4, 3, 6, 5, 4, 2, 3, 7, 6, 5, 5], float)
     people, faces = [f"p{i // 4}" for i in range(12)], [f"f{i % 4}" for i in range(12)]
     influence = (values - values.mean()) / 12
-    assert two_way_variance(influence, people, faces) == pytest.approx(0.47916667, abs=1e-8)
-    estimate = mean_estimate(values, people, faces)
+    spread = spread_of(influence, people, faces)
+    assert spread.variance == pytest.approx(0.47916667, abs=1e-8)
     # t with min(3, 4) - 1 = 2 degrees of freedom: 4.302653.
-    assert estimate.value == pytest.approx(55 / 12)
+    assert (spread.freedom, spread.quantile) == pytest.approx((2, 4.302653), abs=1e-6)
+    estimate = from_influence(55 / 12, influence, people, faces)
     assert estimate.high - estimate.value == pytest.approx(4.302653 * math.sqrt(0.47916667), abs=1e-5)
 
 
@@ -53,15 +55,54 @@ def test_two_way_variance_by_hand() -> None:
     # People: (-3/4)^2 + (3/4)^2 = 9/8, times 2. Faces: (-1/2)^2 + (1/2)^2 = 1/2, times 2.
     # Single: 1/4 + 1/16 + 9/16 = 7/8, times 4/3. Sum: 9/4 + 1 - 7/6 = 25/12.
     influence = (np.array([1.0, 2.0, 3.0, 6.0]) - 3) / 4
-    variance = two_way_variance(influence, ["a", "a", "b", "b"], ["x", "y", "x", "y"])
-    assert variance == pytest.approx(25 / 12)
+    spread = spread_of(influence, ["a", "a", "b", "b"], ["x", "y", "x", "y"])
+    assert spread.variance == pytest.approx(25 / 12)
+
+
+def test_heavy_tails_cost_degrees_of_freedom() -> None:
+    # Twenty people with one judgement each, one of them far off: sums 19 x -1 and 19, over 20.
+    # Kurtosis of them: mean fourth power over squared mean square = (19 + 19^4) / 20 / 19^2 = 18.0526, excess
+    # 15.0526. Both ways of clustering are the same, V = V + V - V, so its tails count twice.
+    influence = np.array([-1.0] * 19 + [19.0]) / 20
+    names = [str(i) for i in range(20)]
+    assert spread_of(influence, names, names).freedom == pytest.approx(2 / (2 / 19 + 2 * (6517 / 361 - 3) / 20))
+    # Sums without a tail keep them all.
+    assert spread_of(np.array([-1.0, 1.0] * 10), names, names).freedom == pytest.approx(19)
+
+
+def test_no_interval_leaves_its_scale() -> None:
+    # Two people on a slider, 48 on average: a plain interval read [-269.7, 365.7].
+    values, people, faces = np.array([0.0, 100.0, 23.0, 69.0]), list("aabb"), list("xyxy")
+    mean = mean_estimate(values, people, faces, scale=(0, 100))
+    assert 0 <= mean.low < 48 == mean.value < mean.high <= 100
+    assert mean.too_few
+    difference = from_influence(60.0, np.array([30.0, -30.0, 25.0, -25.0]), people, faces, scale=(-100, 100))
+    assert -100 <= difference.low < 60 < difference.high <= 100
+    # By the logit: d = 1 of 0 +- 2, error 0.5: logit(3/4) +- t 0.5 / 4 / (3/16), t with 3 degrees: 3.182446.
+    influence, four = np.array([0.25, -0.25, 0.25, -0.25]) * math.sqrt(3 / 4), list("abcd")
+    found = from_influence(1.0, influence, four, four, scale=(-2, 2))
+    spread = spread_of(influence, four, four)
+    assert spread.variance == pytest.approx(0.25)
+    half = spread.quantile * 0.5 / 4 / (3 / 16)
+    low, high = (4 / (1 + math.exp(-(math.log(3) + change))) - 2 for change in (-half, half))
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def test_people_who_all_agree_do_not_make_an_interval_of_no_width() -> None:
+    estimate = mean_estimate(np.full(12, 3.0), list("abcdef") * 2, ["x"] * 6 + ["y"] * 6, scale=(1, 5))
+    assert estimate.value == 3
+    assert estimate.low < 2.5 < 3.5 < estimate.high
 
 
 def test_an_interval_without_clusters_is_the_textbooks() -> None:
-    # Each judgement by another person on another face: s / sqrt(n) times t with n - 1 = 3 degrees of freedom.
+    # Each judgement by another person on another face: s / sqrt(n), and Wilson's interval of the mean's place.
     values = np.array([2.0, 4.0, 4.0, 6.0])
-    estimate = mean_estimate(values, list("abcd"), list("wxyz"))
-    assert estimate.high - 4 == pytest.approx(3.182446 * math.sqrt(8 / 3) / 2, abs=1e-5)
+    spread = spread_of((values - 4) / 4, list("abcd"), list("wxyz"))
+    assert spread.variance == pytest.approx(8 / 3 / 4)
+    estimate = mean_estimate(values, list("abcd"), list("wxyz"), scale=(1, 7))
+    num = 0.25 / (8 / 3 / 4 / 36)
+    low, high = wilson(0.5, num, quantile=spread.quantile)
+    assert (estimate.low, estimate.high) == pytest.approx((1 + 6 * low, 1 + 6 * high))
 
 
 def test_holm_by_hand() -> None:
@@ -147,7 +188,7 @@ def test_bradley_terry_is_agrestis_baseball() -> None:
         assert found[team] - found["Baltimore"] == pytest.approx(value, abs=6e-3)
 
 
-def test_bradley_terry_interval_of_two_is_the_logit_of_a_proportion() -> None:
+def test_bradley_terry_interval_of_two_is_the_logit_of_a_share() -> None:
     # Two systems, 30 of 40 independent wins: log-odds log 3, variance 1 / (40 p q); each strength is half.
     games = [record(f"p{i}", f"f{i}", "first" if i < 30 else "second", "a", "b") for i in range(40)]
     best, _ = preference.summarise(games, ("a", "b"))
@@ -175,5 +216,5 @@ def test_dmos_is_p910s() -> None:
         record(f"p{i}", f"f{i}", value, first)
         for i, (value, first) in enumerate((("3", "s"), ("4", "s"), ("4", "truth"), ("5", "truth")))
     ]
-    compared = ratings.differences(rows, ("s", "truth"))
+    compared = ratings.differences(block, rows, ("s", "truth"))
     assert ratings.dmos(block, compared)["s"].value == pytest.approx(4.0)

@@ -9,7 +9,7 @@ from typing import Literal
 import krippendorff
 import numpy as np
 
-from demask.study.intervals import Estimate, nothing, quantile_of
+from demask.study.intervals import Estimate, Spread, nothing
 from demask.study.records import Record
 
 Level = Literal["nominal", "ordinal", "interval"]
@@ -18,9 +18,10 @@ Level = Literal["nominal", "ordinal", "interval"]
 def alpha(records: Sequence[Record], answers: Sequence[str], level: Level) -> Estimate:
     """Krippendorff's alpha of the main trials (Content Analysis, 4th ed., 2018, ch. 12).
 
-    Units are pictures, coders are people. The interval is a jackknife over people plus one over pictures
-    minus one over single answers, like `intervals.two_way_variance` (drawing people again with
-    replacement would let a person agree with themselves).
+    Units are pictures, coders are people. The interval is a jackknife over people plus one over faces minus
+    one over single answers, like `intervals.spread_of` (drawing people again with replacement would let a
+    person agree with themselves). Faces, not pictures, are left out: they are what was sampled, while the
+    conditions are those of the plan.
 
     Args:
         records: Main trials of one block.
@@ -45,24 +46,29 @@ def alpha(records: Sequence[Record], answers: Sequence[str], level: Level) -> Es
     if not math.isfinite(value):
         return nothing()
 
-    people = _jackknife([_alpha(counts - own, domain, level) for own in by_person.values()], value)
-    units = _jackknife([_alpha(np.delete(counts, i, axis=0), domain, level) for i in range(len(counts))], value)
+    people = _jackknife([_alpha(counts - own, domain, level) for own in by_person.values()])
+    faces = np.array([face for _, face in pictures])
+    of_faces = _jackknife([_alpha(counts[faces != face], domain, level) for face in np.unique(faces)])
     single, weights = [], []
     for cell in zip(*np.nonzero(counts), strict=True):
         less = counts.copy()
         less[cell] -= 1
         single.append(_alpha(less, domain, level))
         weights.append(counts[cell])
-    both = _jackknife(single, value, weights)
-    names, faces = [record.person for record in records], [record.face for record in records]
-    half = quantile_of(names, faces) * math.sqrt(max(people + units - both, people, units))
+    both = _jackknife(single, weights)
+    num_faces = len(np.unique(faces))
+    spread = Spread(
+        variance=max(people + of_faces - both, people, of_faces),
+        freedom=float(max(1, min(len(by_person), num_faces) - 1)),
+    )
+    half = spread.quantile * math.sqrt(spread.variance)
     return Estimate(
         value=value,
-        low=value - half,
+        low=max(-1.0, value - half),
         high=min(1.0, value + half),
         num=len(records),
         num_people=len(by_person),
-        num_faces=len(set(faces)),
+        num_faces=num_faces,
     )
 
 
@@ -74,7 +80,7 @@ def _alpha(counts: np.ndarray, domain: list[float] | list[int], level: Level) ->
     return float(krippendorff.alpha(value_counts=paired, value_domain=domain, level_of_measurement=level))
 
 
-def _jackknife(without: Sequence[float], value: float, weights: Sequence[float] | None = None) -> float:
+def _jackknife(without: Sequence[float], weights: Sequence[float] | None = None) -> float:
     """Variance from the statistic without each cluster (Efron and Tibshirani 1993, eq. 11.5)."""
     left = np.array(without)
     weight = np.ones(len(left)) if weights is None else np.array(weights)
@@ -82,7 +88,8 @@ def _jackknife(without: Sequence[float], value: float, weights: Sequence[float] 
     num = float(weight[known].sum())
     if num < 2:
         return 0.0
-    return float((num - 1) / num * (weight[known] * (left[known] - value) ** 2).sum())
+    middle = float((weight[known] * left[known]).sum()) / num
+    return float((num - 1) / num * (weight[known] * (left[known] - middle) ** 2).sum())
 
 
 def retest(records: Sequence[Record]) -> tuple[float, float, int]:

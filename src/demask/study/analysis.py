@@ -150,7 +150,7 @@ def analyse_block(plan: Plan, block: Block, records: Sequence[Record]) -> BlockR
     level = _level(block)
     found: dict[str, Any] = {}
     if isinstance(block, RatingBlock):
-        compared = ratings.differences(main, shown)
+        compared = ratings.differences(block, main, shown)
         found["ratings"] = tuple(ratings.summarise(block, main, shown))
         found["differences"] = tuple(compared)
         found["dmos"] = ratings.dmos(block, compared) if block.hidden_reference else {}

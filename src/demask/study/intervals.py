@@ -6,6 +6,9 @@ either is too narrow. The variance here is the two-way cluster-robust one of Cam
 people plus that of faces minus that of single judgements, each with its G/(G-1). Where the subtraction,
 by chance, leaves almost nothing, the larger of the two one-way variances is taken. Any statistic enters
 through its influence values (Hampel 1974): what each judgement adds to the estimate, to first order.
+
+No interval leaves the scale of its figure: proportions and means take the score interval, other bounded figures
+the logit scale.
 """
 
 from __future__ import annotations
@@ -25,8 +28,12 @@ Names = Sequence[str] | npt.NDArray[np.str_]
 
 CONFIDENCE = 0.95
 
+FEWEST = 3
+"""With fewer people, or fewer faces, an interval says nothing: t with one degree of freedom is 12.7."""
+
 # A variance under this part of that of independent judgements is an accident of the subtraction.
 _LEAST_OF_INDEPENDENT = 0.25
+_NOISE = 1e-24  # A variance below it is rounding.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +58,11 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+    @property
+    def too_few(self) -> bool:
+        """Whether there are too few people or faces for the interval to say anything."""
+        return self.num > 0 and min(self.num_people, self.num_faces) < FEWEST
 
     def scaled(self, factor: float, offset: float = 0.0) -> Estimate:
         """The estimate of `factor * figure + offset`; the factor is positive."""
@@ -77,39 +89,113 @@ def wilson(proportion: float, num: float, *, quantile: float = 1.959963984540054
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def two_way_variance(influence: Floats64, people: Names, faces: Names) -> float:
-    """Variance of an estimate from the influence values [num] of its judgements."""
-    one = _cluster_variance(influence, np.unique(np.asarray(people), return_inverse=True)[1])
-    two = _cluster_variance(influence, np.unique(np.asarray(faces), return_inverse=True)[1])
-    cells = np.asarray([f"{person}\t{face}" for person, face in zip(people, faces, strict=True)])
-    both = _cluster_variance(influence, np.unique(cells, return_inverse=True)[1])
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spread:
+    """How far an estimate may be off.
+
+    Attributes:
+        variance: Two-way cluster-robust, of the estimate.
+        freedom: Degrees of freedom of that variance.
+    """
+
+    variance: float
+    freedom: float
+
+    @property
+    def quantile(self) -> float:
+        """Two-sided quantile of t at `CONFIDENCE`."""
+        return float(stats.t.ppf(0.5 + CONFIDENCE / 2, self.freedom))
+
+
+def spread_of(influence: Floats64, people: Names, faces: Names) -> Spread:
+    """Variance of an estimate, and how well it is known, from the influence values [num] of its judgements.
+
+    The degrees of freedom are those of the fewer clusters less one, d, and fewer where the clusters' sums
+    have heavy tails, as those of proportions near 0 or 1 do. A variance of G sums has itself the relative
+    variance 2 / d + excess kurtosis / G, and Satterthwaite (Biometrics Bulletin 2(6), 1946) takes two over it.
+    """
+    by_person = _sums(influence, np.unique(np.asarray(people), return_inverse=True)[1])
+    by_face = _sums(influence, np.unique(np.asarray(faces), return_inverse=True)[1])
+    names = np.asarray([f"{person}\t{face}" for person, face in zip(people, faces, strict=True)])
+    by_cell = _sums(influence, np.unique(names, return_inverse=True)[1])
+    one, two, both = (_variance(sums) for sums in (by_person, by_face, by_cell))
     variance = one + two - both
-    return variance if variance > _LEAST_OF_INDEPENDENT * both else max(one, two)
+    if variance <= _LEAST_OF_INDEPENDENT * both:
+        variance = max(one, two)
+    freedom = float(max(1, min(len(by_person), len(by_face)) - 1))
+    if variance > 0:
+        tails = (one / variance) ** 2 * _tail(by_person) + (two / variance) ** 2 * _tail(by_face)
+        freedom = max(1.0, 2 / (2 / freedom + tails))
+    return Spread(variance=variance, freedom=freedom)
 
 
-def _cluster_variance(influence: Floats64, cluster: npt.NDArray[np.intp]) -> float:
-    sums = np.bincount(cluster, weights=influence)
+def _sums(influence: Floats64, cluster: npt.NDArray[np.intp]) -> Floats64:
+    return np.asarray(np.bincount(cluster, weights=influence), np.float64)
+
+
+def _variance(sums: Floats64) -> float:
     if len(sums) < 2:
         return 0.0
     return float((sums**2).sum() * len(sums) / (len(sums) - 1))
 
 
-def from_influence(value: float, influence: Floats64, people: Names, faces: Names) -> Estimate:
-    """Interval of any statistic: value +- t times the two-way standard error, min(G) - 1 degrees of freedom."""
-    half = quantile_of(people, faces) * math.sqrt(two_way_variance(influence, people, faces))
-    return _estimate(value, value - half, value + half, people, faces)
+def _tail(sums: Floats64) -> float:
+    """Excess kurtosis of cluster sums over their number; 0 where the tails are light."""
+    apart = sums - sums.mean()
+    square = float((apart**2).mean())
+    if square <= _NOISE:
+        return 0.0
+    return max(0.0, float((apart**4).mean()) / square**2 - 3) / len(sums)
 
 
-def mean_estimate(values: Floats64, people: Names, faces: Names) -> Estimate:
-    """Mean of judgements [num]."""
+def from_influence(
+    value: float,
+    influence: Floats64,
+    people: Names,
+    faces: Names,
+    *,
+    scale: tuple[float, float] | None = None,
+) -> Estimate:
+    """Interval of any statistic: value +- t times the two-way standard error.
+
+    Args:
+        value: The statistic.
+        influence: What each judgement adds to it, [num].
+        people: Who judged.
+        faces: Whom.
+        scale: Lowest and highest value that the statistic can have; the interval is then taken on the logit
+            scale between them and cannot leave it.
+    """
+    spread = spread_of(influence, people, faces)
+    half = spread.quantile * math.sqrt(spread.variance)
+    low, high = value - half, value + half
+    if scale is not None:
+        least, most = scale
+        part = (value - least) / (most - least)
+        if 0 < part < 1:
+            half = half / (most - least) / (part * (1 - part))
+            ends = (
+                1 / (1 + math.exp(min(700.0, change - math.log(part / (1 - part))))) for change in (half, -half)
+            )
+            low, high = (least + (most - least) * end for end in ends)
+        low, high = max(least, low), min(most, high)
+    return _estimate(value, low, high, people, faces)
+
+
+def mean_estimate(values: Floats64, people: Names, faces: Names, *, scale: tuple[float, float]) -> Estimate:
+    """Mean of judgements [num] on a scale from its first to its second end.
+
+    The score interval of `proportion_estimate` on the mean's place in the scale: alike in the middle, never
+    beyond the ends, and not of no width where all people happen to agree.
+    """
     if not len(values):
         return nothing()
-    value = float(values.mean())
-    return from_influence(value, (values - value) / len(values), people, faces)
+    least, most = scale
+    return proportion_estimate((values - least) / (most - least), people, faces).scaled(most - least, least)
 
 
 def proportion_estimate(hits: Floats64, people: Names, faces: Names) -> Estimate:
-    """Proportion of hits (0 or 1, [num]): Wilson's interval on the effective number of judgements.
+    """Proportion of hits (0 to 1, [num]): Wilson's interval on the effective number of judgements.
 
     The effective number is proportion (1 - proportion) / two-way variance, as in surveys (Korn and Graubard,
     Survey Methodology 24(2), 1998), with t in place of z; it stays in [0, 1] near the ends. Where all
@@ -118,26 +204,32 @@ def proportion_estimate(hits: Floats64, people: Names, faces: Names) -> Estimate
     if not len(hits):
         return nothing()
     value = float(hits.mean())
-    variance = two_way_variance((hits - value) / len(hits), people, faces)
+    spread = spread_of((hits - value) / len(hits), people, faces)
     effective = float(len(set(people)))
-    if variance > 0:
-        effective = value * (1 - value) / variance
-    low, high = wilson(value, effective, quantile=quantile_of(people, faces))
+    if spread.variance > _NOISE:
+        effective = value * (1 - value) / spread.variance
+    low, high = wilson(value, effective, quantile=spread.quantile)
     return _estimate(value, low, high, people, faces)
 
 
-def quantile_of(people: Names, faces: Names) -> float:
-    """Quantile of t with as many degrees of freedom as the smaller number of clusters less one."""
-    freedom = max(1, min(len(set(people)), len(set(faces))) - 1)
-    return float(stats.t.ppf(0.5 + CONFIDENCE / 2, freedom))
+def p_value(value: float, influence: Floats64, people: Names, faces: Names, *, span: float) -> float:
+    """Two-sided p of a difference being 0, by the same t and on the same scale as its interval.
 
-
-def p_value(estimate: Estimate, people: Names, faces: Names) -> float:
-    """Two-sided p of the figure being 0, by the same t."""
-    quantile = quantile_of(people, faces)
-    error = (estimate.high - estimate.low) / 2 / quantile
-    freedom = max(1, min(len(set(people)), len(set(faces))) - 1)
-    return 1.0 if not error else float(2 * stats.t.sf(abs(estimate.value) / error, freedom))
+    Args:
+        value: The difference.
+        influence: What each judgement adds to it, [num].
+        people: Who judged.
+        faces: Whom.
+        span: The difference lies between -span and span.
+    """
+    spread = spread_of(influence, people, faces)
+    part = (value + span) / (2 * span)
+    if not spread.variance:
+        return 1.0
+    if not 0 < part < 1:
+        return 0.0
+    error = math.sqrt(spread.variance) / (2 * span) / (part * (1 - part))
+    return float(2 * stats.t.sf(abs(math.log(part / (1 - part))) / error, spread.freedom))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

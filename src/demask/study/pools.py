@@ -50,14 +50,27 @@ def deal_items(plan: Plan, labels: Mapping[str, FaceLabel]) -> dict[str, tuple[I
         if len(items[block.name]) < _need(block):
             raise ConfigError(
                 f"blocks.{block.name} needs {_need(block)} faces (practice included) but "
-                f"{len(items[block.name])} of {len(labels)} are left for it that it can use; add pictures or "
-                "labels, lower `faces`, or set across_blocks = 'shared'"
+                f"{len(items[block.name])} of {len(labels)} are left for it that it can use; "
+                + _in_all(plan, blocks)
             )
     return items
 
 
 def _need(block: Block) -> int:
     return (block.faces or 1) + block.practice
+
+
+def _in_all(plan: Plan, blocks: Sequence[Block]) -> str:
+    """How many faces a plan needs, and how to need fewer."""
+    # Beside each face of `same person?` stands another that is never judged.
+    needs = {block.name: _need(block) * (2 if isinstance(block, SamePersonBlock) else 1) for block in blocks}
+    if plan.across_blocks == "shared":
+        return f"the plan needs {max(needs.values())} faces; add pictures or labels, or lower `faces`"
+    parts = " + ".join(f"{num} {name}" for name, num in needs.items())
+    return (
+        f"the plan needs {sum(needs.values())} faces in all ({parts}); add pictures or labels, lower `faces`, "
+        "or set across_blocks = 'shared'"
+    )
 
 
 def _shuffled_groups(seed: int, labels: Mapping[str, FaceLabel]) -> list[list[str]]:

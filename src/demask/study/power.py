@@ -77,7 +77,7 @@ def power_of_rating(
     for study in range(studies):
         crowd = Crowd(assignment.plan, effects, seed * 1_000_003 + study)
         records = [r for slot, trials in enumerate(sessions) for r in crowd.records(slot, trials)]
-        (difference,) = differences(records, (first, second))
+        (difference,) = differences(block, records, (first, second))
         found += difference.p < 1 - CONFIDENCE
     return Power(
         block=block.name,

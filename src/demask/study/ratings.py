@@ -78,7 +78,7 @@ def summarise(block: RatingBlock, records: Sequence[Record], conditions: Sequenc
             continue
         values = np.array([float(record.value) for record in rows])
         people, faces = [record.person for record in rows], [record.face for record in rows]
-        mean = mean_estimate(values, people, faces)
+        mean = mean_estimate(values, people, faces, scale=(block.lowest, block.points))
         span = block.points - block.lowest
         top = (values >= (80 if block.points == 100 else block.points - 1)).astype(np.float64)
         summaries.append(
@@ -98,8 +98,9 @@ def summarise(block: RatingBlock, records: Sequence[Record], conditions: Sequenc
     return summaries
 
 
-def differences(records: Sequence[Record], conditions: Sequence[str]) -> list[Difference]:
+def differences(block: RatingBlock, records: Sequence[Record], conditions: Sequence[str]) -> list[Difference]:
     """Compare every two conditions that were rated, in their order."""
+    span = block.points - block.lowest
     found = []
     for first, second in combinations(conditions, 2):
         rows = [record for record in records if record.first in (first, second)]
@@ -112,8 +113,9 @@ def differences(records: Sequence[Record], conditions: Sequence[str]) -> list[Di
             is_first, (values - means[0]) / is_first.sum(), -(values - means[1]) / (~is_first).sum()
         )
         people, faces = [record.person for record in rows], [record.face for record in rows]
-        estimate = from_influence(float(means[0] - means[1]), influence, people, faces)
-        found.append((first, second, estimate, p_value(estimate, people, faces)))
+        value = float(means[0] - means[1])
+        estimate = from_influence(value, influence, people, faces, scale=(-span, span))
+        found.append((first, second, estimate, p_value(value, influence, people, faces, span=span)))
     adjusted = holm([p for *_, p in found])
     return [
         Difference(first=first, second=second, difference=estimate, p=p, p_holm=p_holm)

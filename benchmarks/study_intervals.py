@@ -1,23 +1,23 @@
-"""Many simulated studies, and how often their intervals hold the exact figures.
+"""How often the study's 95 % intervals hold the exact figure, over many simulated studies with known effects.
 
-`python tests/unit/study/crowds.py real same --seed 1000` prints the shares of 500 studies of those two blocks.
+python benchmarks/study_intervals.py --out docs/measured/study_intervals.json
+
+46 people, 60 faces, people and faces drawn anew in each study. Also writes a table beside the report (.md).
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy.stats import norm
-from study_plans import faces
 
+import _common
 from demask.study.analysis import analyse_block
 from demask.study.assign import Assignment
-from demask.study.blocks import ExpressionBlock, RatingBlock
+from demask.study.blocks import EXPRESSIONS, ExpressionBlock, RatingBlock
 from demask.study.effects import Effects, default_effects
 from demask.study.intervals import Estimate
 from demask.study.plan import Plan
@@ -57,6 +57,14 @@ name = "same"
 """
 
 
+WANTED = (0.93, 0.97)
+
+
+def faces(num: int) -> dict[str, FaceLabel]:
+    """Faces with expressions in turn and no identities."""
+    return {f"f{i:03d}": FaceLabel(expression=EXPRESSIONS[i % len(EXPRESSIONS)]) for i in range(num)}
+
+
 def exact_figures(plan: Plan, effects: Effects) -> dict[str, float]:
     """Name of a statistic to the value that it would have with endless people and faces."""
     exact: dict[str, float] = {}
@@ -65,8 +73,8 @@ def exact_figures(plan: Plan, effects: Effects) -> dict[str, float]:
         for name in shown:
             key = f"{block.name}/{name}/"
             if isinstance(block, RatingBlock):
-                shares, mean = effects.rating_probabilities(block, name), effects.mean_rating(block, name)
-                top = shares[80:].sum() if block.points == 100 else shares[-2:].sum()
+                fractions, mean = effects.rating_probabilities(block, name), effects.mean_rating(block, name)
+                top = fractions[80:].sum() if block.points == 100 else fractions[-2:].sum()
                 exact |= {
                     key + "mean": mean,
                     key + "bootstrap": mean,
@@ -109,8 +117,8 @@ def exact_alpha(effects: Effects, block: RatingBlock, shown: tuple[str, ...]) ->
     together = np.zeros((num + 1, num + 1))  # Chance that two people give these two ratings to one picture.
     for name in shown:
         below = norm.cdf((edges - effects.level[name] - of_picture * z[:, None]) / of_rest)
-        shares = np.diff(below, axis=1, prepend=0.0, append=1.0)
-        together += (shares * weight[:, None]).T @ shares
+        fractions = np.diff(below, axis=1, prepend=0.0, append=1.0)
+        together += (fractions * weight[:, None]).T @ fractions
     single = together.sum(axis=0)
     middle = np.cumsum(single) - single / 2
     apart = (middle[:, None] - middle) ** 2  # The ordinal metric: what lies between, halves of both ends.
@@ -164,14 +172,36 @@ def coverage(
     return {name: held[name] / studies for name in exact}
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("blocks", nargs="*", help="names of blocks; none = all")
+def main() -> None:
+    """Simulate, count, write."""
+    parser = _common.parser(__doc__)
     parser.add_argument("--studies", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the first study; the next has the next")
     wanted = parser.parse_args()
-    whole = parse_plan(COVERAGE)
-    blocks = tuple(block for block in whole.blocks if not wanted.blocks or block.name in wanted.blocks)
-    part = dataclasses.replace(whole, blocks=blocks)
-    for name, share in coverage(part, faces(60), studies=wanted.studies, first_seed=wanted.seed).items():
-        sys.stdout.write(f"{name:28s} {share:.3f}\n")
+    plan = parse_plan(COVERAGE)
+    held = coverage(plan, faces(60), studies=wanted.studies, first_seed=wanted.seed)
+    outside = [name for name, fraction in held.items() if not WANTED[0] <= fraction <= WANTED[1]]
+    lines = [
+        f"{wanted.studies} simulated studies of {plan.people} people and 60 faces: the fraction of the 95 %",
+        "intervals that hold the exact figure. "
+        f"{len(outside) or 'None'} of {len(held)} outside {WANTED[0]} to {WANTED[1]}.",
+        "",
+        "| block | of | figure | held |",
+        "|---|---|---|---|",
+    ]
+    for name, fraction in held.items():
+        block, _, rest = name.partition("/")
+        of, _, figure = rest.rpartition("/")
+        lines.append(f"| {block} | {of} | {figure} | {fraction:.3f}{' (outside)' if name in outside else ''} |")
+    facts = {
+        "studies": wanted.studies,
+        "people": plan.people,
+        "faces": 60,
+        "coverage": held,
+        "outside": outside,
+    }
+    _common.write_report(wanted.out, facts, table="\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
