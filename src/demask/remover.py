@@ -139,9 +139,10 @@ class Remover:
             photo: An array uint8 RGB [H, W, 3], a PIL image, the bytes of a picture file, or its path.
             faces: `all`, `largest`, or indices into the faces in the order of `Result.faces`.
             hole: Your own hole, bool [H, W] at the photo's resolution (upright), True = fill. It is
-                used as it is, instead of the found one, for every face whose box it touches.
+                used as it is, instead of the found one, for every face whose box it touches; a part that
+                lies apart from all faces found marks one more, see `Looker.with_hole`.
             looked: What `looker` said of this photo; nothing is looked for again.
-            found: All faces of this photo, as found before; with `hole`, no network looks again.
+            found: All faces of this photo, as found before; with `hole`, it is not searched again.
             output: How a file is given back: format, quality, signature.
             max_megapixels: Limit for files, checked before any pixel is decoded.
             on_stage: Called with the name of each stage before it begins; what it raises ends the job.
@@ -150,7 +151,7 @@ class Remover:
             The photo of the same kind. Pixels outside `Result.hole` are unchanged bit for bit.
 
         Raises:
-            InputError: The photo cannot be used, or `hole` touches no face.
+            InputError: The photo cannot be used, or `hole` touches no face and marks none.
             ShapeMismatch: `hole` is not of the photo's size, or `looked` is of another photo.
             UsageError: `faces` names a face that is not there.
         """
@@ -162,7 +163,7 @@ class Remover:
         elif looked is None:
             looked = self.looker(opened.pixels, faces=faces, hole=hole, clock=clock)
         elif hole is not None:
-            looked = looked.with_hole(hole)
+            looked = self.looker.with_hole(opened.pixels, looked, hole)
         result = self.restore(opened.pixels, looked, clock=clock)
         with clock("encode"):
             given_back, format = opened.give_back(result.photo, result.hole, output)

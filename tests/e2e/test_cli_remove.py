@@ -149,6 +149,21 @@ def test_a_found_hole_can_be_edited_and_given_back(demask, tmp_path: Path) -> No
     assert 4_900 < blueness(after) < 5_200  # The left half stays; the feather keeps a little of the rest.
 
 
+def test_a_hole_may_be_painted_where_no_face_is_found(demask, tmp_path: Path) -> None:
+    # Grey instead of blue: the tiny finder sees nobody.
+    photo = make_photo()
+    hole = photo[..., 2] > 250
+    photo[hole] = (90, 90, 90)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    Image.fromarray(hole.astype(np.uint8) * 255).save(tmp_path / "hole.png")
+    assert json.loads(demask("find", "photo.png").stdout)["status"] == "no_face"
+    done = demask("remove", "photo.png", "--hole", "hole.png", "-o", "bare.png", "--json")
+    assert json.loads(done.stdout)["status"] == "restored"
+    after = pixels_of(tmp_path / "bare.png")
+    assert np.array_equal(photo[~hole], after[~hole])
+    assert (photo[hole] != after[hole]).any(axis=1).mean() > 0.95
+
+
 @pytest.mark.parametrize("name", ["telea", "navier-stokes"])
 def test_other_restorers_by_name(demask, tmp_path: Path, name: str) -> None:
     Image.fromarray(make_photo()).save(tmp_path / "photo.png")

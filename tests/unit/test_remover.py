@@ -218,8 +218,36 @@ def test_my_own_hole_must_fit(remover: Remover) -> None:
     photo = make_photo()
     with pytest.raises(ShapeMismatch, match="300x180"):
         remover(photo, hole=np.ones((180, 300), bool))
-    with pytest.raises(InputError, match="touches none"):
+    with pytest.raises(InputError, match="too few to mark one"):
         remover(photo, hole=np.zeros(photo.shape[:2], bool))
+
+
+def test_a_hole_where_no_face_was_found_is_filled(remover: Remover, hole_finder: HoleFinder) -> None:
+    photo = make_photo()
+    hole = photo[..., 2] > 250
+    blind = Remover(finder=lambda _: [], hole_finder=hole_finder, restorer=remover.restorer)
+    assert blind(photo).status == "no_face"
+    result = blind(photo, hole=hole)
+    assert result.status == "restored"
+    assert [face.status for face in result.faces] == ["restored"]
+    assert blueness(result.photo) == 0
+    assert not ((result.photo != photo).any(axis=2) & ~hole).any()
+
+
+def test_a_face_that_was_missed_is_found_near_the_hole_that_marks_it(remover: Remover) -> None:
+    photo = make_photo(size=(900, 1200))
+    (there,) = remover.looker(photo).faces
+
+    def find_close_by_only(pixels: ImageU8) -> list[Face]:
+        return [] if max(pixels.shape) > 900 else [face.face for face in remover.looker(pixels).faces]
+
+    short_sighted = Looker(find_close_by_only, lambda crops: np.zeros(crops.shape[:3], np.float32))
+    looked = short_sighted(photo, hole=photo[..., 2] > 250)
+    (face,) = looked.faces
+    assert face.own
+    assert face.face.score > 0
+    assert face.face.points == pytest.approx(there.face.points, abs=3)
+    assert blueness(remover.restore(photo, looked).photo) == 0
 
 
 def test_points_that_coincide_are_skipped(remover: Remover, hole_finder: HoleFinder) -> None:

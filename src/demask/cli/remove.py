@@ -27,7 +27,7 @@ def remove(
             "--hole",
             metavar="FILE",
             help="Fill this hole (a picture of the photo's size, white = fill) instead of the found one, on "
-            "the faces it touches. One photo only.",
+            "the faces it touches, and where it lies apart from them: a face that was missed. One photo only.",
         ),
     ] = None,
     holes: Annotated[

@@ -13,7 +13,7 @@ Faces = Literal["all", "largest"] | Sequence[int]
 
 
 def faces_from_text(text: str, *, name: str = "faces") -> Faces:
-    """Read `all`, `largest` or `0,2`.
+    """Read `all`, `largest`, `none` or `0,2`.
 
     Args:
         text: What a user wrote.
@@ -24,8 +24,10 @@ def faces_from_text(text: str, *, name: str = "faces") -> Faces:
     """
     if text == "all" or text == "largest":
         return "all" if text == "all" else "largest"
+    if text == "none":  # For a hole that marks a face nobody found.
+        return []
     if not re.fullmatch(r"[0-9]{1,6}(,[0-9]{1,6})*", text):
-        raise UsageError(f"{name} is {text!r}; it is all, largest, or numbers such as 0,2")
+        raise UsageError(f"{name} is {text!r}; it is all, largest, none, or numbers such as 0,2")
     return [int(number) for number in text.split(",")]
 
 

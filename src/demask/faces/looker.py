@@ -18,8 +18,10 @@ from demask.faces.choice import Faces, choose
 from demask.faces.finder import Finder
 from demask.faces.hole import BATCH, HoleFinder
 from demask.faces.judge import FoundHole, JudgeSettings, judge
+from demask.faces.painted import Part, face_marked_by, parts_apart
 from demask.faces.reach import coverage_from_photo, hole_in_photo, touches
-from demask.geometry import Framed, to_frame
+from demask.faces.turned import find_in_any_turn, quarter_turns
+from demask.geometry import Framed, box_around, to_frame
 from demask.types import Alpha, Face, Hole, ImageU8
 from demask.weights.sessions import Session, open_session
 
@@ -96,25 +98,6 @@ class Looked:
         )
         return replace(self, faces=tuple(kept))
 
-    def with_hole(self, hole: Hole) -> Looked:
-        """The same with the user's own hole, instead of the found one, for every face whose box it touches.
-
-        Args:
-            hole: bool [H, W] at the photo's resolution, upright, True = fill; used as it is.
-
-        Raises:
-            ShapeMismatch: It is not of the photo's size.
-            InputError: There are faces, and it touches none of them.
-        """
-        require_own_hole(hole, [looked.face for looked in self.faces], self.size)
-        faces = tuple(
-            replace(looked, found=_drawn(hole, looked.framed), own=True)
-            if looked.framed is not None and touches(hole, looked.face.box)
-            else looked
-            for looked in self.faces
-        )
-        return replace(self, faces=faces, own_hole=hole)
-
 
 class Looker:
     """Look at photos. Holds the sessions; safe to call from many threads.
@@ -165,11 +148,11 @@ class Looker:
         Args:
             photo: uint8 RGB [H, W, 3].
             faces: `all`, `largest`, or indices into the faces as found, largest first.
-            hole: The user's own hole, as for `Looked.with_hole`; on the faces it touches no network looks.
+            hole: The user's own hole, as for `with_hole`; on the faces it touches no network looks.
             clock: Takes the times of the stages `find` and `hole`.
 
         Raises:
-            InputError: The photo is no RGB array, or `hole` touches no face.
+            InputError: The photo is no RGB array, or `hole` marks no face.
             ShapeMismatch: `hole` is not of the photo's size.
             UsageError: `faces` names a face that is not there.
         """
@@ -177,31 +160,29 @@ class Looker:
             raise ShapeMismatch(image=photo.shape, hole=hole.shape)
         clock = clock or Clock()
         with clock("find"):
-            found = self._finder(photo)
-        if hole is not None:
-            require_own_hole(hole, found, photo.shape)
+            found = find_in_any_turn(self._finder, photo)
         with clock("hole"):
             looked = _framed(photo, found, choose(found, faces))
             if hole is not None:
-                looked = looked.with_hole(hole)
+                looked = self.with_hole(photo, looked, hole)
             looked = self._judged(looked)
         return replace(looked, timings_ms=clock.timings_ms)
 
     def again(self, photo: ImageU8, found: Sequence[Face], *, faces: Faces = "all", hole: Hole) -> Looked:
-        """Take up faces and a hole that were found before; no network runs.
+        """Take up faces and a hole that were found before; the photo is not searched again.
 
         Args:
             photo: uint8 RGB [H, W, 3], the one they were found in.
             found: All its faces.
             faces: Which of them, as when looking.
-            hole: What to fill, as for `Looked.with_hole`; faces that it does not touch are taken for bare.
+            hole: What to fill, as for `with_hole`; faces that it does not touch are taken for bare.
 
         Raises:
-            InputError: `hole` touches no face.
+            InputError: `hole` marks no face.
             ShapeMismatch: `hole` is not of the photo's size.
             UsageError: `faces` names a face that is not there.
         """
-        looked = _framed(photo, found, choose(found, faces)).with_hole(hole)
+        looked = self.with_hole(photo, _framed(photo, found, choose(found, faces)), hole)
         bare = tuple(
             replace(face, found=FoundHole.none(confidence=0.0))
             if face.framed is not None and face.found is None
@@ -209,6 +190,68 @@ class Looker:
             for face in looked.faces
         )
         return replace(looked, faces=bare)
+
+    def with_hole(self, photo: ImageU8, looked: Looked, hole: Hole) -> Looked:
+        """The same with the user's own hole.
+
+        It is used as it is, instead of the found one, on every face whose box it touches. A part that lies
+        apart from all faces marks one that was missed: that is looked for once more, close to the part, and
+        where it is missed again the hole says where its frame lies (`demask.faces.painted`). Such faces come
+        last.
+
+        Args:
+            photo: uint8 RGB [H, W, 3], the one that was looked at.
+            looked: What is known of it.
+            hole: bool [H, W] at the photo's resolution, upright, True = fill.
+
+        Raises:
+            ShapeMismatch: It is not of the photo's size.
+            InputError: It is empty or tiny: it touches no face and marks none.
+        """
+        if hole.shape != looked.size:
+            raise ShapeMismatch(image=looked.size, hole=hole.shape)
+        known = [face.face for face in looked.faces]
+        touched = [touches(hole, face.box) for face in known]
+        faces = [
+            replace(face, found=_drawn(hole, face.framed), own=True)
+            if mine and face.framed is not None
+            else face
+            for face, mine in zip(looked.faces, touched, strict=True)
+        ]
+        parts = parts_apart(hole, known)
+        if not parts and not any(touched):
+            raise InputError(
+                f"the hole has {int(hole.sum())} px that touch none of the {len(known)} faces found, too few "
+                "to mark one; paint the whole face mask white, in the photo's own resolution and upright"
+            )
+        turns = quarter_turns(known[0].points) if known else 0
+        for part in parts:
+            marked = self._face_near(photo, part, turns)
+            framed = Framed.cut(photo, to_frame(marked.points))
+            faces.append(LookedFace(face=marked, framed=framed, found=_drawn(hole, framed), own=True))
+        return replace(looked, faces=tuple(faces), own_hole=hole)
+
+    def _face_near(self, photo: ImageU8, part: Part, turns: int) -> Face:
+        """The face that a part of a hole marks: found in a close look, else as covered faces usually lie."""
+        usual = face_marked_by(part, turns=turns)
+        box = box_around(np.array([part.centre]), photo.shape, margin_px=round(2.2 * usual.size_px))
+        if box is None or turns:
+            return usual
+        x0, y0, x1, y1 = box
+        x, y = part.centre[0] - x0, part.centre[1] - y0
+        near = [
+            face
+            for face in self._finder(np.ascontiguousarray(photo[y0:y1, x0:x1]))
+            if face.box[0] < x < face.box[2]
+            and face.box[1] < y < face.box[3]
+            and 0.5 < face.size_px / usual.size_px < 2
+        ]
+        if not near:
+            return usual
+        best = max(near, key=lambda face: face.score)
+        left, top, right, bottom = best.box
+        moved = (best.points + np.array([x0, y0], np.float32)).astype(np.float32)
+        return Face(box=(left + x0, top + y0, right + x0, bottom + y0), points=moved, score=best.score)
 
     def _judged(self, looked: Looked) -> Looked:
         """Look for the holes of all faces that have a crop and no hole yet."""
@@ -225,22 +268,6 @@ class Looker:
                 found = judge(soft, framed.crop, framed.valid, self._settings)
                 faces[index] = replace(faces[index], found=found)
         return replace(looked, faces=tuple(faces))
-
-
-def require_own_hole(hole: Hole, faces: Sequence[Face], shape: tuple[int, ...]) -> None:
-    """Refuse a user's hole that fits neither the photo nor any of its faces.
-
-    Raises:
-        ShapeMismatch: It is not of the photo's size.
-        InputError: There are faces, and it touches none of them.
-    """
-    if hole.shape != tuple(shape[:2]):
-        raise ShapeMismatch(image=shape, hole=hole.shape)
-    if faces and not any(touches(hole, face.box) for face in faces):
-        raise InputError(
-            f"the hole ({int(hole.sum())} px) touches none of the {len(faces)} faces found; draw it over "
-            "a face, in the photo's own resolution and upright"
-        )
 
 
 def _framed(photo: ImageU8, found: Sequence[Face], chosen: Iterable[int]) -> Looked:

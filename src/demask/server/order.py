@@ -38,7 +38,7 @@ def chosen_faces(form: Form) -> Faces:
     """The field `faces`.
 
     Raises:
-        UsageError: It is neither all, nor largest, nor numbers.
+        UsageError: It is neither all, nor largest, nor none, nor numbers.
     """
     return faces_from_text(text_of(form, "faces", "all"))
 

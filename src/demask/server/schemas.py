@@ -170,13 +170,13 @@ _FORM_OF_REMOVE = {
         "hole": {
             "type": "string",
             "format": "binary",
-            "description": "A PNG of the upright photo's size, white = fill.",
+            "description": "A PNG of the upright photo's size, white = fill; what lies apart marks a face.",
         },
         "faces": {
             "type": "string",
-            "pattern": "^(all|largest|[0-9]{1,6}(,[0-9]{1,6})*)$",
+            "pattern": "^(all|largest|none|[0-9]{1,6}(,[0-9]{1,6})*)$",
             "default": "all",
-            "description": "all, largest, or numbers as /v1/find lists them, such as 0,2.",
+            "description": "all, largest, none, or numbers as /v1/find lists them, such as 0,2.",
         },
         "samples": {"type": "integer", "minimum": 1, "maximum": 1, "default": 1},
     },

@@ -28,7 +28,9 @@ def found(faces: Any, **more: Any) -> Any:
     return found_before({"found": json.dumps({"faces": faces, **more}).encode(), "hole": b"png"})
 
 
-@pytest.mark.parametrize(("text", "wanted"), [(b"all", "all"), (b"largest", "largest"), (b"0,2", [0, 2])])
+@pytest.mark.parametrize(
+    ("text", "wanted"), [(b"all", "all"), (b"largest", "largest"), (b"none", []), (b"0,2", [0, 2])]
+)
 def test_faces_are_named_or_numbered(text: bytes, wanted: Any) -> None:
     assert chosen_faces({"faces": text}) == wanted
     assert chosen_faces({}) == "all"
