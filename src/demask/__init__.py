@@ -14,6 +14,8 @@ import importlib
 import os
 from typing import TYPE_CHECKING
 
+from demask.version import __version__
+
 if TYPE_CHECKING:
     from demask.errors import DemaskError
     from demask.faces.looker import Looked
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 # in the home folder, unless this is set before it is first imported. Nothing here may leave the machine.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__version__ = "0.1.0"
 __all__ = ["DemaskError", "Looked", "Remover", "Result", "__version__", "remove"]
 
 _HOME = {

@@ -7,10 +7,10 @@ anyone.
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, BinaryIO, overload
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from demask.photo.paste import PasteConfig, Pasted, paste_back
 from demask.restorers.by_name import fill, get_restorer
 from demask.results import Result, face_results
 from demask.types import Alpha, Face, Hole, ImageU8, Restorer
+from demask.weights.registry import fingerprint
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -54,6 +55,7 @@ class Remover:
     Attributes:
         looker: What finds faces and holes.
         restorer: What fills holes.
+        networks: What finds faces, finds holes and fills them, by name and checksum, as labels tell it.
 
     Raises:
         WeightsError: A network is missing or damaged.
@@ -71,6 +73,11 @@ class Remover:
         hole_finder: Callable[[ImageU8], Alpha] | None = None,
         config: JudgeSettings | None = None,
     ) -> None:
+        self.networks = {
+            "finder": fingerprint("finder" if finder is None else finder),
+            "hole": fingerprint("hole" if hole_finder is None else hole_finder),
+            "restorer": fingerprint("restorer" if restorer == "network" else restorer),
+        }
         if isinstance(restorer, str):
             restorer = get_restorer(restorer, device=device, threads=threads)
         self.restorer: Restorer = restorer
@@ -98,7 +105,7 @@ class Remover:
     @overload
     def __call__(
         self,
-        photo: str | Path | bytes,
+        photo: str | os.PathLike[str] | bytes | BinaryIO,
         *,
         faces: Faces = "all",
         hole: Hole | None = None,
@@ -136,7 +143,8 @@ class Remover:
         """Remove the face masks of a photo.
 
         Args:
-            photo: An array uint8 RGB [H, W, 3], a PIL image, the bytes of a picture file, or its path.
+            photo: An array uint8 (RGB [H, W, 3], RGBA [H, W, 4], grey [H, W]), a PIL image, the bytes of a
+                picture file, its path, an open binary file, or an address that fsspec reads.
             faces: `all`, `largest`, or indices into the faces in the order of `Result.faces`.
             hole: Your own hole, bool [H, W] at the photo's resolution (upright), True = fill. It is
                 used as it is, instead of the found one, for every face whose box it touches; a part that
@@ -148,7 +156,8 @@ class Remover:
             on_stage: Called with the name of each stage before it begins; what it raises ends the job.
 
         Returns:
-            The photo of the same kind. Pixels outside `Result.hole` are unchanged bit for bit.
+            The photo of the same kind; the bytes of a file for paths, addresses and open files. Pixels
+            outside `Result.hole` are unchanged bit for bit.
 
         Raises:
             InputError: The photo cannot be used, or `hole` touches no face and marks none.
@@ -166,8 +175,15 @@ class Remover:
             looked = self.looker.with_hole(opened.pixels, looked, hole)
         result = self.restore(opened.pixels, looked, clock=clock)
         with clock("encode"):
-            given_back, format = opened.give_back(result.photo, result.hole, output)
-        return replace(result, photo=given_back, format=format, timings_ms=clock.timings_ms)
+            output = output if output.networks else replace(output, networks=self.networks)
+            given = opened.give_back(result.photo, result.hole, output)
+        return replace(
+            result,
+            photo=given.photo,
+            format=given.format,
+            credentials=given.credentials,
+            timings_ms=clock.timings_ms,
+        )
 
     def find(self, photo: Any, *, faces: Faces = "all", max_megapixels: float = 100) -> Result[Any]:
         """Find faces and holes, restore nothing.
@@ -189,11 +205,11 @@ class Remover:
         with clock("decode"):
             opened = open_photo(photo, max_megapixels=max_megapixels)
         looked = self.looker(opened.pixels, faces=faces, clock=clock)
-        given_back, format = opened.give_back(opened.pixels, None)
+        given = opened.give_back(opened.pixels, None)
         return Result(
-            photo=given_back,
+            photo=given.photo,
             size=looked.size,
-            format=format,
+            format=given.format,
             faces=face_results(looked.faces, restored=False),
             status=looked.status,
             hole=looked.hole(),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
 from demask.faces.looker import Looked, LookedFace
+from demask.photo.handed_in import Credentials
 from demask.types import Face, Hole
 
 P = TypeVar("P")
@@ -58,6 +59,7 @@ class Result(Generic[P]):
         hole: The pixels that changed, or would change where only looking was asked, bool [H, W] at the
             photo's resolution; None where there are none.
         timings_ms: Milliseconds spent to decode, find, hole, restore, paste, encode, as far as done.
+        credentials: What became of the C2PA manifest of a file (see `demask.photo.handed_in.Credentials`).
         looked: What was found, where only looking was asked: to restore it without looking again.
     """
 
@@ -68,6 +70,7 @@ class Result(Generic[P]):
     status: Status
     hole: Hole | None
     timings_ms: dict[str, float]
+    credentials: Credentials = "none"
     looked: Looked | None = None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,13 +12,15 @@ import pytest
 from PIL import Image
 
 import demask
-from demask.errors import InputError, ShapeMismatch, UsageError
+from demask.errors import InputError, PhotoUnreadable, ShapeMismatch, UsageError
 from demask.faces.choice import choose
 from demask.faces.hole import HoleFinder
 from demask.faces.looker import Looker
 from demask.geometry import FRAME_POINTS
+from demask.photo.inspection import inspect_photo
 from demask.remover import Remover
 from demask.types import Alpha, Face, Hole, ImageU8
+from demask.weights.registry import fingerprint
 from demask.weights.sessions import open_session
 from tiny_networks import BLUE, GREEN, SQUARE, make_photo
 
@@ -125,11 +128,61 @@ def test_alpha_of_a_pil_image_is_kept(remover: Remover) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [np.zeros((9, 9), np.uint8), np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3)), 7, None]
+    "bad", [np.zeros((9, 9, 2), np.uint8), np.zeros(9, np.uint8), np.zeros((9, 9, 3)), 7, None]
 )
 def test_other_kinds_are_refused(remover: Remover, bad: object) -> None:
     with pytest.raises(InputError, match="need"):
         remover(bad)  # type: ignore[call-overload]
+
+
+def test_open_files_and_addresses_are_read(remover: Remover, tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    path.write_bytes(png(make_photo()))
+    expected = remover(path).photo
+    assert remover(io.BytesIO(path.read_bytes())).photo == expected
+    with path.open("rb") as file:
+        assert remover(file).photo == expected
+    assert remover(path.as_uri()).photo == expected if importlib.util.find_spec("fsspec") else True
+    with path.open() as text, pytest.raises(InputError, match="'rb'"):
+        remover(text)
+    file.close()
+    with pytest.raises(PhotoUnreadable, match="closed file"):
+        remover(file)
+    with pytest.raises(InputError, match="nowhere"):
+        remover("nowhere://photo.png")
+
+
+def test_arrays_of_one_and_of_four_channels_keep_their_shape(remover: Remover) -> None:
+    photo = make_photo()
+    alpha = np.linspace(0, 255, photo[..., 0].size).astype(np.uint8).reshape(photo.shape[:2])
+    result = remover(np.dstack([photo, alpha]))
+    assert result.hole is not None
+    assert np.array_equal(result.photo[..., :3], remover(photo).photo)
+    assert np.array_equal(result.photo[..., 3], alpha)
+    grey = np.asarray(Image.fromarray(photo).convert("L"))
+    hole = np.zeros(grey.shape, bool)
+    hole[120:160, 120:160] = True
+    sees = Remover(finder=lambda _: [at(0, 0)], restorer=remover.restorer)  # The tiny finder looks for colour.
+    for array in (grey, grey[..., None]):
+        result = sees(array, hole=hole)
+        assert result.photo.shape == array.shape
+        assert np.array_equal(result.photo[~hole], array[~hole])
+        assert result.status == "restored"
+    bare = np.dstack([make_photo(GREEN), alpha])
+    assert remover(bare).photo is bare
+
+
+def test_the_label_names_the_networks(remover: Remover) -> None:
+    known = inspect_photo(remover(png(make_photo())).photo)
+    assert known.restored
+    assert (
+        known.label.networks
+        == {name: fingerprint(name) for name in ("finder", "hole", "restorer")}
+        == remover.networks
+    )
+    assert all(len(name) == 16 for name in remover.networks.values())
+    assert fingerprint("scene-completion:/home/somebody") == "scene-completion"
+    assert Remover(restorer="telea", finder=list).networks["finder"] == "list"
 
 
 @pytest.mark.parametrize("gap", [120, 300])

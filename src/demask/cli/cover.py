@@ -104,7 +104,7 @@ def cover(
 
     changed = (pixels != source.pixels).any(axis=2)
     # A drawn covering is no invented face, so the picture carries no such label.
-    data, _ = source.give_back(pixels, changed, Output(format=job.format, label=False))
+    data = source.give_back(pixels, changed, Output(format=job.format, label=False)).photo
     if hole is not None:
         write_atomic(hole, hole_png(covered), overwrite=overwrite)
     if recipe is not None:

@@ -46,7 +46,7 @@ def run(jobs: Sequence[Job], settings: FindSettings, *, workers: int, json: bool
             drawn = draw_faces(opened.pixels, faces, hole)
             # A drawing invents no face, so it carries no label.
             output = Output(format=job.format, label=False)
-            drawing, _ = opened.give_back(drawn, np.ones(looked.size, bool), output)
+            drawing = opened.give_back(drawn, np.ones(looked.size, bool), output).photo
         return Result(
             photo=drawing,
             size=looked.size,

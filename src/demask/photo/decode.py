@@ -15,7 +15,8 @@ from demask.photo.coding import Coding, coding_of
 from demask.photo.colour import GREY_MODES, KNOWN_MODES, to_rgb
 from demask.photo.deep import DeepPixels, decode_deep, deep_of, is_deep, key_alpha, to_8_bit
 from demask.photo.file_bytes import read_file
-from demask.photo.jpeg_segments import Segments, kept_segments
+from demask.photo.jpeg_segments import Segments
+from demask.photo.notes import notes_of
 from demask.photo.opening import open_header, refuse_several_frames, unreadable_if_broken
 from demask.photo.png_chunks import Chunk, kept_chunks
 from demask.photo.stored_metadata import dpi_of, exif_of, profile_of, xmp_of
@@ -44,7 +45,7 @@ class Photo:
         dpi: Resolution in dots per inch, (x, y).
         turn: The orientation that was applied, 1 to 8 as in EXIF.
         chunks: What a PNG says about its colours and in texts.
-        segments: What a JPEG says in comments and in its IPTC record.
+        notes: Comments and the IPTC record, of a JPEG, PNG or TIFF.
         coding: How it was compressed.
         source_bytes: The file itself.
     """
@@ -60,7 +61,7 @@ class Photo:
     dpi: tuple[float, float] | None = None
     turn: int = 1
     chunks: tuple[Chunk, ...] = ()
-    segments: Segments = field(default_factory=Segments)
+    notes: Segments = field(default_factory=Segments)
     coding: Coding = field(default_factory=Coding)
     source_bytes: bytes = b""
 
@@ -123,6 +124,9 @@ def read_photo(source: Path | bytes, *, max_megapixels: float = 100) -> Photo:
             alpha = None if flat_alpha is None else exif_block.upright(flat_alpha, turn)
     if deep is not None:
         pixels = to_8_bit(deep if deep.ndim == 3 else np.repeat(deep[..., None], 3, axis=2))
+    chunks = kept_chunks(data) if format == "PNG" else ()
+    with unreadable_if_broken(name):
+        notes = notes_of(image, format, data, chunks)
     image.close()
     return Photo(
         pixels=pixels,
@@ -135,8 +139,8 @@ def read_photo(source: Path | bytes, *, max_megapixels: float = 100) -> Photo:
         xmp=xmp_of(image.info),
         dpi=dpi_of(image.info),
         turn=turn,
-        chunks=kept_chunks(data) if format == "PNG" else (),
-        segments=kept_segments(data) if format == "JPEG" else Segments(),
+        chunks=chunks,
+        notes=notes,
         coding=coding,
         source_bytes=data,
     )

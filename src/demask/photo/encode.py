@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from demask.photo.deep import deep_merged, encode_deep
 from demask.photo.formats import FORMATS, output_format, writable
 from demask.photo.jpeg_blocks import keep_blocks
 from demask.photo.jpeg_segments import with_segments
+from demask.photo.notes import as_chunks
 from demask.photo.png_chunks import shows_other_colours, with_chunks
-from demask.photo.provenance import labelled
+from demask.photo.provenance import Label, labelled, read_label
 from demask.photo.tiff import encode_tiff
 from demask.types import Hole, ImageU8
 
@@ -35,14 +37,15 @@ def encode_photo(
     format: str | None = None,
     quality: int | None = None,
     label: bool = True,
+    networks: Mapping[str, str] | None = None,
 ) -> bytes:
     """Encode a changed photo the way the input was encoded.
 
     A JPEG takes the input's quantisation tables and subsampling, and its coefficients in every block that
     `changed` does not touch (see `jpeg_blocks` for where it cannot); a WebP stays lossless or lossy, a
     16-bit PNG or TIFF keeps its 16-bit values wherever `changed` is False (inside, 8-bit values are
-    scaled by 257), a grey file stays grey. ICC profile, EXIF, XMP, resolution and alpha are kept; from
-    JPEG to JPEG comments and IPTC, from PNG to PNG texts and what says how the colours show.
+    scaled by 257), a grey file stays grey. ICC profile, EXIF, XMP, resolution and alpha are kept;
+    comments and IPTC between JPEG, PNG and TIFF; from PNG to PNG texts and what says how the colours show.
 
     Args:
         photo: What was read.
@@ -51,6 +54,7 @@ def encode_photo(
         format: Pillow's name; the input's own by default (PNG where that cannot be labelled or written).
         quality: 1 to 100 for the lossy formats; follows the input by default.
         label: Add the XMP label that the picture is partly invented.
+        networks: What the label names: what each network is for, and its name.
 
     Returns:
         The file.
@@ -73,7 +77,8 @@ def encode_photo(
     deep = photo.deep is not None and name in ("PNG", "TIFF")
     # 16-bit grey with transparency becomes RGBA.
     grey = photo.grey and kind.grey and not (deep and photo.alpha is not None)
-    metadata = _metadata(photo, name, grey=grey, label=label)
+    xmp = labelled(photo.xmp, label=label, networks=networks) if label or photo.xmp else None
+    metadata = _metadata(photo, name, grey=grey, xmp=xmp)
     try:
         if photo.deep is not None and deep:
             merged = deep_merged(photo.deep, pixels, changed)
@@ -97,7 +102,7 @@ def encode_photo(
         raise OutputError(f"the result cannot be encoded as {name}: {error}; try PNG") from error
 
 
-def _metadata(photo: Photo, name: str, *, grey: bool, label: bool) -> dict[str, Any]:
+def _metadata(photo: Photo, name: str, *, grey: bool, xmp: bytes | None) -> dict[str, Any]:
     """What goes along: icc_profile, exif, xmp and dpi, each only where there is something to write."""
     metadata: dict[str, Any] = {}
     # A profile fits only pixels of its own kind: a grey one none that were spread to RGB.
@@ -105,27 +110,30 @@ def _metadata(photo: Photo, name: str, *, grey: bool, label: bool) -> dict[str, 
         metadata["icc_profile"] = photo.icc
     if photo.exif:
         metadata["exif"] = exif_block.PREFIX + photo.exif
-    if FORMATS[name].labels and (label or photo.xmp):
-        metadata["xmp"] = labelled(photo.xmp, label=label)
+    if FORMATS[name].labels and xmp:
+        metadata["xmp"] = xmp
     if photo.dpi:
         metadata["dpi"] = photo.dpi
+    if name == "TIFF" and photo.notes:
+        metadata["notes"] = photo.notes
     if name == "JPEG":
         if len(metadata.get("exif", b"")) > _MAX_SEGMENT_BYTES:
             _logger.warning("the EXIF block is too long for a JPEG and is left out")
             del metadata["exif"]
         if len(metadata.get("xmp", b"")) > _MAX_SEGMENT_BYTES - 29:
             _logger.warning("the XMP packet is too long for a JPEG; only the label is written")
-            metadata["xmp"] = labelled(None, label=label)
+            label = read_label(xmp) or Label()
+            metadata["xmp"] = labelled(None, label=label.is_ours, networks=label.networks)
     return metadata
 
 
 def _with_the_rest(file: bytes, photo: Photo, name: str) -> bytes:
-    """Put in what only PNG, or only JPEG, can say."""
-    if name == "PNG":
-        return with_chunks(file, photo.chunks)
+    """Put in what Pillow does not write for us: texts of a PNG, comments and IPTC of a JPEG."""
+    if name == "PNG":  # What a PNG said in texts it says again; others' notes become texts.
+        return with_chunks(file, photo.chunks if photo.format == "PNG" else as_chunks(photo.notes))
     if photo.icc is None and shows_other_colours(photo.chunks):
         _logger.warning("%s cannot say which colours the PNG means (gAMA, cICP); they may show otherwise", name)
-    return with_segments(file, photo.segments) if name == "JPEG" else file
+    return with_segments(file, photo.notes) if name == "JPEG" else file
 
 
 def _coding_options(photo: Photo, name: str, quality: int | None, *, grey: bool) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from demask.errors import PhotoUnreadable
+from demask.errors import InputError, PhotoUnreadable
 
 _BYTES_PER_PIXEL = 8
 """Of the largest kind we read, 16-bit RGBA without compression."""
@@ -64,6 +64,23 @@ def read_stream(stream: BinaryIO, name: str, *, max_megapixels: float) -> bytes:
                 "is as large; give a picture file, or raise --max-megapixels"
             )
     return b"".join(parts)
+
+
+def read_open_file(file: Any, *, max_megapixels: float) -> bytes:
+    """All bytes of an open file, from where it stands.
+
+    Raises:
+        InputError: It is open as text.
+        PhotoUnreadable: There are more bytes than any photo has, or it cannot be read.
+    """
+    name = str(getattr(file, "name", "the open file"))
+    try:
+        first = file.read(0)
+        if not isinstance(first, bytes | bytearray):
+            raise InputError(f"{name} is open as text; open it in binary mode, as with open(path, 'rb')")
+        return read_stream(file, name, max_megapixels=max_megapixels)
+    except (OSError, ValueError) as error:
+        raise PhotoUnreadable(f"cannot read {name}: {error}; open it anew, in binary mode") from error
 
 
 def _kind(mode: int) -> str:

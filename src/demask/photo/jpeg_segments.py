@@ -31,7 +31,7 @@ class Segments:
 
 def kept_segments(data: bytes) -> Segments:
     """Read them off a JPEG file."""
-    segments = [(marker, data[start:end]) for marker, start, end in _segments(data)]
+    segments = [(marker, data[start:end]) for marker, start, end in jpeg_segments(data)]
     joined = b"".join(
         body.removeprefix(_PHOTOSHOP)
         for marker, body in segments
@@ -39,13 +39,15 @@ def kept_segments(data: bytes) -> Segments:
     )
     return Segments(
         comments=tuple(body for marker, body in segments if marker == _COM),
-        resources=b"".join(resource for number, resource in _resources(joined) if number not in _THUMBNAILS),
+        resources=b"".join(
+            resource for number, resource in resource_blocks(joined) if number not in _THUMBNAILS
+        ),
     )
 
 
 def with_segments(file: bytes, kept: Segments) -> bytes:
     """Put them into a JPEG, before its first table and behind what it says itself."""
-    place = next((start - 4 for marker, start, _ in _segments(file) if marker == _DQT), None)
+    place = next((start - 4 for marker, start, _ in jpeg_segments(file) if marker == _DQT), None)
     if place is None or not kept:
         return file
     room = _MAX_PAYLOAD_BYTES - len(_PHOTOSHOP)
@@ -59,7 +61,7 @@ def _segment(marker: int, body: bytes) -> bytes:
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Marker, start and end of each segment's body, up to the first scan (ITU-T T.81, sec. B.1.1.4)."""
     position = 2
     while position + 4 <= len(data) and data[position] == 0xFF:
@@ -74,7 +76,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         position += 2 + length
 
 
-def _resources(joined: bytes) -> Iterator[tuple[int, bytes]]:
+def resource_blocks(joined: bytes) -> Iterator[tuple[int, bytes]]:
     """Number and bytes of each resource (Adobe Photoshop File Formats, "Image Resource Blocks")."""
     position = 0
     while position + 12 <= len(joined) and joined[position : position + 4] == b"8BIM":

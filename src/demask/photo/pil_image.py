@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,15 @@ def photo_of_pil(image: Image.Image) -> Photo:
     )
 
 
-def pil_of_photo(image: Image.Image, photo: Photo, pixels: ImageU8, changed: Hole) -> Image.Image:
+def pil_of_photo(
+    image: Image.Image,
+    photo: Photo,
+    pixels: ImageU8,
+    changed: Hole,
+    *,
+    label: bool = True,
+    networks: Mapping[str, str] | None = None,
+) -> Image.Image:
     """Make an image like the one that came.
 
     The mode stays (grey, grey of 16 bits, RGB, YCbCr, HSV, with or without transparency), but for modes that
@@ -77,6 +86,8 @@ def pil_of_photo(image: Image.Image, photo: Photo, pixels: ImageU8, changed: Hol
         photo: What `photo_of_pil` made of it.
         pixels: The result, uint8 RGB [H, W, 3].
         changed: Pixels that may differ from the photo, bool [H, W].
+        label: Label its XMP.
+        networks: What the label names.
 
     Returns:
         A new image, upright, its XMP labelled.
@@ -91,7 +102,7 @@ def pil_of_photo(image: Image.Image, photo: Photo, pixels: ImageU8, changed: Hol
         made = Image.fromarray(pixels)
     if photo.alpha is not None and photo.deep is None:
         made.putalpha(Image.fromarray(photo.alpha))
-    made.info = _info(image, photo)
+    made.info = _info(image, photo, label=label, networks=networks)
     return made
 
 
@@ -127,7 +138,9 @@ def _merged(image: Image.Image, photo: Photo, pixels: ImageU8, changed: Hole) ->
     return Image.fromarray(values, mode=image.mode)
 
 
-def _info(image: Image.Image, photo: Photo) -> dict[str | tuple[int, int], Any]:
+def _info(
+    image: Image.Image, photo: Photo, *, label: bool, networks: Mapping[str, str] | None
+) -> dict[str | tuple[int, int], Any]:
     """The image's `info` without what no longer holds."""
     info = dict(image.info)
     if photo.deep is None:
@@ -136,7 +149,9 @@ def _info(image: Image.Image, photo: Photo) -> dict[str | tuple[int, int], Any]:
         info.pop(key, None)
         if value:
             info[key] = exif_block.PREFIX + value if key == "exif" else value
-    info["xmp"] = labelled(photo.xmp)
-    if "XML:com.adobe.xmp" in info:  # Pillow's second name for it, in a PNG.
+    info.pop("xmp", None)
+    if label or photo.xmp:
+        info["xmp"] = labelled(photo.xmp, label=label, networks=networks)
+    if info.pop("XML:com.adobe.xmp", None) and "xmp" in info:  # Pillow's second name for it, in a PNG.
         info["XML:com.adobe.xmp"] = info["xmp"].decode()
     return info

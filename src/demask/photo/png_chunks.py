@@ -12,7 +12,7 @@ Chunk = tuple[bytes, bytes]
 
 _SIGNATURE_BYTES, _HEADER_END = 8, 8 + 12 + 13
 _COLOUR_BYTES = {b"cICP": 4, b"sRGB": 1, b"gAMA": 4, b"cHRM": 32, b"mDCV": 24, b"cLLI": 8}
-_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 # No texts: an XMP packet (ours is written anew), and EXIF blocks with an orientation of their own.
 _OTHER = frozenset({b"XML:com.adobe.xmp", b"Raw profile type xmp", b"Raw profile type APP1"})
 _RAW_EXIF = b"Raw profile type exif"
@@ -29,13 +29,13 @@ def kept_chunks(data: bytes) -> tuple[Chunk, ...]:
     Args:
         data: The file.
     """
-    chunks = list(_chunks(data))
+    chunks = list(png_chunks(data))
     colours: dict[bytes, Chunk] = {}
     for kind, body in chunks:
         if _COLOUR_BYTES.get(kind) == len(body):
             colours.setdefault(kind, (kind, body))
     has_exif = any(kind == b"eXIf" for kind, _ in chunks)
-    texts = [(kind, body) for kind, body in chunks if kind in _TEXT and _is_text(body, has_exif=has_exif)]
+    texts = [(kind, body) for kind, body in chunks if kind in TEXTS and _is_text(body, has_exif=has_exif)]
     if len(texts) > _MAX_TEXTS or sum(len(body) for _, body in texts) > _MAX_TEXT_BYTES:
         _logger.warning("the PNG holds more text than is kept; it is left out")
         texts = []
@@ -44,7 +44,7 @@ def kept_chunks(data: bytes) -> tuple[Chunk, ...]:
 
 def with_chunks(file: bytes, chunks: Iterable[Chunk]) -> bytes:
     """Put chunks behind the header of a PNG; sRGB not where the file holds a profile, which says more."""
-    has_profile = any(kind == b"iCCP" for kind, _ in _chunks(file))
+    has_profile = any(kind == b"iCCP" for kind, _ in png_chunks(file))
     built = [
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
         for kind, body in chunks
@@ -62,7 +62,8 @@ def shows_other_colours(chunks: Iterable[Chunk]) -> bool:
     return b"sRGB" not in bodies and gamma not in (0, _GAMMA_OF_SRGB)
 
 
-def _chunks(data: bytes) -> Iterator[Chunk]:
+def png_chunks(data: bytes) -> Iterator[Chunk]:
+    """Each chunk of a PNG, as far as the file goes."""
     position = _SIGNATURE_BYTES
     while position + 12 <= len(data):
         length = int.from_bytes(data[position : position + 4], "big")

@@ -1,22 +1,23 @@
-"""The label that says a picture is partly invented: XMP in every output, C2PA where asked for.
+"""The label that says a picture is partly invented, and by which networks: XMP in every output.
 
-XMP is ISO 16684-1; the property is IPTC Photo Metadata's Digital Source Type.
+XMP is ISO 16684-1; the properties are Digital Source Type, AI System Used and AI System Version Used of the
+IPTC Photo Metadata Standard 2025.1.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import logging
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from xml.dom import minidom
 
-from demask.errors import InputError, OutputError, UsageError
-from demask.extras import install_command
 from demask.photo.xmp_packet import parse_packet
+from demask.version import __version__
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+WHOLLY_INVENTED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""Where a photo says this of itself, all of it was invented before: then that is the truer label, and stays."""
 IPTC_EXT = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _XMLNS = "http://www.w3.org/2000/xmlns/"
@@ -29,54 +30,127 @@ _STALE: tuple[tuple[str, str | None], ...] = (
     ("http://ns.google.com/photos/1.0/container/", None),
     ("http://ns.google.com/photos/1.0/camera/", "MotionPhoto"),
     ("http://ns.google.com/photos/1.0/camera/", "MicroVideo"),
+    ("http://purl.org/dc/terms/", "provenance"),  # Where the old picture's C2PA manifest lies, if not in it.
 )
+_LABEL = ("DigitalSourceType", "AISystemUsed", "AISystemVersionUsed")
 _FRESH = f'<x:xmpmeta xmlns:x="{_META}"><rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta>'.encode()
 _logger = logging.getLogger(__name__)
 
 
-def labelled(xmp: bytes | None, *, label: bool = True) -> bytes:
+def labelled(xmp: bytes | None, *, label: bool = True, networks: Mapping[str, str] | None = None) -> bytes:
     """Return an XMP packet for the output: what was there, upright, and with the label.
 
     `tiff:Orientation` becomes 1, and thumbnails, gain-map and motion-photo entries, which speak of
-    parts the output does not have, are removed.
+    parts the output does not have, are removed. What else made the picture stays named beside us.
 
     Args:
         xmp: The input's packet, or None. One that cannot be parsed or goes beyond the bounds of
             `xmp_packet` is dropped with a warning and a fresh one takes its place.
-        label: Set `Iptc4xmpExt:DigitalSourceType`.
+        label: Set `Iptc4xmpExt:DigitalSourceType`, `AISystemUsed` and `AISystemVersionUsed`.
+        networks: What the label says of the networks: what each is for, and its name.
 
     Returns:
         A packet in UTF-8.
     """
+    source_type = DIGITAL_SOURCE_TYPE
+    system, version = _system(networks or {}), __version__
+    if label and (before := read_label(xmp)):
+        if before.source_type == WHOLLY_INVENTED:
+            source_type = WHOLLY_INVENTED
+        if before.system and not before.system.startswith("demask"):
+            system = f"{before.system}; {system}"
+            version = f"{before.version}; {version}" if before.version else version
     document, rdf = _cleaned(xmp or _FRESH, drop_label=label)
     if label:
         description = document.createElementNS(_RDF, _qualified(rdf, "Description"))
         description.setAttributeNS(_RDF, _qualified(rdf, "about"), _about(document))
         description.setAttributeNS(_XMLNS, "xmlns:Iptc4xmpExt", IPTC_EXT)
-        description.setAttributeNS(IPTC_EXT, "Iptc4xmpExt:DigitalSourceType", DIGITAL_SOURCE_TYPE)
+        for name, value in zip(_LABEL, (source_type, system, version), strict=True):
+            description.setAttributeNS(IPTC_EXT, f"Iptc4xmpExt:{name}", value)
         rdf.appendChild(description)
+    return _packet(document)
+
+
+def pruned(xmp: bytes, names: Sequence[tuple[str, str | None]]) -> bytes | None:
+    """A packet without the properties of these names; None for a packet that is broken.
+
+    Args:
+        xmp: The packet.
+        names: Namespace, and how the local name begins; None = all of the namespace.
+    """
+    try:
+        document = parse_packet(xmp)
+    except ValueError:
+        return None
+    for element in list(document.getElementsByTagName("*")):
+        _drop(element, names)
+    return None if document.documentElement is None else _packet(document)
+
+
+def _packet(document: minidom.Document) -> bytes:
     root = document.documentElement
-    assert root is not None  # `rdf` is in it.
+    assert root is not None  # There is at least an rdf:RDF in it.
     body = root.toxml()
     return (f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>{body}<?xpacket end="w"?>').encode()
 
 
-def digital_source_type(xmp: bytes | None) -> str | None:
-    """Read the label of a packet; None where there is none or the packet is broken."""
+def _system(networks: Mapping[str, str]) -> str:
+    """`demask (finder 0123456789abcdef, ...)`."""
+    told = ", ".join(f"{purpose} {name}" for purpose, name in networks.items())
+    return f"demask ({told})" if told else "demask"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Label:
+    """What a packet says of how its picture was made.
+
+    Attributes:
+        source_type: IPTC's Digital Source Type, an address; None where it does not say.
+        system: What invented (parts of) the picture.
+        version: Its version.
+    """
+
+    source_type: str | None = None
+    system: str | None = None
+    version: str | None = None
+
+    @property
+    def networks(self) -> dict[str, str]:
+        """What our own label names: what each network is for, and its name; empty for others' labels."""
+        _, ours, told = (self.system or "").partition("demask (")
+        pairs = (entry.split(" ", 1) for entry in told.split(")")[0].split(", ") if " " in entry)
+        return dict(pairs) if ours else {}
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether demask is named among what made the picture."""
+        return any(part.strip().split(" ")[0] == "demask" for part in (self.system or "").split(";"))
+
+
+def read_label(xmp: bytes | None) -> Label | None:
+    """Read the label of a packet; None where there is no packet or it is broken."""
     if not xmp:
         return None
     try:
         document = parse_packet(xmp)
     except ValueError:
         return None
+    found: dict[str, str] = {}
     for element in document.getElementsByTagName("*"):
-        if element.hasAttributeNS(IPTC_EXT, "DigitalSourceType"):
-            return str(element.getAttributeNS(IPTC_EXT, "DigitalSourceType"))
-        if (element.namespaceURI, element.localName) == (IPTC_EXT, "DigitalSourceType"):
-            value = element.getAttributeNS(_RDF, "resource")
-            text = "".join(node.data for node in element.childNodes if node.nodeType == node.TEXT_NODE)
-            return value or text or None
-    return None
+        for name in _LABEL:
+            if element.hasAttributeNS(IPTC_EXT, name):
+                found.setdefault(name, str(element.getAttributeNS(IPTC_EXT, name)))
+            elif (element.namespaceURI, element.localName) == (IPTC_EXT, name):
+                text = "".join(node.data for node in element.childNodes if node.nodeType == node.TEXT_NODE)
+                found.setdefault(name, str(element.getAttributeNS(_RDF, "resource")) or text.strip())
+    kind, system, version = (found.get(name) or None for name in _LABEL)
+    return Label(source_type=kind, system=system, version=version)
+
+
+def digital_source_type(xmp: bytes | None) -> str | None:
+    """IPTC's Digital Source Type in a packet; None where there is none or the packet is broken."""
+    label = read_label(xmp)
+    return label.source_type if label else None
 
 
 def _cleaned(xmp: bytes, *, drop_label: bool) -> tuple[minidom.Document, minidom.Element]:
@@ -97,15 +171,7 @@ def _cleaned(xmp: bytes, *, drop_label: bool) -> tuple[minidom.Document, minidom
 
 def _clean(element: minidom.Element, *, drop_label: bool) -> None:
     """Set the orientation upright and remove stale entries from one element and its attributes."""
-    stale = (*_STALE, (IPTC_EXT, "DigitalSourceType")) if drop_label else _STALE
-
-    def is_stale(namespace: str | None, name: str | None) -> bool:
-        return any(
-            namespace == uri and (local is None or (name or "").startswith(local)) for uri, local in stale
-        )
-
-    if is_stale(element.namespaceURI, element.localName) and element.parentNode is not None:
-        element.parentNode.removeChild(element)
+    if _drop(element, (*_STALE, *((IPTC_EXT, name) for name in _LABEL)) if drop_label else _STALE):
         return
     if (element.namespaceURI, element.localName) == (_TIFF, "Orientation"):
         while element.firstChild:
@@ -113,10 +179,26 @@ def _clean(element: minidom.Element, *, drop_label: bool) -> None:
         element.appendChild(minidom.Document().createTextNode("1"))
     attributes: Any = element.attributes
     for attribute in list(attributes.values()):
-        if is_stale(attribute.namespaceURI, attribute.localName):
-            element.removeAttributeNode(attribute)
-        elif (attribute.namespaceURI, attribute.localName) == (_TIFF, "Orientation"):
+        if (attribute.namespaceURI, attribute.localName) == (_TIFF, "Orientation"):
             attribute.value = "1"
+
+
+def _drop(element: minidom.Element, names: Sequence[tuple[str, str | None]]) -> bool:
+    """Remove an element of one of these names, or its attributes of these names; True if itself is gone."""
+
+    def is_named(namespace: str | None, name: str | None) -> bool:
+        return any(
+            namespace == uri and (local is None or (name or "").startswith(local)) for uri, local in names
+        )
+
+    if is_named(element.namespaceURI, element.localName) and element.parentNode is not None:
+        element.parentNode.removeChild(element)
+        return True
+    attributes: Any = element.attributes
+    for attribute in list(attributes.values()):
+        if is_named(attribute.namespaceURI, attribute.localName):
+            element.removeAttributeNode(attribute)
+    return False
 
 
 def _qualified(rdf: minidom.Element, name: str) -> str:
@@ -129,67 +211,3 @@ def _about(document: minidom.Document) -> str:
         if description.hasAttributeNS(_RDF, "about"):
             return str(description.getAttributeNS(_RDF, "about"))
     return ""
-
-
-_MIME = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "WEBP": "image/webp",
-    "TIFF": "image/tiff",
-    "AVIF": "image/avif",
-    "HEIF": "image/heic",
-}
-
-
-def sign_c2pa(data: bytes, format: str, cert: Path, key: Path) -> bytes:
-    """Sign an encoded picture with a C2PA manifest that names the edit (C2PA 2.1, c2pa.actions).
-
-    Args:
-        data: The encoded output, label and all; later changes would break the signature.
-        format: Pillow's name of its format: JPEG, PNG, WEBP, TIFF, AVIF or HEIF.
-        cert: Certificate chain in PEM, the signer's first. The signer's certificate must allow
-            digital signatures and name an extended key use such as e-mail protection.
-        key: Its private key in PEM (PKCS#8); ES256 (an elliptic key on P-256) is assumed.
-
-    Returns:
-        The signed file.
-
-    Raises:
-        UsageError: c2pa-python is not installed, or the format cannot be signed.
-        InputError: The certificate or the key cannot be read.
-        OutputError: The signer refused the certificate or the picture.
-    """
-    try:
-        import c2pa
-    except ImportError:
-        raise UsageError(f"signing needs c2pa-python; run: {install_command('c2pa')}") from None
-    if format not in _MIME:
-        raise UsageError(f"cannot sign {format} with C2PA; write one of {', '.join(_MIME)}")
-    try:
-        chain, private = cert.read_bytes(), key.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {error.filename}: {error.strerror}; give PEM files") from error
-    # A manifest opens with how the asset came to be; the original, unsigned, is no ingredient we can name.
-    created = {
-        "action": "c2pa.created",
-        "digitalSourceType": DIGITAL_SOURCE_TYPE,
-        "softwareAgent": {"name": "demask"},
-    }
-    edited = {
-        "action": "c2pa.edited",
-        "description": "The face under a face mask was invented by a trained network.",
-        "softwareAgent": {"name": "demask"},
-    }
-    manifest = {
-        "claim_generator_info": [{"name": "demask"}],
-        "format": _MIME[format],
-        "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created, edited]}}],
-    }
-    signed = io.BytesIO()
-    try:
-        info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, chain, private, None)
-        with c2pa.Signer.from_info(info) as signer, c2pa.Builder(json.dumps(manifest)) as builder:
-            builder.sign(signer, _MIME[format], io.BytesIO(data), signed)
-    except c2pa.C2paError as error:
-        raise OutputError(f"C2PA signing failed: {error}; check the certificate chain and the key") from error
-    return signed.getvalue()

@@ -12,7 +12,7 @@ _MIN_DPI, _MAX_DPI = 0.1, 65_535
 """The upper one is what a JPEG can say."""
 
 # What a TIFF says about the picture rather than about how it is stored: the part worth keeping.
-_TIFF_KEPT = (270, 271, 272, 305, 306, 315, 316, 33432, 33723, 34665, 34853)
+_TIFF_KEPT = (270, 271, 272, 305, 306, 315, 316, 33432, 34665, 34853)
 _TIFF_GROUPS = (34665, 34853)
 _logger = logging.getLogger(__name__)
 

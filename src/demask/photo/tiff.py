@@ -12,11 +12,20 @@ import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
 from demask.photo import exif as exif_block
+from demask.photo.jpeg_segments import Segments
+from demask.photo.notes import TIFF_IPTC, TIFF_RESOURCES, iptc_of
 
 _XMP, _ICC, _EXIF_GROUP, _GPS_GROUP = 700, 34675, 34665, 34853
+_DESCRIPTION = 270
 _STRIP_BYTES = 1 << 20
 _FIRST_DIRECTORY = 8
-_TYPES = {_XMP: 1, 273: 4, _ICC: 7}  # Bytes, LONG, UNDEFINED, where Pillow takes another.
+_TYPES = {
+    _XMP: 1,
+    273: 4,
+    _ICC: 7,
+    TIFF_IPTC: 7,
+    TIFF_RESOURCES: 7,
+}  # Bytes, LONG, UNDEFINED, where Pillow takes another.
 _logger = logging.getLogger(__name__)
 
 
@@ -27,6 +36,7 @@ def encode_tiff(
     exif: bytes | None = None,
     xmp: bytes | None = None,
     dpi: tuple[float, float] | None = None,
+    notes: Segments | None = None,
     compress: bool = True,
 ) -> bytes:
     """Encode a picture as a single-page little-endian TIFF (TIFF 6.0).
@@ -40,6 +50,7 @@ def encode_tiff(
         exif: Block with or without JPEG's prefix; its entries become the TIFF's own.
         xmp: XMP packet.
         dpi: Dots per inch, (x, y).
+        notes: Comments, which become the description where there is none, and the IPTC record.
         compress: False stores the values plainly.
     """
     height, width = pixels.shape[:2]
@@ -76,15 +87,20 @@ def encode_tiff(
         own[_ICC] = icc_profile
     if xmp:
         own[_XMP] = xmp
+    if notes and notes.resources:
+        own[TIFF_RESOURCES] = notes.resources
+        if record := iptc_of(notes):
+            own[TIFF_IPTC] = record
+    described = notes.comments[0].decode("utf-8", "replace").rstrip("\0") if notes and notes.comments else None
     try:
-        directory = _directory(own, exif)
+        directory = _directory(own, exif, described)
     except Exception as error:  # Any broken entry of a stranger's block; the pixels are fine without.
         _logger.warning("the EXIF entries cannot be written to a TIFF (%s) and are left out", error)
-        directory = _directory(own, None)
+        directory = _directory(own, None, described)
     return b"".join([b"II*\x00", struct.pack("<I", _FIRST_DIRECTORY), directory, *strips])
 
 
-def _directory(own: dict[int, Any], exif: bytes | None) -> bytes:
+def _directory(own: dict[int, Any], exif: bytes | None, described: str | None) -> bytes:
     """The main directory: the picture's own entries, and those that carry an EXIF block."""
     entries = TiffImagePlugin.ImageFileDirectory_v2()
     if exif:
@@ -94,6 +110,8 @@ def _directory(own: dict[int, Any], exif: bytes | None) -> bytes:
             # The orientation is 1, which is what its absence says.
             if tag != exif_block.ORIENTATION:
                 entries[tag] = block.get_ifd(tag) if tag in (_EXIF_GROUP, _GPS_GROUP) else block[tag]
+    if described and _DESCRIPTION not in entries:
+        entries[_DESCRIPTION] = described
     for tag, value in own.items():
         entries[tag] = value
     entries.tagtype |= {tag: kind for tag, kind in _TYPES.items() if tag in own}

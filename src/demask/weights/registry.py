@@ -282,6 +282,22 @@ def record_shipped(path: Path) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def fingerprint(what: object) -> str:
+    """A short name for a network or for what stands in its place, as labels and reports tell it.
+
+    Args:
+        what: A name of the registry or the path of a network: the first 16 digits of the file's sha256. Any
+            other text, up to a colon, stands for itself, and anything else for its class or function.
+    """
+    if isinstance(what, str | Path):
+        path = locate(what) if what in REGISTRY else Path(what)
+        if path is None or path.suffix != ".onnx" or not path.is_file():
+            return str(what).partition(":")[0]  # Not what it works with: that may be somebody's folder.
+        stat = path.stat()
+        return _sha256(path, stat.st_size, stat.st_mtime_ns)[:16]
+    return str(getattr(what, "__qualname__", type(what).__qualname__))
+
+
 @functools.lru_cache(maxsize=64)
 def _sha256(path: Path, size_bytes: int, mtime_ns: int) -> str:
     # Size and time are part of the key only: a file that was replaced is read again.

@@ -32,7 +32,7 @@ def restored(image: Image.Image) -> tuple[Image.Image, np.ndarray[Any, Any]]:
     pixels, hole = opened.pixels.copy(), np.zeros(opened.pixels.shape[:2], bool)
     hole[10:20, 12:30] = True
     pixels[hole] = FACE
-    result, _ = opened.give_back(pixels, hole)
+    result = opened.give_back(pixels, hole).photo
     assert isinstance(result, Image.Image)
     return result, hole
 
@@ -151,7 +151,7 @@ def test_the_label_is_in_the_info() -> None:
 def test_an_untouched_image_is_the_very_one() -> None:
     image = picture().convert("P")
     opened = open_photo(image)
-    assert opened.give_back(opened.pixels, None)[0] is image
+    assert opened.give_back(opened.pixels, None).photo is image
 
 
 @pytest.mark.parametrize("mode", ["I", "F"])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import shutil
-import subprocess
 import time
-from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from demask.errors import InputError, OutputError, UsageError
-from demask.photo.provenance import DIGITAL_SOURCE_TYPE, digital_source_type, labelled, sign_c2pa
+from demask.photo.provenance import (
+    DIGITAL_SOURCE_TYPE,
+    WHOLLY_INVENTED,
+    digital_source_type,
+    labelled,
+    pruned,
+    read_label,
+)
 
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 EXT = 'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"'
@@ -124,63 +124,30 @@ def test_utf_16_packets_are_read() -> None:
     assert digital_source_type(labelled(old.encode("utf-16"))) == DIGITAL_SOURCE_TYPE
 
 
-def _jpeg() -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.full((64, 64, 3), 128, np.uint8)).save(buffer, "JPEG")
-    return buffer.getvalue()
+def test_the_label_names_networks_and_version() -> None:
+    label = read_label(labelled(None, networks={"finder": "0123456789abcdef", "restorer": "telea"}))
+    assert label is not None
+    assert label.is_ours
+    assert label.networks == {"finder": "0123456789abcdef", "restorer": "telea"}
+    assert label.version
 
 
-def test_signing_without_the_library_says_what_to_install(tmp_path: Path) -> None:
-    try:
-        import c2pa  # noqa: F401
-    except ImportError:
-        with pytest.raises(UsageError, match="c2pa-python"):
-            sign_c2pa(_jpeg(), "JPEG", tmp_path / "cert.pem", tmp_path / "key.pem")
-    else:
-        pytest.skip("c2pa-python is installed")
+def test_what_else_made_the_picture_stays_named() -> None:
+    old = packet(f' Iptc4xmpExt:DigitalSourceType="{WHOLLY_INVENTED}" Iptc4xmpExt:AISystemUsed="Dream 3"/>')
+    twice = labelled(labelled(old, networks={"hole": "ab"}), networks={"hole": "cd"})
+    label = read_label(twice)
+    assert label is not None
+    assert label.system == "Dream 3; demask (hole ab); demask (hole cd)"
+    assert label.is_ours
+    # Composite would say less than the file said of itself.
+    assert label.source_type == WHOLLY_INVENTED
 
 
-@pytest.fixture
-def credentials(tmp_path: Path) -> tuple[Path, Path]:
-    """A certificate chain as C2PA wants it: a root, and a signer for e-mail protection."""
-    pytest.importorskip("c2pa")
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs openssl")
-
-    def run(*arguments: str) -> None:
-        subprocess.run([openssl, *arguments], cwd=tmp_path, check=True, capture_output=True)
-
-    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    run("req", "-x509", *new_key, "-keyout", "root.key", "-out", "root.pem", "-subj", "/O=demask/CN=root")
-    run("req", *new_key, "-keyout", "key.pem", "-out", "signer.csr", "-subj", "/O=demask/CN=signer")
-    (tmp_path / "extensions").write_text(
-        "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
-        "extendedKeyUsage=emailProtection\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
-    )
-    run("x509", "-req", "-in", "signer.csr", "-CA", "root.pem", "-CAkey", "root.key", "-CAcreateserial",
-        "-days", "30", "-extfile", "extensions", "-out", "signer.pem")  # fmt: skip
-    chain = (tmp_path / "signer.pem").read_bytes() + (tmp_path / "root.pem").read_bytes()
-    (tmp_path / "cert.pem").write_bytes(chain)
-    return tmp_path / "cert.pem", tmp_path / "key.pem"
-
-
-def test_a_signed_picture_holds_the_manifest(credentials: tuple[Path, Path]) -> None:
-    import c2pa
-
-    signed = sign_c2pa(_jpeg(), "JPEG", *credentials)
-    with c2pa.Reader("image/jpeg", io.BytesIO(signed)) as reader:
-        manifest = reader.json()
-    assert DIGITAL_SOURCE_TYPE in manifest
-    assert "demask" in manifest
-
-
-def test_signing_refuses_what_it_cannot_use(credentials: tuple[Path, Path], tmp_path: Path) -> None:
-    cert, key = credentials
-    with pytest.raises(InputError, match="none"):
-        sign_c2pa(_jpeg(), "JPEG", tmp_path / "none.pem", key)
-    with pytest.raises(UsageError, match="BMP"):
-        sign_c2pa(b"BM", "BMP", cert, key)
-    (tmp_path / "bad.pem").write_text("nothing")
-    with pytest.raises(OutputError, match="C2PA"):
-        sign_c2pa(_jpeg(), "JPEG", tmp_path / "bad.pem", key)
+def test_pruning_takes_elements_and_attributes() -> None:
+    old = packet(' dc:source="x" tiff:Make="y"><dc:creator>z</dc:creator></rdf:Description>')
+    left = pruned(old, [("http://purl.org/dc/elements/1.1/", None)])
+    assert left is not None
+    assert b"dc:source" not in left
+    assert b"creator" not in left
+    assert b'tiff:Make="y"' in left
+    assert pruned(b"<a", ()) is None
