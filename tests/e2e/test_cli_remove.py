@@ -62,7 +62,7 @@ def test_beside_the_input_by_default(demask, tmp_path: Path) -> None:
 def test_a_folder_keeps_its_tree_and_is_complete(demask, tree: Path, tmp_path: Path) -> None:
     done = demask("remove", "photos", "-o", "out", "--json")
     assert done.returncode == 0, done.stderr
-    written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
+    written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("[!.]*.*")}
     assert written == {"masked.png", "deep/bare.jpg", "deep/er/empty.webp"}
     for name in ("deep/bare.jpg", "deep/er/empty.webp"):
         assert (tmp_path / "out" / name).read_bytes() == (tree / name).read_bytes()
@@ -97,7 +97,7 @@ def test_skip_untouched_and_fail_if_none(demask, tree: Path, tmp_path: Path) -> 
     done = demask("remove", "photos", "-o", "out", "--skip-untouched", "--fail-if-none", "--quiet")
     assert done.returncode == 4
     assert done.stderr == b""
-    assert not list((tmp_path / "out").rglob("*.*"))
+    assert not list((tmp_path / "out").rglob("[!.]*.*"))
 
 
 def test_stdin_to_stdout(demask) -> None:

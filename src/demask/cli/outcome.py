@@ -25,12 +25,14 @@ class Report:
     Attributes:
         input: The input as messages call it.
         output: The file written, `-` for stdout, None where none was.
-        status: `restored`, `no_face`, `no_covering`, `failed`; `covered` where only looking was asked.
+        status: `restored`, `no_face`, `no_covering`, `failed`; `covered` where only looking was asked; `done`
+            where an earlier run did it.
         faces: What was found.
         timings_ms: Milliseconds per stage.
         error: Why it failed, one line.
         exit_code: What the command returns if this was its only input.
         disk_full: The failure will repeat for every further output.
+        before: The status that an earlier run gave it.
     """
 
     input: str
@@ -41,6 +43,7 @@ class Report:
     error: str | None = None
     exit_code: int = 0
     disk_full: bool = False
+    before: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The record of `--json`."""
@@ -60,6 +63,7 @@ class Report:
             "restored": f"{counted(statuses.count('restored'), 'face')} restored",
             "no_face": "no face found",
             "no_covering": f"nothing to remove on {counted(len(self.faces), 'face')}",
+            "done": "done before",
             "covered": f"{sum(face.covered is True for face in self.faces)} of "
             f"{counted(len(self.faces), 'face')} covered",
         }
@@ -109,7 +113,7 @@ def exit_code_of(reports: Sequence[Report], *, fail_if_none: bool = False) -> in
         return FAILED_SOME
     if failed:
         return failed[0].exit_code if len(failed) == 1 else 1
-    if fail_if_none and not any(report.status == "restored" for report in reports):
+    if fail_if_none and not any("restored" in (report.status, report.before) for report in reports):
         return NOTHING_TO_REMOVE
     return 0
 

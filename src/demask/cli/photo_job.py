@@ -34,12 +34,21 @@ class PhotoSettings:
     threads: int | None = None
 
 
-def do_photo(job: Job, work: Work, settings: PhotoSettings) -> Report:
-    """Take one photo from file to file; never raises but for an interrupt."""
+def do_photo(job: Job, work: Work, settings: PhotoSettings, *, photo: bytes | None = None) -> Report:
+    """Take one photo from file to file; never raises but for an interrupt.
+
+    Args:
+        job: Which photo, and where to.
+        work: What the command does.
+        settings: What the user asked for.
+        photo: The bytes of the photo's file, where they were read already.
+    """
     clock = Clock()
     try:
         refuse_existing(job, overwrite=settings.overwrite)
-        source = read_stdin(max_megapixels=settings.max_megapixels) if job.source is None else job.source
+        source: Path | bytes | None = photo or job.source
+        if source is None:
+            source = read_stdin(max_megapixels=settings.max_megapixels)
         result = work(job, source)
         with clock("write"):
             nothing = np.zeros(result.size, bool)

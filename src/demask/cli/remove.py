@@ -80,6 +80,14 @@ def remove(
     ] = None,
     max_megapixels: o.MaxMegapixels = 100,
     overwrite: o.Overwrite = False,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            envvar="DEMASK_RETRY_FAILED",
+            help="Try photos again that an earlier run could not use. Default: they are reported as they were.",
+        ),
+    ] = False,
     skip_untouched: Annotated[
         bool,
         typer.Option(
@@ -108,6 +116,8 @@ def remove(
     The lower face that comes out is INVENTED. It is not the person's face. Never use it to identify
     anyone. Every output says so in its metadata. Pixels outside the mask are not touched; a face without
     a mask is left exactly as it is.
+
+    A run over many photos that was stopped goes on where it was: give the same command again.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some inputs failed, 4 nothing to remove (with
     --fail-if-none), 130 interrupted.
@@ -157,6 +167,7 @@ def remove(
         max_megapixels=max_megapixels,
         overwrite=overwrite,
         skip_untouched=skip_untouched,
+        retry_failed=retry_failed,
         restorer=restorer,
         device=device,
         threads=threads_each,

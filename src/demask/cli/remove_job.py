@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from demask.batch.content_key import made_with
+from demask.cli.done_before import DoneBefore
+from demask.cli.outcome import Report
 from demask.cli.outputs import make_first_folder
 from demask.cli.photo_job import PhotoSettings, do_photo
 from demask.cli.photo_jobs import Job
@@ -26,6 +29,7 @@ class RemoveSettings(PhotoSettings):
     c2pa: tuple[Path, Path] | None = None
     skip_untouched: bool = False
     restorer: str = "network"
+    retry_failed: bool = False
 
 
 def run(
@@ -57,14 +61,31 @@ def run(
         is_written = result.hole is not None or not settings.skip_untouched
         return replace(result, photo=result.photo if is_written else None)
 
+    def process(job: Job) -> Report:
+        return do_photo(job, work, settings) if done_before is None else done_before(job, work)
+
+    # One photo to one file is not a run that could be stopped half-way.
+    several = len(jobs) > 1 or jobs[0].makes_folder
+    done_before = _done_before(settings, jobs[0].format) if several else None
     return run_jobs(
         jobs,
-        lambda job: do_photo(job, work, settings),
+        process,
         workers=workers,
         json=json,
         quiet=quiet,
         fail_if_none=fail_if_none,
     )
+
+
+def _done_before(settings: RemoveSettings, format: str | None) -> DoneBefore:
+    made = made_with(
+        restorer=settings.restorer,
+        faces=settings.faces,
+        output=Output(format=format, quality=settings.quality, c2pa=settings.c2pa),
+        hole=settings.hole,
+        skip_untouched=settings.skip_untouched,
+    )
+    return DoneBefore(made, settings, retry_failed=settings.retry_failed)
 
 
 def _is_renamed(job: Job) -> bool:
