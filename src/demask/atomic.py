@@ -108,7 +108,7 @@ def replacing(target: Path) -> Iterator[Path]:
         _delete(temporary)
 
 
-def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
+def write_atomic(path: Path, data: bytes, *, overwrite: bool, mode: int | None = None) -> None:
     """Write `data` to a temporary name in the same folder, flush it to the disk, then rename.
 
     Whoever looks at `path` sees what was there before or all of `data`, never a part. The temporary
@@ -119,6 +119,7 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
         path: Where the file goes; its folder must exist. A symbolic link is followed.
         data: The whole content.
         overwrite: Replace a file that is there; its permissions are kept.
+        mode: Permissions of a new file, such as 0o600; None = what the umask leaves.
 
     Raises:
         OutputExists: The target exists and `overwrite` is False.
@@ -131,7 +132,7 @@ def write_atomic(path: Path, data: bytes, *, overwrite: bool) -> None:
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     temporary = part_name(target)
     try:
-        _write_synced(temporary, data, mode_of=target)
+        _write_synced(temporary, data, mode_of=target, mode=mode)
         if overwrite:
             temporary.replace(target)
         else:
@@ -151,14 +152,21 @@ def _exists(path: Path) -> OutputExists:
     return OutputExists(f"{path} exists; name another output or pass --overwrite")
 
 
-def _write_synced(temporary: Path, data: bytes, *, mode_of: Path) -> None:
-    """Create `temporary`, write, flush to the disk; permissions as `mode_of` has them, else the umask's."""
-    with temporary.open("xb") as file:
+def _write_synced(temporary: Path, data: bytes, *, mode_of: Path, mode: int | None) -> None:
+    """Create `temporary`, write, flush; permissions as `mode_of` has them, else `mode`, or the umask's.
+
+    Nobody else can open it before it has the permissions that it keeps.
+    """
+    with contextlib.suppress(OSError):
+        mode = mode_of.stat().st_mode & 0o777
+    opener = None if mode is None else lambda name, flags: os.open(name, flags, 0o600)
+    with open(temporary, "xb", opener=opener) as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    with contextlib.suppress(OSError):
-        temporary.chmod(mode_of.stat().st_mode & 0o777)
+    if mode is not None:
+        with contextlib.suppress(OSError):
+            temporary.chmod(mode)
 
 
 def _claim(temporary: Path, target: Path) -> None:

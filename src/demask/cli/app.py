@@ -9,11 +9,13 @@ import typer
 from demask import __version__
 from demask.cli import (
     benchmark,
+    c2pa,
     cover,
     dataset,
     doctor,
     export,
     find,
+    inspect,
     remove,
     restorers,
     score,
@@ -59,6 +61,8 @@ app.command("remove")(remove.remove)
 app.command("find")(find.find)
 app.command("cover")(cover.cover)
 app.command("serve")(serve.serve)
+app.command("inspect")(inspect.inspect)
+app.add_typer(c2pa.app, name="c2pa")
 app.add_typer(dataset.app, name="dataset")
 app.command("train")(train.train)
 app.command("export")(export.export)

@@ -76,6 +76,16 @@ Quiet = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", envvar="DEMASK_JSON", help="Print one JSON line per input on stdout.")
 ]
+C2pa = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(
+        "--c2pa",
+        envvar="DEMASK_C2PA",
+        metavar="CERT KEY",
+        help="Sign what is restored with this certificate chain and key (PEM): its Content Credentials then "
+        "name the photo it was made from. `demask c2pa test-cert` makes a pair to try.",
+    ),
+]
 Inputs = Annotated[
     list[str],
     typer.Argument(metavar="PHOTO...", help="Files, folders (searched recursively), or - for stdin."),
@@ -103,6 +113,22 @@ def only_file(path: Path | None, option: str) -> Path | None:
         there = "it is not a file" if path.exists() else "there is no such file"
         raise UsageError(f"{option} {path}: {there}")
     return path
+
+
+def require_c2pa(pair: tuple[Path, Path] | None) -> None:
+    """Try the certificate and key, if any, before any work is done.
+
+    Raises:
+        UsageError: A path is no file, or c2pa-python is not installed.
+        InputError: They do not sign.
+    """
+    if pair is None:
+        return
+    for path in pair:
+        only_file(path, "--c2pa")
+    from demask.photo.credentials import require_signer
+
+    require_signer(*pair)
 
 
 def parse_format(name: str | None) -> str | None:

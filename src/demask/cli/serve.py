@@ -91,6 +91,7 @@ def serve(
         str,
         typer.Option("--restorer", envvar="DEMASK_RESTORER", metavar="NAME", help="As in `demask remove`."),
     ] = "network",
+    c2pa: o.C2pa = None,
     device: o.Device = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the settings as JSON, without the key; serve nothing.")
@@ -120,6 +121,7 @@ def serve(
     from demask.server.serve_settings import Limits, Settings
 
     o.only_file(key_file, "--key-file")
+    o.require_c2pa(c2pa)
     if key is not None and key_file is not None:
         raise UsageError("--key and --key-file (or their variables) both name a key; give one")
     if key_file is not None:
@@ -133,6 +135,7 @@ def serve(
         threads=threads,
         device=device,
         restorer=restorer,
+        c2pa=c2pa,
         limits=Limits(
             max_body_bytes=max_body_mb * 2**20,
             max_held_bytes=max_held_mb * 2**20,
@@ -144,6 +147,7 @@ def serve(
         ),
     )
     if dry_run:
-        print_json({**dataclasses.asdict(settings), "key": None if key is None else "given"})
+        shown = {**dataclasses.asdict(settings), "c2pa": c2pa and [str(path) for path in c2pa]}
+        print_json({**shown, "key": None if key is None else "given"})
         return
     run(settings)

@@ -72,6 +72,18 @@ def print_json(record: dict[str, Any]) -> None:
         stdout.flush()
 
 
+def write_line(line: str) -> None:
+    """One line for people on stdout, at once; what would steer a terminal is escaped.
+
+    Raises:
+        OutputError: Stdout is full or closed.
+        BrokenPipeError: Whoever read it has gone.
+    """
+    with _stdout() as stdout:
+        stdout.write(printable(line) + "\n")
+        stdout.flush()
+
+
 def read_stdin(*, max_megapixels: float) -> bytes:
     """All of stdin: the bytes of a photo.
 

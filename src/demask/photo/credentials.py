@@ -6,6 +6,7 @@ a camera or an editor began is not cut. Needs c2pa-python, which the extra `c2pa
 
 from __future__ import annotations
 
+import datetime
 import io
 import json
 import logging
@@ -158,6 +159,7 @@ def _manifest(mime: str, boxes: Sequence[Box], networks: Mapping[str, str]) -> d
         "action": "c2pa.edited",
         "digitalSourceType": DIGITAL_SOURCE_TYPE,
         "softwareAgent": agent,
+        "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "description": "The face under a face mask was invented by trained networks. It is not the person's.",
     }
     if networks:

@@ -28,7 +28,7 @@ class Manifest:
             it does not fit the file; `valid`: it fits, but who signed is on no list of trust that was given;
             `trusted`: and the signer is.
         signer: The signing certificate's organisation.
-        when: Time of signing, where a time stamp says.
+        when: Time of signing where a time stamp says, else what the edit says.
         actions: What was done, in order, such as `c2pa.opened`, `c2pa.edited`.
         networks: Ours in the action's parameters.
         originals: Titles of the ingredients; with ` (signed)` where one brought a manifest.
@@ -171,7 +171,7 @@ def _told(store: dict[str, Any], verdict: str) -> Manifest:
     return Manifest(
         state=states.get(verdict, "invalid"),
         signer=signature.get("issuer"),
-        when=signature.get("time"),
+        when=signature.get("time") or next((action["when"] for action in actions if "when" in action), None),
         actions=tuple(str(action.get("action")) for action in actions),
         networks=tuple(networks.items()),
         originals=tuple(

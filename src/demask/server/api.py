@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.responses import Response
 
 from demask import __version__
+from demask.photo.handed_in import Output
 from demask.server import jobs, metrics
 from demask.server.form import Form, receive_form
 from demask.server.kept import KeptPhoto
@@ -103,9 +104,11 @@ async def remove(
         as_json=format == "json" or (format is None and _prefers_json(accept)),
         request_id=exchange.request_id,
     )
-    limit = service.settings.limits.max_megapixels
+    settings = service.settings
+    output, limit = Output(c2pa=settings.c2pa), settings.limits.max_megapixels
     return await _done(
-        request, lambda wanted: jobs.remove(service.remover, order, wanted, max_megapixels=limit)
+        request,
+        lambda wanted: jobs.remove(service.remover, order, wanted, max_megapixels=limit, output=output),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from demask.errors import PhotoUnreadable
 from demask.faces.choice import Faces
 from demask.faces.looker import Looked
+from demask.photo.handed_in import AS_IT_CAME, Output
 from demask.photo.hole_picture import hole_png, read_hole
 from demask.remover import Remover
 from demask.results import Result
@@ -110,7 +111,14 @@ def find(remover: Remover, order: FindOrder, wanted: Wanted, *, max_megapixels: 
     return answer if token is None or kept is None else replace(answer, keep=(token, kept))
 
 
-def remove(remover: Remover, order: RemoveOrder, wanted: Wanted, *, max_megapixels: float) -> Answer:
+def remove(
+    remover: Remover,
+    order: RemoveOrder,
+    wanted: Wanted,
+    *,
+    max_megapixels: float,
+    output: Output = AS_IT_CAME,
+) -> Answer:
     """Remove the face masks of a photo.
 
     Raises:
@@ -133,6 +141,7 @@ def remove(remover: Remover, order: RemoveOrder, wanted: Wanted, *, max_megapixe
             hole=hole,
             looked=None if order.looked is None else order.looked.only(order.faces),
             found=order.found,
+            output=output,
             max_megapixels=max_megapixels,
             on_stage=lambda stage: wanted.check(),
         ),
@@ -148,6 +157,7 @@ def remove(remover: Remover, order: RemoveOrder, wanted: Wanted, *, max_megapixe
         "timings_ms": {stage: round(spent, 1) for stage, spent in result.timings_ms.items()},
         "photo": {"media_type": media_type, "base64": base64.b64encode(result.photo).decode()},
         "hole": _hole_base64(result),
+        "credentials": result.credentials,
     }
     return _answer(result, _json(record), "application/json")
 

@@ -80,6 +80,11 @@ class Removed(BaseModel):
     timings_ms: dict[str, float]
     photo: PictureModel
     hole: str | None = Field(description="Base64 of a PNG of the photo's size, white = has changed.")
+    credentials: Literal["none", "untouched", "dropped", "signed"] = Field(
+        description="What became of the photo's Content Credentials (C2PA): it had none; it is the very file "
+        "that came; they were left out, since this server signs nothing; or the server signed anew, with the "
+        "photo and its own manifest as what it was made from."
+    )
     request_id: str
     notice: str
 
@@ -93,6 +98,7 @@ class Removed(BaseModel):
                 "timings_ms": {"decode": 4.1, "find": 7.2, "hole": 15.0, "restore": 27.9},
                 "photo": {"media_type": "image/jpeg", "base64": "/9j/4AAQ..."},
                 "hole": "iVBORw0KGgo...",
+                "credentials": "none",
                 "request_id": _ID,
                 "notice": NOTICE,
             }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from demask.errors import UsageError
 from demask.webkit.access import check_key
@@ -55,6 +56,7 @@ class Settings:
         threads: Threads of each network.
         device: Where the networks run.
         restorer: Name of the restorer.
+        c2pa: Certificate chain and key (PEM files) that restored photos are signed with.
         limits: See `Limits`.
 
     Raises:
@@ -69,6 +71,7 @@ class Settings:
     threads: int = 1
     device: str = "auto"
     restorer: str = "network"
+    c2pa: tuple[Path, Path] | None = None
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:
