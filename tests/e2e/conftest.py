@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from browsing import CHROMIUM, CHROMIUM_ARGS, PATIENCE_MS, Serve, Served
+from forked_demask import ForkedDemask
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
+TRAINING = ("demask.training.run_export", "demask.training.recipes")  # What `train` and `export` import.
 
 
 @pytest.fixture
@@ -25,22 +27,36 @@ def environment(tiny_weights: Path) -> dict[str, str]:
     return {**kept, "DEMASK_WEIGHTS": str(tiny_weights), "OMP_NUM_THREADS": "1"}
 
 
+@pytest.fixture(scope="session")
+def forked() -> Iterator[Callable[..., ForkedDemask]]:
+    """What commands are forked from, one with torch and one without, each made when it is first needed."""
+    made: dict[tuple[str, ...], ForkedDemask] = {}
+
+    def importing(*modules: str) -> ForkedDemask:
+        if modules not in made:
+            made[modules] = ForkedDemask(*modules)
+        return made[modules]
+
+    yield importing
+    for each in made.values():
+        each.close()
+
+
 @pytest.fixture
-def demask(tmp_path: Path, environment: dict[str, str]) -> Run:
+def demask(tmp_path: Path, environment: dict[str, str], forked: Callable[..., ForkedDemask]) -> Run:
     """Run `demask ARGS...` in `tmp_path`."""
 
     def run(
         *args: object, stdin: bytes = b"", patience_s: float = 120, **more: str
     ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [sys.executable, "-m", "demask", *map(str, args)],
-            cwd=tmp_path,
-            input=stdin,
-            capture_output=True,
-            env={**environment, **more},
-            timeout=patience_s,
-            check=False,
-        )
+        command, variables = [*map(str, args)], {**environment, **more}
+        if any(name.startswith("PYTHON") for name in more):  # Python reads them when it starts.
+            return subprocess.run(
+                [sys.executable, "-m", "demask", *command],
+                cwd=tmp_path, input=stdin, capture_output=True, env=variables, timeout=patience_s, check=False,
+            )  # fmt: skip
+        start = forked(*TRAINING) if command[:1] in (["train"], ["export"]) else forked()
+        return start.run(command, cwd=tmp_path, env=variables, stdin=stdin, patience_s=patience_s)
 
     return run
 
