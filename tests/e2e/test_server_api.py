@@ -303,6 +303,16 @@ def test_security_headers_are_everywhere(server: RunningServer, path: str) -> No
     assert "server" not in headers
 
 
+def test_a_browser_need_not_load_the_page_twice(server: RunningServer) -> None:
+    for path in ("/", "/main.js"):
+        first = server.http.get(path)
+        again = server.http.get(path, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["etag"] == first.headers["etag"]
+        assert server.http.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+        assert server.http.head(path).headers["content-length"] == first.headers["content-length"]
+
+
 def test_pages_name_no_outside_address(server: RunningServer) -> None:
     for path in ("/", "/style.css", "/main.js", "/docs"):
         text = server.http.get(path).text

@@ -16,10 +16,13 @@ import numpy as np
 
 from demask.errors import ConfigError, InputError
 from demask.types import AnyArray, Face, ImageU8
-from demask.weights.sessions import Session, open_session, require_contract
+from demask.weights.sessions import Session, giving_back_memory, open_session, require_contract
 
 GRID_PX = 32
 """The sides of what the network sees are multiples of this: its coarsest stride."""
+
+LARGE_PX = 1024 * 1024
+"""A picture with more pixels takes hundreds of megabytes while the network looks at it; they are given back."""
 
 PAD_GREY = 128
 """The value around a photo that does not fill the network's picture; training pads alike."""
@@ -156,7 +159,9 @@ class Finder:
         top, left = (full_h - height) // 2, (full_w - width) // 2
         canvas = np.full((1, full_h, full_w, 3), PAD_GREY, np.uint8)
         canvas[0, top : top + height, left : left + width] = picture
-        boxes, points, scores = self._session.run(["boxes", "points", "scores"], {"photo": canvas})
+        large = full_h * full_w > LARGE_PX
+        options = (giving_back_memory(),) if large else ()
+        boxes, points, scores = self._session.run(["boxes", "points", "scores"], {"photo": canvas}, *options)
         sure = scores >= self.settings.min_score
         # Pixel centres: x_large = (x_small + 0.5) * ratio - 0.5.
         ratio = np.array([shape[1] / width, shape[0] / height], dtype=np.float32)

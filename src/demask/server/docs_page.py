@@ -24,8 +24,8 @@ def docs_page(document: dict[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
         f"</head><body><main><h1>{title} {escape(document['info']['version'])}: the API</h1>"
         f"<p>{escape(document['info']['description'])}</p>"
-        '<p><a href="/openapi.json">openapi.json</a> has it all for programs; '
-        '<a href="/">the page</a> uses it.</p>'
+        '<p><a href="openapi.json">openapi.json</a> has it all for programs; '
+        '<a href="./">the page</a> uses it.</p>'
         f"{''.join(blocks)}</main></body></html>"
     )
 

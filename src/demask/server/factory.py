@@ -10,6 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 
 from demask import __version__
 from demask.remover import Remover
@@ -29,6 +30,7 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
 }
 _PAGE_HEADERS = {**PAGE, "Cache-Control": "no-cache"}
+_FILES = StaticFiles(check_dir=False)  # Knows when a browser's copy is still good.
 _log = logging.getLogger("demask.server")
 
 
@@ -85,7 +87,10 @@ def page_files() -> dict[str, Path]:
 @public
 async def _page(request: Request) -> Response:
     path = page_files()[request.url.path]
-    return FileResponse(path, media_type=_TYPES[path.suffix], headers=_PAGE_HEADERS)
+    answer = FileResponse(path, media_type=_TYPES[path.suffix], headers=_PAGE_HEADERS, stat_result=path.stat())
+    if _FILES.is_not_modified(answer.headers, request.headers):
+        return NotModifiedResponse(answer.headers)
+    return answer
 
 
 @public

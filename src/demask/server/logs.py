@@ -1,4 +1,4 @@
-"""One JSON object per line on stderr; no file names, no addresses, nothing of an upload."""
+"""The log on stderr, a JSON object per line, or words at a terminal: no file names, nothing of an upload."""
 
 from __future__ import annotations
 
@@ -34,14 +34,38 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def set_up_logs() -> None:
-    """Send everything through `JsonLines` to stderr."""
+class Sentences(logging.Formatter):
+    """Formats a record for somebody at a terminal: where to go, and what went wrong."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        if record.getMessage() == "listening":
+            return f"Open {vars(record)['url']} in a browser. Ctrl-C stops the server."
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        return f"{record.levelname.lower()}: {record.getMessage()}{trace}"
+
+
+def _for_people(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING or record.getMessage() == "listening"
+
+
+def set_up_logs(*, for_people: bool = False) -> None:
+    """Send everything to stderr.
+
+    Args:
+        for_people: Say only where the server listens and what goes wrong, in words; else every request and
+            more, a JSON line each (`JsonLines`).
+    """
+    handler: dict[str, Any] = {"class": "logging.StreamHandler", "formatter": "json"}
+    if for_people:
+        handler |= {"formatter": "words", "filters": ["for_people"]}
     logging.config.dictConfig(
         {
             "version": 1,
             "disable_existing_loggers": False,
-            "formatters": {"json": {"()": JsonLines}},
-            "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+            "formatters": {"json": {"()": JsonLines}, "words": {"()": Sentences}},
+            "filters": {"for_people": {"()": lambda: _for_people}},
+            "handlers": {"stderr": handler},
             "root": {"handlers": ["stderr"], "level": "WARNING"},
             "loggers": {
                 "demask": {"level": "INFO"},

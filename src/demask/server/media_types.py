@@ -57,7 +57,7 @@ def require_format(data: bytes, *, field: str, formats: tuple[str, ...]) -> None
     """
     got = format_of_bytes(data)
     if got not in formats:
-        what = f"{got}" if got else f"no picture we know (it starts with {data[:4].hex() or 'nothing'})"
+        what = got or ("no picture that we know" if data else "nothing")
         known = ", ".join(formats)
         raise Refusal(
             415,

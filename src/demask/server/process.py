@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ def serve(settings: Settings) -> None:
         DeviceUnavailable: The named device is not there.
         KeyboardInterrupt: After Ctrl-C, once what was accepted is finished.
     """
-    set_up_logs()
+    set_up_logs(for_people=sys.stderr.isatty())
     # uvicorn raises a signal again once all is finished; by then SIGTERM has been obeyed.
     signal.signal(signal.SIGTERM, _exit)
     listener = bound_socket(settings.host, settings.port)

@@ -21,10 +21,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute
 
 from demask.errors import DemaskError
-from demask.webkit.access import Doors, route_of
+from demask.webkit.access import Doors, is_public, route_of
 from demask.webkit.connection import STATE
 from demask.webkit.failures import ClientGone, Refusal, Statuses, body_of, internal, refusal_of
 from demask.webkit.headers import ALWAYS
+from demask.webkit.throttle import WrongKeys, address_of
 from demask.webkit.upload import HeldBytes, Take, linger
 
 App = Callable[..., Awaitable[Any]]
@@ -47,6 +48,7 @@ class Exchange:
         request_id: The client's, if it is a harmless word, else our own.
         method: The request's.
         headers: The request's, names in lower case.
+        address: Whose wrong keys are counted, see `throttle.address_of`.
         route: Path of the route that answers, with its parameters by name; `other` where there is none.
         take: Counts bytes of the upload, see `HeldBytes.share`.
         secret: The key by which the route was opened.
@@ -61,6 +63,7 @@ class Exchange:
     request_id: str
     method: str
     headers: dict[str, str]
+    address: str
     route: str
     take: Take
     secret: str = ""
@@ -98,6 +101,7 @@ class Edge:
     ) -> None:
         self._app, self._routes, self._doors, self._held = app, routes, doors, held
         self._headers, self._statuses, self._on_done = {**ALWAYS, **headers}, statuses, on_done
+        self._wrong_keys = WrongKeys()
 
     async def __call__(self, scope: Scope, receive: App, send: App) -> None:
         """Answer one request."""
@@ -109,13 +113,17 @@ class Edge:
             return
         start = time.perf_counter()
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        route = route_of(self._routes(), scope)
         connection = scope.get("state", {}).get(STATE)
+        method = scope["method"]
+        if method == "HEAD":  # Answered as GET; the connection leaves the body out.
+            scope = {**scope, "method": "GET"}
+        route = route_of(self._routes(), scope)
         with self._held.share() as take, nullcontext() if connection is None else connection.busy():
             exchange = Exchange(
                 request_id=_request_id(headers),
-                method=scope["method"],
+                method=method,
                 headers=headers,
+                address=address_of(scope.get("client"), headers),
                 route=getattr(route, "path", "other"),
                 take=take,
                 body_pending="content-length" in headers or "transfer-encoding" in headers,
@@ -157,8 +165,9 @@ class Edge:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         try:
+            _require_one_length(exchange.headers)
             self._doors.require_friend(exchange.method, exchange.headers)
-            exchange.secret = await self._doors.unlock(route, exchange.headers)
+            exchange.secret = await self._unlocked(route, exchange)
             await self._app(scope, receive_counted, send_guarded)
         except ClientGone:
             raise
@@ -175,11 +184,24 @@ class Edge:
                 raise  # Half an answer is out: only closing the connection tells the client.
             await _refuse(refusal, exchange, send_guarded)
 
+    async def _unlocked(self, route: BaseRoute | None, exchange: Exchange) -> str:
+        """The key of a route; wrong ones are counted."""
+        if "authorization" in exchange.headers and not is_public(route):
+            self._wrong_keys.refuse_if_many(exchange.address)
+        try:
+            return await self._doors.unlock(route, exchange.headers)
+        except Refusal as refusal:
+            if refusal.status == 401 and "authorization" in exchange.headers:
+                self._wrong_keys.count(exchange.address)
+            raise
+
     def _more_headers(self, message: Message, exchange: Exchange) -> list[tuple[bytes, bytes]]:
         there = {name.decode("latin-1").lower() for name, _ in message.get("headers", [])}
         headers = {name: value for name, value in self._headers.items() if name not in there}
         headers["x-request-id"] = exchange.request_id
-        if exchange.body_pending:  # What is left of the body would be taken for the next request.
+        if (
+            exchange.body_pending and "connection" not in there
+        ):  # What is left of the body would be taken for the next request.
             headers["connection"] = "close"
         return [(name.encode(), value.encode()) for name, value in headers.items()]
 
@@ -205,6 +227,17 @@ def protect(
         statuses=statuses or {},
         on_done=on_done,
     )
+
+
+def _require_one_length(headers: Mapping[str, str]) -> None:
+    """Refuse a request that says its length in two ways: a proxy before us may have read it in the other one.
+
+    Raises:
+        Refusal: 400, and the connection is closed (RFC 9112, section 6.1).
+    """
+    if "content-length" in headers and "transfer-encoding" in headers:
+        message = "Content-Length and Transfer-Encoding both say how long the body is; send one of them"
+        raise Refusal(400, "bad_request", message, headers={"Connection": "close"})
 
 
 async def _refuse(refusal: Refusal, exchange: Exchange, send: App) -> None:

@@ -91,6 +91,16 @@ def open_session(weights: str | Path, *, device: str = "auto", threads: int | No
     return session
 
 
+def giving_back_memory() -> Any:
+    """Options of a run after which the runtime keeps nothing of its memory on the CPU; for rare, large inputs.
+
+    Else it keeps, for good, as much as the largest runs at the same time ever needed.
+    """
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
 def require_contract(session: Session, *, inputs: dict[str, str], outputs: dict[str, str], what: str) -> None:
     """Check that a network has the inputs and outputs that its caller will feed and read.
 

@@ -17,11 +17,12 @@ class Watching:
     """A session that notes what it is shown."""
 
     def __init__(self, session: object) -> None:
-        self.session, self.shown = session, []
+        self.session, self.shown, self.options = session, [], []
 
-    def run(self, outputs: list[str], feed: dict[str, AnyArray]) -> list[AnyArray]:
+    def run(self, outputs: list[str], feed: dict[str, AnyArray], *options: object) -> list[AnyArray]:
         self.shown.append(feed["photo"].copy())
-        return self.session.run(outputs, feed)
+        self.options.append(options)
+        return self.session.run(outputs, feed, *options)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.session, name)
@@ -176,3 +177,11 @@ def test_what_stays_does_not_overlap_and_what_goes_is_explained(
     assert all(overlap(i, j) <= 0.4 + 1e-6 for i in kept for j in kept if i != j)
     for gone in set(range(12)) - set(kept):
         assert any(overlap(gone, i) > 0.4 - 1e-6 and scores[i] >= scores[gone] for i in kept)
+
+
+def test_the_memory_of_a_large_look_is_given_back(session: Watching) -> None:
+    """Of the two looks at a large photo, the close-up's; small ones keep theirs for the next photo."""
+    Finder(session)(marked((3000, 3000), (900, 900, 1500, 1500)))
+    close_up, overview = session.options
+    assert close_up[0].get_run_config_entry("memory.enable_memory_arena_shrinkage") == "cpu:0"
+    assert overview == ()

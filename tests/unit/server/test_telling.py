@@ -7,10 +7,12 @@ import logging
 import sys
 from typing import Any, cast
 
+import pytest
+
 from demask.server.docs_page import docs_page
 from demask.server.factory import create_app
 from demask.server.jobs import Answer
-from demask.server.logs import JsonLines
+from demask.server.logs import JsonLines, set_up_logs
 from demask.server.metrics import Metrics
 
 
@@ -29,6 +31,21 @@ def test_a_log_line_is_one_object_with_its_facts_beside_the_message() -> None:
     assert (line["request_id"], line["status"]) == ("r", 200)
     assert line["odd"] == str(object)
     assert line["time"].endswith("+00:00")
+
+
+def test_at_a_terminal_it_says_where_to_go_and_what_went_wrong(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logs(for_people=True)
+    try:
+        log = logging.getLogger("demask.server")
+        log.info("listening", extra={"url": "http://127.0.0.1:8000/"})
+        log.info("request", extra={"request_id": "r"})
+        log.error("request r failed")
+    finally:
+        logging.getLogger().handlers.clear()
+    assert capsys.readouterr().err.splitlines() == [
+        "Open http://127.0.0.1:8000/ in a browser. Ctrl-C stops the server.",
+        "error: request r failed",
+    ]
 
 
 def test_of_an_error_the_log_has_the_place_and_not_the_words() -> None:

@@ -202,6 +202,17 @@ def test_broken_http_is_answered_in_our_words(running: Running, sent: bytes) -> 
     assert body_of(answer)["error"]["code"] == "bad_request"
 
 
+def test_a_body_of_two_lengths_is_refused_and_the_connection_closed(running: Running) -> None:
+    both = b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n"
+    smuggled = b"0\r\n\r\nGET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with running.connect() as connection:
+        connection.sendall(b"POST /length HTTP/1.1\r\nHost: localhost\r\n" + both + smuggled)
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.lower().count(b"connection: close") == 1
+    assert b"at last" not in answer
+
+
 def test_broken_http_after_a_request_breaks_no_answer(running: Running) -> None:
     with running.connect() as connection:
         connection.sendall(get("/slow").replace(b"Connection: close\r\n", b"") + b"\x00nonsense\r\n\r\n")

@@ -253,3 +253,14 @@ def test_nobody_is_told_of_a_client_that_is_gone() -> None:
     app, done = serving(raising(ClientGone()))
     assert talk(app, {"type": "http.request", "body": b""}) == []
     assert done[0].status == 499
+
+
+def test_head_is_answered_as_get_is() -> None:
+    app, done = serving(hello)
+    (head, get) = ask(app, ("HEAD", "/it/x"), ("GET", "/it/x"))
+    assert head.status_code == get.status_code == 200
+    assert head.headers["content-length"] == get.headers["content-length"]
+    assert [exchange.method for exchange in done] == ["HEAD", "GET"]
+    assert ask(app, ("HEAD", "/nothing"))[0].status_code == 404
+    (refused,) = ask(app, ("DELETE", "/it/x"))
+    assert (refused.status_code, set(refused.headers["allow"].split(", "))) == (405, {"GET", "POST"})
