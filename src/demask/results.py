@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
+from demask.faces.doubt import Doubt, doubts_about
 from demask.faces.looker import Looked, LookedFace
 from demask.photo.handed_in import Credentials
 from demask.types import Face, Hole
@@ -25,12 +26,14 @@ class FaceResult:
         status: `restored`; `bare` (left exactly as it was); or `skipped` (not asked for, not usable, or
             covered where nothing was to be restored).
         confidence: How sure `covered` is, in [0, 1].
+        doubts: Why a person should look at it; see `demask.faces.doubt`.
     """
 
     face: Face
     covered: bool | None
     status: FaceStatus
     confidence: float
+    doubts: tuple[Doubt, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The face as the command line and the server print it."""
@@ -41,10 +44,11 @@ class FaceResult:
             "covered": self.covered,
             "status": self.status,
             "confidence": round(self.confidence, 4),
+            "doubts": list(self.doubts),
         }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, repr=False)
 class Result(Generic[P]):
     """A photo without its coverings.
 
@@ -73,6 +77,25 @@ class Result(Generic[P]):
     credentials: Credentials = "none"
     looked: Looked | None = None
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether a person should look at any of the faces."""
+        return any(face.doubts for face in self.faces)
+
+    def __repr__(self) -> str:
+        """Short: neither the file nor its pixels."""
+        height, width = self.size
+        of = (
+            f"{len(self.photo):,} bytes of {self.format}"
+            if isinstance(self.photo, bytes)
+            else _kind(self.photo)
+        )
+        return f"<Result {self.status}: {len(self.faces)} faces in {width}x{height} px, photo {of}>"
+
+
+def _kind(photo: object) -> str:
+    return f"of type {type(photo).__name__}"
+
 
 def face_results(faces: Iterable[LookedFace], *, restored: bool) -> tuple[FaceResult, ...]:
     """Say what became of each face.
@@ -88,6 +111,7 @@ def face_results(faces: Iterable[LookedFace], *, restored: bool) -> tuple[FaceRe
             covered=looked.covered,
             status="skipped" if looked.found is None else of_covered if looked.found.covered else "bare",
             confidence=0.0 if looked.found is None else looked.found.confidence,
+            doubts=doubts_about(looked.face, looked.found, own=looked.own),
         )
         for looked in faces
     )

@@ -42,12 +42,14 @@ def find(
 ) -> None:
     """Find faces and what covers them; change nothing.
 
-    Prints one JSON line per photo: box, five points, score, whether it is covered and how sure that is.
-    The order of the faces is the numbering of --faces. The status of a photo is no_face, no_covering,
-    covered or failed.
+    Says on a terminal what was found; elsewhere, and with --json, prints one JSON line per photo: box, five
+    points, score, whether it is covered and how sure that is. The order of the faces is the numbering of
+    --faces. The status of a photo is no_face, no_covering, covered or failed.
 
     Example: demask find photo.jpg --draw found.jpg
     """
+    import sys
+
     from demask.cli.photo_jobs import STDIO, plan_jobs
     from demask.cli.streams import refuse_terminal
     from demask.errors import UsageError
@@ -71,4 +73,6 @@ def find(
         device=device,
         threads=threads_each,
     )
-    raise typer.Exit(run(planned, settings, workers=workers, json=json or draw is None, quiet=quiet))
+    # People who look get words, programs that read get JSON; either can be had by asking.
+    as_json = json or (draw is None and not (sys.stdout is not None and sys.stdout.isatty()))
+    raise typer.Exit(run(planned, settings, workers=workers, json=as_json, quiet=quiet))

@@ -33,6 +33,7 @@ class Report:
         exit_code: What the command returns if this was its only input.
         disk_full: The failure will repeat for every further output.
         before: The status that an earlier run gave it.
+        credentials: What became of the photo's C2PA manifest.
     """
 
     input: str
@@ -44,6 +45,12 @@ class Report:
     exit_code: int = 0
     disk_full: bool = False
     before: str | None = None
+    credentials: str = "none"
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a person should look at it."""
+        return any(face.doubts for face in self.faces)
 
     def as_json(self) -> dict[str, Any]:
         """The record of `--json`."""
@@ -53,11 +60,14 @@ class Report:
             "status": self.status,
             "faces": [face.as_json() for face in self.faces],
             "timings_ms": {stage: round(spent, 1) for stage, spent in self.timings_ms.items()},
+            "credentials": self.credentials,
             "error": self.error,
         }
 
     def as_line(self) -> str:
         """The line for people."""
+        from demask.faces.doubt import WORDS
+
         statuses = [face.status for face in self.faces]
         words = {
             "restored": f"{counted(statuses.count('restored'), 'face')} restored",
@@ -68,7 +78,9 @@ class Report:
             f"{counted(len(self.faces), 'face')} covered",
         }
         where = "" if self.output in (None, "-") else f" -> {self.output}"
-        return f"{self.input}: {words.get(self.status, self.status)}{where}"
+        doubts = sorted({doubt for face in self.faces for doubt in face.doubts})
+        doubt = f" (doubtful: {', '.join(WORDS[doubt] for doubt in doubts)})" if doubts else ""
+        return f"{self.input}: {words.get(self.status, self.status)}{doubt}{where}"
 
 
 def failure(input: str, error: Exception, *, timings_ms: dict[str, float] | None = None) -> Report:
@@ -116,6 +128,24 @@ def exit_code_of(reports: Sequence[Report], *, fail_if_none: bool = False) -> in
     if fail_if_none and not any("restored" in (report.status, report.before) for report in reports):
         return NOTHING_TO_REMOVE
     return 0
+
+
+def summary(reports: Sequence[Report], *, seconds: float) -> str:
+    """One line about a run over many photos."""
+    kinds = {
+        "restored": "restored",
+        "covered": "with covered faces",
+        "no_covering": "bare",
+        "no_face": "without a face",
+        "done": "done before",
+        "failed": "failed",
+    }
+    counts = [(sum(report.status == status for report in reports), words) for status, words in kinds.items()]
+    doubtful = sum(report.doubtful for report in reports)
+    parts = [f"{count} {words}" for count, words in counts if count]
+    if doubtful:
+        parts.append(f"{doubtful} doubtful")
+    return f"{counted(len(reports), 'photo')} in {seconds:.0f} s: {', '.join(parts)}"
 
 
 def counted(number: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,8 +32,28 @@ def write_output(job: Job, data: bytes, *, overwrite: bool) -> str:
         return STDIO
     if job.makes_folder:
         make_folder(job.target.parent)
-    write_atomic(job.target, data, overwrite=overwrite)
+    write_atomic(job.target, data, overwrite=overwrite, mode=_mode_of(job.source))
     return str(job.target)
+
+
+def write_for_review(job: Job, data: bytes, *, overwrite: bool) -> None:
+    """Write a doubtful result a second time, to be looked at, if that was asked for."""
+    target = job.review_target
+    if target is None:
+        return
+    make_folder(target.parent)
+    if not overwrite and target.is_file() and target.read_bytes() == data:  # Of a run that was stopped.
+        return
+    write_atomic(target, data, overwrite=overwrite, mode=_mode_of(job.source))
+
+
+def _mode_of(source: Path | None) -> int | None:
+    """Permissions for what is made of a photo: whoever may not read that may not read this."""
+    if source is None:
+        return None
+    with contextlib.suppress(OSError):
+        return source.stat().st_mode & 0o666
+    return None
 
 
 def write_hole(job: Job, hole: Hole, *, overwrite: bool) -> None:

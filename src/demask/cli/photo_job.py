@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from demask.cli.outcome import Report, failure
-from demask.cli.outputs import refuse_existing, write_hole, write_output
+from demask.cli.outputs import refuse_existing, write_for_review, write_hole, write_output
 from demask.cli.photo_jobs import Job
 from demask.cli.streams import read_stdin
 from demask.clock import Clock
@@ -55,6 +55,8 @@ def do_photo(job: Job, work: Work, settings: PhotoSettings, *, photo: bytes | No
             write_hole(job, nothing if result.hole is None else result.hole, overwrite=settings.overwrite)
             output = None
             if result.photo is not None:
+                if result.doubtful:
+                    write_for_review(job, result.photo, overwrite=settings.overwrite)
                 output = write_output(job, result.photo, overwrite=settings.overwrite)
         return Report(
             input=job.label,
@@ -62,6 +64,7 @@ def do_photo(job: Job, work: Work, settings: PhotoSettings, *, photo: bytes | No
             status=result.status,
             faces=result.faces,
             timings_ms={**result.timings_ms, **clock.timings_ms},
+            credentials=result.credentials,
         )
     except Exception as error:  # One bad photo must not end a run over thousands.
         log.debug("%s failed", job.label, exc_info=True)

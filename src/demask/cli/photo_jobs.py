@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ class Job:
         target: The file to write; None is stdout.
         format: Format to write, by Pillow's name; None follows the input.
         hole_target: Where the found hole goes, if it was asked for.
+        review_target: Where a second copy goes if the result is doubtful, if that was asked for.
         makes_folder: Whether missing folders above the targets may be made.
     """
 
@@ -29,6 +32,7 @@ class Job:
     target: Path | None
     format: str | None = None
     hole_target: Path | None = None
+    review_target: Path | None = None
     makes_folder: bool = False
 
     @property
@@ -44,17 +48,21 @@ def plan_jobs(
     ending: str = "demasked",
     format: str | None = None,
     holes: Path | None = None,
+    review: Path | None = None,
     overwrite: bool = False,
     writes: bool = True,
 ) -> list[Job]:
     """Give every input its output.
 
     Args:
-        inputs: Files, folders (searched recursively, their tree kept), or `-`.
-        output: A file, a folder, `-`, or None for `<stem>-<ending><suffix>` beside each input.
+        inputs: Files, folders (searched recursively, their tree kept), patterns such as `*.jpg` where no file
+            has that very name, or `-`.
+        output: A file, a folder (a name without a suffix is one), `-`, or None for
+            `<stem>-<ending><suffix>` beside each input.
         ending: The word that marks outputs beside their inputs.
         format: Format of all outputs, by Pillow's name; None follows output name and input.
         holes: Folder for the found holes.
+        review: Folder for copies of doubtful results.
         overwrite: The user allows that files are replaced, the input itself included.
         writes: False gives every job stdout as its target, for a command that writes no picture.
 
@@ -63,6 +71,7 @@ def plan_jobs(
         InputError: A folder holds no pictures.
         OutputError: The output cannot be what it would have to be.
     """
+    inputs = [name for given in inputs for name in _matching(given)]
     several = len(inputs) > 1 or any(name != STDIO and Path(name).is_dir() for name in inputs)
     found = [pair for name in inputs for pair in _expand(name, output, ending)]
     if output == STDIO and several:
@@ -70,7 +79,7 @@ def plan_jobs(
     into = _folder(output, several)
     jobs = []
     for source, relative in found:
-        if source is None and (into is not None or holes is not None):
+        if source is None and (into is not None or holes is not None or review is not None):
             raise UsageError("a picture from stdin has no name; give its output a file name with -o FILE")
         target, wanted = None, format
         if writes:
@@ -82,11 +91,36 @@ def plan_jobs(
                 target=target,
                 format=wanted,
                 hole_target=hole_target,
+                review_target=_review_target(review, relative, target),
                 makes_folder=into is not None,
             )
         )
     _refuse_clashes(jobs, overwrite=overwrite)
     return jobs
+
+
+def _matching(given: str) -> list[str]:
+    """The names that an input stands for: itself, or what a pattern matches that no shell has expanded.
+
+    Raises:
+        InputError: It is an address, or a pattern that matches nothing.
+    """
+    if re.match(r"[a-z][a-z0-9+.-]+://", given, re.IGNORECASE):
+        raise InputError(
+            f"{given} is an address, and addresses are not fetched; download it, then give the file"
+        )
+    if given == STDIO or not glob.has_magic(given) or os.path.lexists(given):
+        return [given]
+    names = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern.
+    if not names:
+        raise InputError(f"nothing matches {given}; check the pattern, or name files and folders")
+    return names
+
+
+def _review_target(review: Path | None, relative: Path, target: Path | None) -> Path | None:
+    if review is None:
+        return None
+    return review / (relative if target is None else relative.with_suffix(target.suffix))
 
 
 def _expand(name: str, output: str | None, ending: str) -> Iterator[tuple[Path | None, Path]]:
@@ -100,8 +134,13 @@ def _expand(name: str, output: str | None, ending: str) -> Iterator[tuple[Path |
         return
     skipped = None if output is None or output == STDIO else Path(output).resolve()
     files = []
-    for folder, folders, names in os.walk(root):
+    seen: set[str] = set()  # A link may lead back up.
+    for folder, folders, names in os.walk(root, followlinks=True):
         here = Path(folder)
+        if (real := os.path.realpath(here)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         # Neither hidden folders, nor the output of this very run when it lies inside the input.
         folders[:] = sorted(
             entry for entry in folders if entry[0] != "." and (here / entry).resolve() != skipped
@@ -128,7 +167,8 @@ def _folder(output: str | None, several: bool) -> Path | None:
     if output is None or output == STDIO:
         return None
     path = Path(output)
-    is_folder = path.is_dir() or output.endswith(("/", os.sep))
+    # Without a suffix it names no format: a folder, for one picture as for several.
+    is_folder = path.is_dir() or output.endswith(("/", os.sep)) or not (path.suffix or path.exists())
     if several and not is_folder:
         if path.exists() or format_of(path) is not None:
             raise UsageError(
@@ -172,18 +212,18 @@ def _refuse_clashes(jobs: Sequence[Job], *, overwrite: bool) -> None:
     sources = {_key(job.source): job for job in jobs if job.source is not None}
     taken: dict[str, Job] = {}
     for job in jobs:
-        for target in (job.target, job.hole_target):
+        for target in (job.target, job.hole_target, job.review_target):
             if target is None:
                 continue
             key = _key(target)
             other = taken.setdefault(key, job)
-            if other is not job or (target is job.hole_target and _key(job.target) == key):
+            if other is not job or (target is not job.target and _key(job.target) == key):
                 raise UsageError(
                     f"{other.label} and {job.label} would both be written to {target}; "
                     "run them apart or give them outputs of their own"
                 )
             read = sources.get(key)
-            if read is not None and (read is not job or not overwrite or target is job.hole_target):
+            if read is not None and (read is not job or not overwrite or target is not job.target):
                 how = "pass --overwrite to replace it" if read is job else "leave one of them out"
                 raise UsageError(
                     f"the output {target} is the input {read.label}; name another with -o, or {how}"

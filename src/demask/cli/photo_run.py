@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 from demask.atomic import remove_leftovers
-from demask.cli.outcome import Report, counted, exit_code_of, failure
+from demask.cli.outcome import Report, counted, exit_code_of, failure, summary
 from demask.cli.photo_jobs import Job
 from demask.cli.side_by_side import run_in_order
 from demask.cli.stopping import kill_is_ctrl_c
@@ -37,6 +38,7 @@ def run_jobs(
     """
     for folder in {target.parent for job in jobs for target in (job.target, job.hole_target) if target}:
         remove_leftovers(folder)
+    start = time.monotonic()
     finished: dict[int, Report] = {}
     told = 0
 
@@ -75,6 +77,8 @@ def run_jobs(
         left = len(jobs) - len(reports)
         say_error(f"the disk is full; {counted(left, 'more photo')} {'was' if left == 1 else 'were'} not tried")
         reports.append(failure("the rest", OutputError("the disk is full")))
+    if len(jobs) > 1 and not quiet and not json:
+        say(summary(reports, seconds=time.monotonic() - start))
     return exit_code_of(reports, fail_if_none=fail_if_none)
 
 
@@ -85,3 +89,8 @@ def _tell(report: Report, *, json: bool, quiet: bool) -> None:
         say_error(report.error)
     elif not quiet and not json:
         say(report.as_line())
+    if report.credentials == "dropped" and not quiet:
+        say(
+            f"demask: {report.input}: its Content Credentials (C2PA) could not be kept; "
+            "sign with --c2pa CERT KEY to carry them on"
+        )

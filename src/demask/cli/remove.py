@@ -70,12 +70,30 @@ def remove(
             help="Of lossy formats, 1 to 100. Default: as the input.",
         ),
     ] = None,
-    c2pa: Annotated[
-        tuple[Path, Path] | None,
+    c2pa: o.C2pa = None,
+    strip_metadata: Annotated[
+        bool,
         typer.Option(
-            "--c2pa",
-            metavar="CERT KEY",
-            help="Sign a C2PA manifest with this certificate chain and key (PEM).",
+            "--strip-metadata",
+            envvar="DEMASK_STRIP_METADATA",
+            help="Leave out all that a photo says of itself but its colour profile; the label stays.",
+        ),
+    ] = False,
+    strip_location: Annotated[
+        bool,
+        typer.Option(
+            "--strip-location",
+            envvar="DEMASK_STRIP_LOCATION",
+            help="Leave out where a photo was taken: GPS, and the places in XMP and IPTC. Captions stay.",
+        ),
+    ] = False,
+    review: Annotated[
+        Path | None,
+        typer.Option(
+            "--review",
+            envvar="DEMASK_REVIEW",
+            metavar="DIR",
+            help="Also write doubtful results there: heads turned far, unsure faces and masks, covered eyes.",
         ),
     ] = None,
     max_megapixels: o.MaxMegapixels = 100,
@@ -124,18 +142,16 @@ def remove(
 
     Example: demask remove photo.jpg -o bare.jpg
     """
-    from importlib.util import find_spec
-
     from demask.cli.photo_jobs import STDIO, plan_jobs
     from demask.cli.streams import refuse_terminal, say
     from demask.errors import UsageError
-    from demask.extras import install_command
 
     planned = plan_jobs(
         inputs,
         output,
         format=o.parse_format(format),
         holes=holes,
+        review=review,
         overwrite=overwrite,
     )
     if hole is not None and len(planned) > 1:
@@ -144,10 +160,8 @@ def remove(
     to_stdout = any(job.target is None for job in planned)
     if to_stdout and json:
         raise UsageError("the picture and --json would both go to stdout; write the picture with -o FILE")
-    for option, path in (("--hole", hole), ("--c2pa", c2pa and c2pa[0]), ("--c2pa", c2pa and c2pa[1])):
-        o.only_file(path, option)
-    if c2pa is not None and find_spec("c2pa") is None:
-        raise UsageError(f"--c2pa needs c2pa-python; run: {install_command('c2pa')}")
+    o.only_file(hole, "--hole")
+    o.require_c2pa(c2pa)
     if dry_run:
         for job in planned:
             say(f"{job.label} -> {STDIO if job.target is None else job.target}")
@@ -164,6 +178,7 @@ def remove(
         hole=hole,
         quality=quality,
         c2pa=c2pa,
+        strip="all" if strip_metadata else "location" if strip_location else "nothing",
         max_megapixels=max_megapixels,
         overwrite=overwrite,
         skip_untouched=skip_untouched,

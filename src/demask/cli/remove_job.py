@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from demask.batch.content_key import made_with
 from demask.cli.done_before import DoneBefore
@@ -27,6 +27,7 @@ class RemoveSettings(PhotoSettings):
     hole: Path | None = None
     quality: int | None = None
     c2pa: tuple[Path, Path] | None = None
+    strip: Literal["nothing", "location", "all"] = "nothing"
     skip_untouched: bool = False
     restorer: str = "network"
     retry_failed: bool = False
@@ -53,7 +54,11 @@ def run(
         limit = settings.max_megapixels
         hole = None if settings.hole is None else read_hole(settings.hole, max_megapixels=limit)
         output = Output(
-            format=job.format, quality=settings.quality, c2pa=settings.c2pa, renamed=_is_renamed(job)
+            format=job.format,
+            quality=settings.quality,
+            c2pa=settings.c2pa,
+            strip=settings.strip,
+            renamed=_is_renamed(job),
         )
         result: Result[Any] = remover(
             source, faces=settings.faces, hole=hole, output=output, max_megapixels=limit
@@ -84,6 +89,7 @@ def _done_before(settings: RemoveSettings, format: str | None) -> DoneBefore:
         output=Output(format=format, quality=settings.quality, c2pa=settings.c2pa),
         hole=settings.hole,
         skip_untouched=settings.skip_untouched,
+        strip=settings.strip,
     )
     return DoneBefore(made, settings, retry_failed=settings.retry_failed)
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from demask.errors import UsageError, WeightsError
+from demask.errors import RestorerError, UsageError, WeightsError
 from demask.restorers.about import About
 from demask.types import Hole, ImageU8, Restorer
 
@@ -103,7 +103,7 @@ def _scene_completion(name: str) -> Restorer:
 
 
 def _unknown(name: str) -> UsageError:
-    near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else "an own network is named by its .onnx file"
     return UsageError(f"unknown restorer {name!r}; it is one of {', '.join(NAMES)}; {hint}")
 
@@ -145,7 +145,30 @@ def fill(restorer: Restorer, masked: ImageU8, hole: Hole) -> ImageU8:
 
     Returns:
         uint8 RGB [N, 256, 256, 3].
+
+    Raises:
+        RestorerError: It gives anything else.
     """
     if isinstance(restorer, BatchRestorer):
-        return restorer.batch(masked, hole)
-    return np.stack([restorer(*pair) for pair in zip(masked, hole, strict=True)])
+        drawn = restorer.batch(masked, hole)
+        _require_drawing(restorer, drawn, masked.shape)
+        return drawn
+    crops = []
+    for one, its_hole in zip(masked, hole, strict=True):
+        crops.append(restorer(one, its_hole))
+        _require_drawing(restorer, crops[-1], one.shape)
+    return np.stack(crops)
+
+
+def _require_drawing(restorer: Restorer, drawn: object, shape: tuple[int, ...]) -> None:
+    """Refuse what is no picture of the crop's size: floats in [0, 1] would come out as black.
+
+    Raises:
+        RestorerError: It is none.
+    """
+    got = f"{drawn.dtype} {list(drawn.shape)}" if isinstance(drawn, np.ndarray) else f"a {type(drawn).__name__}"
+    if not isinstance(drawn, np.ndarray) or drawn.dtype != np.uint8 or drawn.shape != shape:
+        name = getattr(restorer, "__name__", type(restorer).__name__)
+        raise RestorerError(
+            f"the restorer {name} gave {got}, need uint8 {list(shape)}: RGB from 0 to 255; scale and convert it"
+        )

@@ -15,6 +15,7 @@ _FACE: dict[str, Any] = {
     "score": 0.98,
     "covered": True,
     "confidence": 0.99,
+    "doubts": [],
 }
 _ID = "4f1c2ce0a3a24f0d9a5b6f0e8f7d1c2b"
 
@@ -33,6 +34,9 @@ class FaceModel(BaseModel):
     covered: bool | None = Field(description="Wears a face mask; null where nobody looked.")
     status: Literal["restored", "bare", "skipped"]
     confidence: float = Field(description="How sure `covered` is, 0 to 1.")
+    doubts: list[Literal["face_uncertain", "covering_uncertain", "turned", "runs_on", "eyes_covered"]] = Field(
+        description="Why a person should look at the result; empty where nothing is known against it."
+    )
 
 
 class Found(BaseModel):
