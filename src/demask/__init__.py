@@ -21,18 +21,20 @@ if TYPE_CHECKING:
     from demask.faces.looker import Looked
     from demask.remover import Remover, remove
     from demask.results import Result
+    from demask.video.video_remover import VideoRemover
 
 # From 1.29 on, onnxruntime reports its use to its maker over the network, and keeps a device id and a database
 # in the home folder, unless this is set before it is first imported. Nothing here may leave the machine.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__all__ = ["DemaskError", "Looked", "Remover", "Result", "__version__", "remove"]
+__all__ = ["DemaskError", "Looked", "Remover", "Result", "VideoRemover", "__version__", "remove"]
 
 _HOME = {
     "DemaskError": "demask.errors",
     "Looked": "demask.faces.looker",
     "Remover": "demask.remover",
     "Result": "demask.results",
+    "VideoRemover": "demask.video.video_remover",
     "remove": "demask.remover",
 }
 

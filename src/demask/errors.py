@@ -7,6 +7,7 @@
     │   ├── PhotoUnreadable              not a picture, broken, truncated
     │   ├── PhotoUnsupported             a picture of a kind we refuse (animated, unknown mode)
     │   ├── PhotoTooLarge                more pixels than the limit; decided before decoding
+    │   ├── ClipUnreadable               not a clip, without pictures, or broken beyond use
     │   └── ShapeMismatch                two arrays that must cover the same pixels do not
     ├── OutputError             exit 1   the result cannot be written where it was wanted
     │   └── OutputExists                 the target is there and overwriting was not asked for
@@ -60,6 +61,12 @@ class PhotoTooLarge(InputError):
             f"but the limit is {max_megapixels:g}; scale it down or raise --max-megapixels"
         )
         self.width, self.height, self.max_megapixels = width, height, max_megapixels
+
+
+class ClipUnreadable(InputError):
+    """The file is not a clip, holds no pictures, or is broken beyond use."""
+
+    code = "clip_unreadable"
 
 
 class ShapeMismatch(InputError):

@@ -440,7 +440,8 @@ def test_remove_keeps_its_remover(tiny_weights: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_public_names() -> None:
-    assert demask.__all__ == ["DemaskError", "Looked", "Remover", "Result", "__version__", "remove"]
+    public = ["DemaskError", "Looked", "Remover", "Result", "VideoRemover", "__version__", "remove"]
+    assert demask.__all__ == public
     assert all(getattr(demask, name) is not None for name in demask.__all__)
     with pytest.raises(AttributeError, match="nothing_here"):
         demask.nothing_here  # noqa: B018

@@ -22,6 +22,7 @@ from demask.cli import (
     serve,
     study,
     train,
+    video,
     weights,
 )
 from demask.cli.options import Debug
@@ -59,6 +60,7 @@ def root(
 
 app.command("remove")(remove.remove)
 app.command("find")(find.find)
+app.command("video")(video.video)
 app.command("cover")(cover.cover)
 app.command("serve")(serve.serve)
 app.command("inspect")(inspect.inspect)

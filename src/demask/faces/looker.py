@@ -168,6 +168,23 @@ class Looker:
             looked = self._judged(looked)
         return replace(looked, timings_ms=clock.timings_ms)
 
+    def find(self, photo: ImageU8) -> list[Face]:
+        """Find the faces of a photo, uint8 RGB [H, W, 3], largest first; nothing is looked for on them.
+
+        Raises:
+            InputError: The photo is no RGB array.
+        """
+        return self._finder(photo)
+
+    def at(self, photo: ImageU8, faces: Sequence[Face]) -> Looked:
+        """Look at faces that are known, where they are known to be.
+
+        Args:
+            photo: uint8 RGB [H, W, 3].
+            faces: Their places; the crop of each is cut by its points.
+        """
+        return self._judged(_framed(photo, faces, range(len(faces))))
+
     def again(self, photo: ImageU8, found: Sequence[Face], *, faces: Faces = "all", hole: Hole) -> Looked:
         """Take up faces and a hole that were found before; the photo is not searched again.
 

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image, ImageFile
 
 from demask.errors import DemaskError, PhotoUnreadable, PhotoUnsupported
+from demask.photo.first_bytes import is_clip
 from demask.photo.formats import FORMATS
 
 _TIFF_SUBFILE = 254
@@ -44,6 +45,8 @@ def open_header(data: bytes, name: str) -> ImageFile.ImageFile:
         raise PhotoUnsupported(
             f"{name} is HEIC, which needs pillow-heif, which is not here; install it, or convert the picture"
         )
+    if is_clip(data[:256]):
+        raise PhotoUnreadable(f"{name} is a clip, not a photo; use `demask video`")
     raise PhotoUnreadable(f"{name} is no picture we can read{reason}; give one of {', '.join(FORMATS)}")
 
 
