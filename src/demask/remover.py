@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-# A found hole is wider than its covering, so a soft edge inside it blends skin with skin. One drawn by hand may
-# end where the covering does: a soft edge would bring the covering's rim back.
-_OWN_HOLE = PasteConfig(feather_px=0.5)
+OWN_HOLE_PASTE = PasteConfig(feather_px=0.5)
+"""For holes drawn by hand. A found hole is wider than its covering, so a soft edge inside it blends skin with
+skin; one drawn by hand may end where the covering does: a soft edge would bring the covering's rim back."""
 
 _Covered = tuple[Framed, FoundHole, bool]
 """A covered face: its crop, its hole, and whether that is the user's own."""
@@ -312,7 +312,7 @@ def _pasted(
     if own_hole is None:
         return paste_back(so_far, drawn, found.coverage, framed, config=paste, into=done)
     # Warping to the frame and back may spill a pixel over a hole drawn by hand: take only what lies in it.
-    alone = paste_back(so_far, drawn, found.coverage, framed, config=_OWN_HOLE)
+    alone = paste_back(so_far, drawn, found.coverage, framed, config=OWN_HOLE_PASTE)
     spilt = alone.hole & ~own_hole
     alone.pixels[spilt] = so_far[spilt]
     changed = alone.hole & own_hole

@@ -16,6 +16,7 @@ from demask.cli import (
     export,
     find,
     inspect,
+    page,
     remove,
     restorers,
     score,
@@ -63,6 +64,7 @@ app.command("find")(find.find)
 app.command("video")(video.video)
 app.command("cover")(cover.cover)
 app.command("serve")(serve.serve)
+app.command("page")(page.page)
 app.command("inspect")(inspect.inspect)
 app.add_typer(c2pa.app, name="c2pa")
 app.add_typer(dataset.app, name="dataset")

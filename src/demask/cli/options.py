@@ -76,6 +76,15 @@ Quiet = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", envvar="DEMASK_JSON", help="Print one JSON line per input on stdout.")
 ]
+WebRuntime = Annotated[
+    Path | None,
+    typer.Option(
+        "--runtime",
+        envvar="DEMASK_RUNTIME",
+        metavar="DIR",
+        help="Folder of onnxruntime-web, so that the page works in the browser too; see `demask page`.",
+    ),
+]
 C2pa = Annotated[
     tuple[Path, Path] | None,
     typer.Option(

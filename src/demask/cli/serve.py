@@ -92,6 +92,7 @@ def serve(
         typer.Option("--restorer", envvar="DEMASK_RESTORER", metavar="NAME", help="As in `demask remove`."),
     ] = "network",
     c2pa: o.C2pa = None,
+    runtime: o.WebRuntime = None,
     device: o.Device = "auto",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the settings as JSON, without the key; serve nothing.")
@@ -136,6 +137,7 @@ def serve(
         device=device,
         restorer=restorer,
         c2pa=c2pa,
+        runtime=runtime,
         limits=Limits(
             max_body_bytes=max_body_mb * 2**20,
             max_held_bytes=max_held_mb * 2**20,
@@ -147,7 +149,11 @@ def serve(
         ),
     )
     if dry_run:
-        shown = {**dataclasses.asdict(settings), "c2pa": c2pa and [str(path) for path in c2pa]}
+        shown = {
+            **dataclasses.asdict(settings),
+            "runtime": runtime and str(runtime),
+            "c2pa": c2pa and [str(path) for path in c2pa],
+        }
         print_json({**shown, "key": None if key is None else "given"})
         return
     run(settings)

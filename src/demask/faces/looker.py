@@ -18,7 +18,7 @@ from demask.faces.choice import Faces, choose
 from demask.faces.finder import Finder
 from demask.faces.hole import BATCH, HoleFinder
 from demask.faces.judge import FoundHole, JudgeSettings, judge
-from demask.faces.painted import Part, face_marked_by, parts_apart
+from demask.faces.painted import CLOSE_LOOK, Part, face_marked_by, parts_apart
 from demask.faces.reach import coverage_from_photo, hole_in_photo, touches
 from demask.faces.turned import find_in_any_turn, quarter_turns
 from demask.geometry import Framed, box_around, to_frame
@@ -251,7 +251,7 @@ class Looker:
     def _face_near(self, photo: ImageU8, part: Part, turns: int) -> Face:
         """The face that a part of a hole marks: found in a close look, else as covered faces usually lie."""
         usual = face_marked_by(part, turns=turns)
-        box = box_around(np.array([part.centre]), photo.shape, margin_px=round(2.2 * usual.size_px))
+        box = box_around(np.array([part.centre]), photo.shape, margin_px=round(CLOSE_LOOK * usual.size_px))
         if box is None or turns:
             return usual
         x0, y0, x1, y1 = box

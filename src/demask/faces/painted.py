@@ -26,6 +26,9 @@ FACE_BOX: Points = np.array([(51, 4), (210, 238)], np.float32)
 MIN_SIDE_PX = 4.0
 """A hole that is smaller, as the root of its area in the photo, marks no face: that would have 4 px as well."""
 
+CLOSE_LOOK = 2.2
+"""How far around a marked face it is looked for once more, in sizes of it."""
+
 _WORKING_PX = 1600  # Longest side of the picture in which parts are told apart.
 _JOIN = 0.3  # Strokes that lie nearer than this share of the larger one paint one face.
 _STRAP = 0.4  # What lies beside a face and is smaller than this share of it is a piece of its covering.

@@ -16,6 +16,7 @@ from demask import __version__
 from demask.remover import Remover
 from demask.server.api import describe, router
 from demask.server.docs_page import docs_page
+from demask.server.engine_routes import add_engine
 from demask.server.jobs import NOTICE
 from demask.server.serve_settings import Settings
 from demask.server.service import Service
@@ -65,6 +66,7 @@ def create_app(remover: Remover, settings: Settings | None = None) -> FastAPI:
     app.router.routes.extend(router.routes)
     app.add_api_route("/openapi.json", _openapi, include_in_schema=False)
     app.add_api_route("/docs", _docs, include_in_schema=False)
+    app.state.page_headers = {**_PAGE_HEADERS, **add_engine(app, service.settings)}
     for path in page_files():
         app.add_api_route(path, _page, include_in_schema=False)
     describe(app, with_key=service.settings.key is not None)
@@ -87,7 +89,9 @@ def page_files() -> dict[str, Path]:
 @public
 async def _page(request: Request) -> Response:
     path = page_files()[request.url.path]
-    answer = FileResponse(path, media_type=_TYPES[path.suffix], headers=_PAGE_HEADERS, stat_result=path.stat())
+    answer = FileResponse(
+        path, media_type=_TYPES[path.suffix], headers=request.app.state.page_headers, stat_result=path.stat()
+    )
     if _FILES.is_not_modified(answer.headers, request.headers):
         return NotModifiedResponse(answer.headers)
     return answer

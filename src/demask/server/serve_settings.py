@@ -57,6 +57,7 @@ class Settings:
         device: Where the networks run.
         restorer: Name of the restorer.
         c2pa: Certificate chain and key (PEM files) that restored photos are signed with.
+        runtime: Folder of onnxruntime-web, with which the page can also work in the browser; None = it cannot.
         limits: See `Limits`.
 
     Raises:
@@ -72,6 +73,7 @@ class Settings:
     device: str = "auto"
     restorer: str = "network"
     c2pa: tuple[Path, Path] | None = None
+    runtime: Path | None = None
     limits: Limits = Limits()
 
     def __post_init__(self) -> None:

@@ -262,8 +262,7 @@ def check(weights: Weights, path: Path) -> None:
     if expected is None:
         raise WeightsError(f"{path} has no checksum on record in {SHIPPED_SUMS}; export the network again")
     try:
-        stat = path.stat()
-        got = _sha256(path, stat.st_size, stat.st_mtime_ns)
+        got = sha256_of(path)
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}") from error
     if got != expected:
@@ -273,10 +272,19 @@ def check(weights: Weights, path: Path) -> None:
         )
 
 
+def sha256_of(path: Path) -> str:
+    """The checksum of a file, in hex; computed again only where the file has changed.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    stat = path.stat()
+    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+
+
 def record_shipped(path: Path) -> None:
     """Write the checksum of a shipped file, just exported, into `SHA256SUMS` beside it."""
-    stat = path.stat()
-    sums = {**_shipped_sums(), path.name: _sha256(path, stat.st_size, stat.st_mtime_ns)}
+    sums = {**_shipped_sums(), path.name: sha256_of(path)}
     text = "".join(f"{digest}  {file}\n" for file, digest in sorted(sums.items()))
     with replacing(SHIPPED_SUMS) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -293,8 +301,7 @@ def fingerprint(what: object) -> str:
         path = locate(what) if what in REGISTRY else Path(what)
         if path is None or path.suffix != ".onnx" or not path.is_file():
             return str(what).partition(":")[0]  # Not what it works with: that may be somebody's folder.
-        stat = path.stat()
-        return _sha256(path, stat.st_size, stat.st_mtime_ns)[:16]
+        return sha256_of(path)[:16]
     return str(getattr(what, "__qualname__", type(what).__qualname__))
 
 

@@ -33,7 +33,7 @@ def protected(app: FastAPI, **locks: str) -> FastAPI:
 
 def test_the_photo_server_is_open_where_it_is_marked_only() -> None:
     app = photo_app(cast(Any, None), Settings(key=KEY))
-    wanted = {*page_files(), "/docs", "/openapi.json", "/v1/health", "/v1/ready"}
+    wanted = {*page_files(), "/engines.json", "/docs", "/openapi.json", "/v1/health", "/v1/ready"}
     assert answered_without_a_key(app) == wanted
     assert {path for _, path in every_route(app)} - wanted == {
         "/v1/find",

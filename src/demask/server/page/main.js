@@ -5,6 +5,7 @@
  */
 
 import { brushRange, setTool, showBrushSize } from "./brush.js";
+import { chooseEngine, showEngine } from "./engine_choice.js";
 import { engine } from "./engines.js";
 import { light, showBoxes, showFaces } from "./faces.js";
 import { listen } from "./gestures.js";
@@ -45,6 +46,7 @@ function show() {
   // Where nothing is drawn, nothing is invented.
   $("notice").hidden = !done && !state.busy;
   $("save").hidden = !done;
+  showEngine();
   if (done) {
     Object.assign($("download"), { href: state.result.url, download: state.result.name });
     $("save-name").textContent = t("saveName", state.result.name, fileSize(state.result.bytes));
@@ -60,6 +62,7 @@ function setLanguage(name) {
     element.setAttribute("aria-label", t(element.dataset.tLabel, zoomPercent()));
   }
   showWords();
+  showEngine();
   if (state.problem) showProblem(state.problem);
   if (state.file) refresh();
 }
@@ -196,3 +199,4 @@ new ResizeObserver(refresh).observe(stage);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", refresh);
 
 setLanguage(firstLanguage());
+chooseEngine(showEngine);

@@ -28,6 +28,13 @@ export const TEXTS = {
     faces: "Faces", face: (n) => `Face ${n}`, faceOn: (n) => `Face ${n}, fill`,
     covered: (p) => `Face mask, ${p} sure`, bare: (p) => `No face mask, ${p} sure`, unknown: (p) => `Face found, ${p} sure`,
     stale: "The picture does not show your changes yet.",
+    engineLabel: "Where the work is done", engineBrowser: "In this browser", engineServer: "On the server",
+    privateTitle: "The photo never leaves this browser.", privateText: "Everything is done on this device; nothing is sent anywhere.",
+    loadingEngine: (p) => `Getting ready, ${p}`,
+    meter: (card, threads, s, lost) => `Done on this device in ${seconds(s)}, ${card ? "on the graphics card" : plural(threads, "with # thread", "with # threads")}${lost ? "; the graphics card was lost" : ""}.`,
+    errorLargeHere: ["This photo is too large for a browser.", "Scale it down and try again."],
+    errorMemory: ["This browser ran out of memory.", "Nothing is lost: the photo is as it was. Close other tabs, or try a smaller photo."],
+    errorEngine: ["The page could not be loaded whole.", "Check the connection, then try again. The photo is still here."],
     sending: (p) => `Sending the photo, ${p}`, finding: "Looking for faces …",
     drawing: (n) => plural(n, "Drawing # face …", "Drawing # faces …"),
     busy: (s) => `The server is busy. Trying again in ${s} s …`,
@@ -82,6 +89,13 @@ export const TEXTS = {
     faces: "Gesichter", face: (n) => `Gesicht ${n}`, faceOn: (n) => `Gesicht ${n} füllen`,
     covered: (p) => `Maske, zu ${p} sicher`, bare: (p) => `Keine Maske, zu ${p} sicher`, unknown: (p) => `Gesicht, zu ${p} sicher`,
     stale: "Das Bild zeigt deine Änderungen noch nicht.",
+    engineLabel: "Wo gerechnet wird", engineBrowser: "In diesem Browser", engineServer: "Auf dem Server",
+    privateTitle: "Das Foto verlässt diesen Browser nie.", privateText: "Alles geschieht auf diesem Gerät; nichts wird irgendwohin gesendet.",
+    loadingEngine: (p) => `Wird vorbereitet, ${p}`,
+    meter: (card, threads, s, lost) => `Auf diesem Gerät berechnet, ${seconds(s)}, ${card ? "auf der Grafikkarte" : plural(threads, "mit # Thread", "mit # Threads")}${lost ? "; die Grafikkarte ging verloren" : ""}.`,
+    errorLargeHere: ["Dieses Foto ist für einen Browser zu groß.", "Verkleinere es und versuche es noch einmal."],
+    errorMemory: ["Diesem Browser ging der Speicher aus.", "Nichts ist verloren: das Foto ist, wie es war. Schließe andere Tabs oder nimm ein kleineres Foto."],
+    errorEngine: ["Die Seite ließ sich nicht ganz laden.", "Prüfe die Verbindung und versuche es noch einmal. Das Foto ist noch hier."],
     sending: (p) => `Foto wird gesendet, ${p}`, finding: "Gesichter werden gesucht …",
     drawing: (n) => plural(n, "# Gesicht wird gezeichnet …", "# Gesichter werden gezeichnet …"),
     busy: (s) => `Der Server ist ausgelastet. Neuer Versuch in ${s} s …`,
@@ -136,6 +150,13 @@ export const TEXTS = {
     faces: "Visages", face: (n) => `Visage ${n}`, faceOn: (n) => `Remplir le visage ${n}`,
     covered: (p) => `Masque, sûr à ${p}`, bare: (p) => `Sans masque, sûr à ${p}`, unknown: (p) => `Visage, sûr à ${p}`,
     stale: "L’image ne montre pas encore vos changements.",
+    engineLabel: "Où se fait le calcul", engineBrowser: "Dans ce navigateur", engineServer: "Sur le serveur",
+    privateTitle: "La photo ne quitte jamais ce navigateur.", privateText: "Tout se fait sur cet appareil ; rien n’est envoyé nulle part.",
+    loadingEngine: (p) => `Préparation, ${p}`,
+    meter: (card, threads, s, lost) => `Calculé sur cet appareil en ${seconds(s)}, ${card ? "sur la carte graphique" : plural(threads, "avec # fil d’exécution", "avec # fils d’exécution")}${lost ? " ; la carte graphique a été perdue" : ""}.`,
+    errorLargeHere: ["Cette photo est trop grande pour un navigateur.", "Réduisez-la et réessayez."],
+    errorMemory: ["Ce navigateur n’a plus assez de mémoire.", "Rien n’est perdu : la photo est comme avant. Fermez d’autres onglets ou essayez une photo plus petite."],
+    errorEngine: ["La page n’a pas pu être chargée en entier.", "Vérifiez la connexion, puis réessayez. La photo est toujours là."],
     sending: (p) => `Envoi de la photo, ${p}`, finding: "Recherche des visages…",
     drawing: (n) => plural(n, "Dessin de # visage…", "Dessin de # visages…"),
     busy: (s) => `Le serveur est occupé. Nouvel essai dans ${s} s…`,
@@ -178,6 +199,8 @@ export function t(key, ...values) {
 }
 
 export const percent = (part) => new Intl.NumberFormat(language, { style: "percent" }).format(part);
+
+const seconds = (value) => new Intl.NumberFormat(language, { style: "unit", unit: "second", maximumFractionDigits: 1 }).format(value);
 
 export function fileSize(bytes) {
   const [unit, divisor] = bytes >= 1e6 ? ["megabyte", 1e6] : ["kilobyte", 1e3];
