@@ -8,6 +8,7 @@ import typer
 
 from demask import __version__
 from demask.cli import (
+    batch,
     benchmark,
     c2pa,
     cover,
@@ -60,6 +61,7 @@ def root(
 
 
 app.command("remove")(remove.remove)
+app.add_typer(batch.app, name="batch")
 app.command("find")(find.find)
 app.command("video")(video.video)
 app.command("cover")(cover.cover)

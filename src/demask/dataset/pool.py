@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 
+from demask.child_processes import interrupts_ignored
 from demask.dataset.worker import Job, LabellerFactory, Outcome, run_job, start_pool_worker, start_worker
 from demask.errors import DatasetError
 
@@ -38,7 +37,7 @@ def running_workers(
         count, mp_context=get_context("spawn"), initializer=start_pool_worker, initargs=(labellers,)
     )
     try:
-        with _interrupts_ignored():
+        with interrupts_ignored():
             for _ in range(count):
                 pool.submit(os.getpid)  # A process starts when it is first wanted: that is now.
         yield lambda jobs: pool.map(run_job, jobs, chunksize=4)
@@ -49,16 +48,3 @@ def running_workers(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Start processes that are deaf to Ctrl-C from their first moment: only the parent acts on it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python lets only the main thread change this; then the start is not protected.
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
 
+from demask.child_processes import end_with_parent
 from demask.dataset.entry import Entry
 from demask.dataset.labels import TeacherPaths, Teachers
 from demask.dataset.record import FaceRecord, encode_record, landmark_gap_px, sharpness_of
@@ -106,16 +104,8 @@ def start_worker(labellers: LabellerFactory) -> None:
 def start_pool_worker(labellers: LabellerFactory) -> None:
     """The same in a process of a pool, which leaves Ctrl-C to its parent and ends when that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Windows inherits nothing.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     start_worker(labellers)
-
-
-def _end_with_parent() -> None:
-    """End this process once its parent was killed: nobody else would, and it holds the parent's pipes."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()  # Waits on a pipe that the system closes with the parent, however that ends.
-        os._exit(1)
 
 
 def run_job(job: Job) -> Outcome:

@@ -53,16 +53,13 @@ def read_stream(stream: BinaryIO, name: str, *, max_megapixels: float) -> bytes:
     Raises:
         PhotoUnreadable: There are more bytes.
     """
-    limit = int(_BYTES_PER_PIXEL * max_megapixels * 1e6) + _BYTES_BESIDE_PIXELS
+    limit = most_bytes(max_megapixels)
     parts, size = [], 0
     while part := stream.read(_PART_BYTES):
         parts.append(part)
         size += len(part)
         if size > limit:
-            raise PhotoUnreadable(
-                f"{name} has more than {limit / 1e6:.0f} MB, and no picture of {max_megapixels:g} megapixels "
-                "is as large; give a picture file, or raise --max-megapixels"
-            )
+            raise too_many_bytes(name, max_megapixels=max_megapixels)
     return b"".join(parts)
 
 
@@ -81,6 +78,19 @@ def read_open_file(file: Any, *, max_megapixels: float) -> bytes:
         return read_stream(file, name, max_megapixels=max_megapixels)
     except (OSError, ValueError) as error:
         raise PhotoUnreadable(f"cannot read {name}: {error}; open it anew, in binary mode") from error
+
+
+def most_bytes(max_megapixels: float) -> int:
+    """The bytes that no file of a photo of so many megapixels goes beyond."""
+    return int(_BYTES_PER_PIXEL * max_megapixels * 1e6) + _BYTES_BESIDE_PIXELS
+
+
+def too_many_bytes(name: str, *, max_megapixels: float) -> PhotoUnreadable:
+    """What to raise for a file that has more."""
+    return PhotoUnreadable(
+        f"{name} has more than {most_bytes(max_megapixels) / 1e6:.0f} MB, and no picture of "
+        f"{max_megapixels:g} megapixels is as large; give a picture file, or raise --max-megapixels"
+    )
 
 
 def _kind(mode: int) -> str:
