@@ -3,9 +3,13 @@
 The lower face that comes out is invented. It is not the person's and must never be used to identify
 anyone.
 
-    >>> import demask
-    >>> result = demask.remove("masked.jpg")  # doctest: +SKIP
-    >>> open("bare.jpg", "wb").write(result.photo)  # doctest: +SKIP
+    >>> import demask, numpy as np
+    >>> nobody = np.zeros((64, 64, 3), np.uint8)
+    >>> result = demask.remove(nobody)  # or a path, the bytes of a file, a PIL image
+    >>> result.status
+    'no_face'
+    >>> result.photo is nobody
+    True
 """
 
 from __future__ import annotations

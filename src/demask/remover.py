@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, BinaryIO, overload
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, overload
 
 import numpy as np
 
 from demask.clock import Clock
-from demask.errors import ShapeMismatch
+from demask.cores import usable_cores
+from demask.covered_faces import CoveredFace, groups_apart, pasted, reaches
+from demask.errors import DemaskError, ShapeMismatch, UsageError
 from demask.faces.choice import Faces
-from demask.faces.hole import BATCH
-from demask.faces.judge import FoundHole, JudgeSettings
+from demask.faces.judge import JudgeSettings
 from demask.faces.looker import Looked, Looker
-from demask.faces.reach import rect_of
-from demask.geometry import FRAME_PX, Framed, corners_under
+from demask.geometry import Framed
+from demask.in_order import run_in_order
 from demask.photo.handed_in import AS_IT_CAME, Output, open_photo
-from demask.photo.paste import PasteConfig, Pasted, paste_back
+from demask.photo.paste import PasteConfig, Pasted
 from demask.restorers.by_name import fill, get_restorer
 from demask.results import Result, face_results
 from demask.types import Alpha, Face, Hole, ImageU8, Restorer
@@ -33,24 +35,23 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-OWN_HOLE_PASTE = PasteConfig(feather_px=0.5)
-"""For holes drawn by hand. A found hole is wider than its covering, so a soft edge inside it blends skin with
-skin; one drawn by hand may end where the covering does: a soft edge would bring the covering's rim back."""
-
-_Covered = tuple[Framed, FoundHole, bool]
-"""A covered face: its crop, its hole, and whether that is the user's own."""
-
-
 class Remover:
     """Photo in, photo out. Holds the sessions; thread-safe; made once, used many times.
 
+    >>> with Remover(threads=1) as remover:
+    ...     remover(np.zeros((64, 64, 3), np.uint8))
+    <Result no_face: 0 faces in 64x64 px, photo of type ndarray>
+
     Args:
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        device: `auto`, `cpu`, `cuda` and others; see `demask.weights.devices`.
         restorer: A name (see `demask.restorers.by_name.get_restorer`) or any `Restorer`.
         threads: Threads of each network; None leaves it to the runtime.
-        finder: What finds faces in a photo, instead of the shipped network.
+        finder: What finds faces in a photo, instead of the shipped network: a callable, or the path of an
+            .onnx file of the same contract (docs/restorers.md).
         hole_finder: What maps crops [N, 256, 256, 3] to coverage [N, 256, 256], instead of the same.
         config: Thresholds from coverage to covered or bare, and how far the hole is widened.
+        session_options: For onnxruntime: attributes of its `SessionOptions` and, with a dot in their names,
+            entries of its session configuration.
 
     Attributes:
         looker: What finds faces and holes.
@@ -69,17 +70,27 @@ class Remover:
         device: str = "auto",
         restorer: str | Restorer = "network",
         threads: int | None = None,
-        finder: Callable[[ImageU8], list[Face]] | None = None,
-        hole_finder: Callable[[ImageU8], Alpha] | None = None,
+        finder: Callable[[ImageU8], list[Face]] | Path | None = None,
+        hole_finder: Callable[[ImageU8], Alpha] | Path | None = None,
         config: JudgeSettings | None = None,
+        session_options: Mapping[str, Any] | None = None,
     ) -> None:
+        self._made_with = {
+            "device": device,
+            "restorer": restorer,
+            "threads": threads,
+            "finder": finder,
+            "hole_finder": hole_finder,
+            "config": config,
+            "session_options": session_options,
+        }
         self.networks = {
             "finder": fingerprint("finder" if finder is None else finder),
             "hole": fingerprint("hole" if hole_finder is None else hole_finder),
             "restorer": fingerprint("restorer" if restorer == "network" else restorer),
         }
         if isinstance(restorer, str):
-            restorer = get_restorer(restorer, device=device, threads=threads)
+            restorer = get_restorer(restorer, device=device, threads=threads, options=session_options)
         self.restorer: Restorer = restorer
         self.looker = Looker.shipped(
             device=device,
@@ -87,7 +98,73 @@ class Remover:
             finder=finder,
             hole_finder=hole_finder,
             settings=config,
+            options=session_options,
         )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the networks go; the remover cannot be used any more."""
+        self.__dict__.pop("looker", None)
+        self.__dict__.pop("restorer", None)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("looker", "restorer") and "networks" in self.__dict__:
+            raise UsageError("this remover was closed; make another")
+        raise AttributeError(f"a Remover has no {name!r}")
+
+    def __reduce__(self) -> Any:
+        """By its arguments: another process opens the networks anew."""
+        return _remade, (self._made_with,)
+
+    def map(
+        self,
+        photos: Iterable[Any],
+        *,
+        jobs: int | None = None,
+        on_progress: Callable[[int], None] | None = None,
+        on_error: Literal["raise", "yield"] = "raise",
+        **options: Any,
+    ) -> Iterator[Result[Any]]:
+        """Remove the face masks of many photos: results in their order, as they become ready.
+
+        Few photos are held at a time, so `photos` may be a generator without an end.
+
+        >>> photos = (np.full((64, 64, 3), grey, np.uint8) for grey in range(3))
+        >>> [result.status for result in Remover(threads=1).map(photos)]
+        ['no_face', 'no_face', 'no_face']
+
+        Args:
+            photos: Of any kind, as for a call.
+            jobs: Photos worked on at the same time; None = one for each core, networks of one thread assumed.
+            on_progress: Called with the number of photos done after each.
+            on_error: `raise` ends at the first photo that cannot be used; `yield` gives its error in place of a
+                result and goes on.
+            **options: As for a call.
+
+        Raises:
+            DemaskError: A photo cannot be used, unless errors are to be yielded.
+            UsageError: `jobs` is below 1.
+        """
+        if jobs is not None and jobs < 1:
+            raise UsageError(f"jobs is {jobs}; it must be 1 or more")
+
+        def one(photo: Any) -> Any:
+            try:
+                return self(photo, **options)
+            except DemaskError as error:
+                if on_error == "raise":
+                    raise
+                return error
+
+        for done, result in enumerate(run_in_order(photos, one, workers=jobs or usable_cores()), 1):
+            if on_progress is not None:
+                on_progress(done)
+            yield result
 
     @overload
     def __call__(
@@ -180,8 +257,10 @@ class Remover:
         return replace(
             result,
             photo=given.photo,
+            original=opened.original,
             format=given.format,
             credentials=given.credentials,
+            networks=dict(output.networks),
             timings_ms=clock.timings_ms,
         )
 
@@ -208,6 +287,7 @@ class Remover:
         given = opened.give_back(opened.pixels, None)
         return Result(
             photo=given.photo,
+            original=opened.original,
             size=looked.size,
             format=given.format,
             faces=face_results(looked.faces, restored=False),
@@ -247,12 +327,12 @@ class Remover:
             if face.framed is not None and face.found is not None and face.found.covered
         ]
         done: Pasted | None = None
-        earlier: list[_Covered] = []
-        for group in _groups(covered):
+        earlier: list[CoveredFace] = []
+        for group in groups_apart(covered):
             if done is not None:  # A neighbour that is restored by now may reach into a crop: cut that again.
                 group = [
                     (Framed.cut(done.pixels, one[0].matrix), *one[1:])
-                    if any(_reaches(other, one) for other in earlier)
+                    if any(reaches(other, one) for other in earlier)
                     else one
                     for one in group
                 ]
@@ -264,7 +344,7 @@ class Remover:
             with clock("paste"):
                 for (framed, found, own), drawn in zip(group, restored, strict=True):
                     own_hole = looked.own_hole if own else None
-                    done = _pasted(photo, done, framed, found, drawn, own_hole=own_hole, paste=paste)
+                    done = pasted(photo, done, framed, found, drawn, own_hole=own_hole, paste=paste)
         status = looked.status
         return Result(
             photo=photo if done is None else done.pixels,
@@ -292,47 +372,10 @@ def remove(
     return _kept(device, restorer)(photo, faces=faces, hole=hole)
 
 
+def _remade(arguments: dict[str, Any]) -> Remover:
+    return Remover(**arguments)
+
+
 @functools.lru_cache(maxsize=4)
 def _kept(device: str, restorer: str) -> Remover:
     return Remover(device=device, restorer=restorer)
-
-
-def _pasted(
-    photo: ImageU8,
-    done: Pasted | None,
-    framed: Framed,
-    found: FoundHole,
-    drawn: ImageU8,
-    *,
-    own_hole: Hole | None,
-    paste: PasteConfig | None,
-) -> Pasted:
-    """Paste one face into what is done so far."""
-    so_far = photo if done is None else done.pixels
-    if own_hole is None:
-        return paste_back(so_far, drawn, found.coverage, framed, config=paste, into=done)
-    # Warping to the frame and back may spill a pixel over a hole drawn by hand: take only what lies in it.
-    alone = paste_back(so_far, drawn, found.coverage, framed, config=OWN_HOLE_PASTE)
-    spilt = alone.hole & ~own_hole
-    alone.pixels[spilt] = so_far[spilt]
-    changed = alone.hole & own_hole
-    return Pasted(pixels=alone.pixels, hole=changed if done is None else changed | done.hole)
-
-
-def _groups(covered: Sequence[_Covered]) -> Iterator[list[_Covered]]:
-    """Faces that may be restored in one run: none has its crop where an earlier one is still to change."""
-    group: list[_Covered] = []
-    for one in covered:
-        if len(group) == BATCH or any(_reaches(other, one) for other in group):
-            yield group
-            group = []
-        group.append(one)
-    if group:
-        yield group
-
-
-def _reaches(hole_of: _Covered, crop_of: _Covered) -> bool:
-    """Whether the hole of one face lies in the crop of another."""
-    crop = corners_under(crop_of[0].matrix, 0, 0, FRAME_PX, FRAME_PX).astype(np.float32)
-    hole = rect_of(hole_of[1].hole, hole_of[0].matrix)
-    return bool((crop.min(0) < hole.max(0)).all() and (hole.min(0) < crop.max(0)).all())

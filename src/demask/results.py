@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Generic, Literal, TypeVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from demask.faces.doubt import Doubt, doubts_about
 from demask.faces.looker import Looked, LookedFace
 from demask.photo.handed_in import Credentials
 from demask.types import Face, Hole
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 P = TypeVar("P")
 Status = Literal["restored", "covered", "no_face", "no_covering"]
 FaceStatus = Literal["restored", "bare", "skipped"]
+_SHOWN_PX = 480
+"""Longest side of each picture in a notebook."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -64,6 +71,8 @@ class Result(Generic[P]):
             photo's resolution; None where there are none.
         timings_ms: Milliseconds spent to decode, find, hole, restore, paste, encode, as far as done.
         credentials: What became of the C2PA manifest of a file (see `demask.photo.handed_in.Credentials`).
+        original: The photo as it came, of the same kind as `photo`.
+        networks: What found faces, found holes and filled them, by name and checksum.
         looked: What was found, where only looking was asked: to restore it without looking again.
     """
 
@@ -75,7 +84,62 @@ class Result(Generic[P]):
     hole: Hole | None
     timings_ms: dict[str, float]
     credentials: Credentials = "none"
+    original: P | None = None
+    networks: dict[str, str] = field(default_factory=dict)
     looked: Looked | None = None
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+        """Write the photo, with its label if it was restored.
+
+        Args:
+            path: Where to. The bytes of a file are written as they are; an array or a PIL image in the format
+                that the name says.
+            overwrite: Replace a file that is there.
+
+        Returns:
+            The path.
+
+        Raises:
+            UsageError: The name says another format than the photo has, or none.
+            OutputExists: It is there, and may not be replaced.
+            OutputError: It cannot be written.
+        """
+        from demask.saving import save
+
+        return save(
+            self.photo,
+            path,
+            format=self.format,
+            changed=self.hole if self.status == "restored" else None,
+            networks=self.networks,
+            overwrite=overwrite,
+        )
+
+    def compare(self, *, max_px: int | None = None) -> Image.Image:
+        """Before and after side by side, a PIL image.
+
+        Args:
+            max_px: Longest side that each may have; larger ones are scaled down.
+        """
+        from demask.photo.before_after import pixels_of, side_by_side
+
+        return side_by_side(pixels_of(self._before), pixels_of(self.photo), max_px=max_px)
+
+    def _repr_png_(self) -> bytes:
+        from demask.saving import as_png
+
+        return as_png(self._before, self.photo, max_px=_SHOWN_PX)
+
+    def _repr_html_(self) -> str:
+        from demask.saving import as_html
+
+        says = f"{self.status}: {_num_faces(self.faces)}"
+        restored = self.status == "restored"
+        return as_html(self._before, self.photo, says, restored=restored, max_px=_SHOWN_PX)
+
+    @property
+    def _before(self) -> P:
+        return self.photo if self.original is None else self.original
 
     @property
     def doubtful(self) -> bool:
@@ -90,7 +154,11 @@ class Result(Generic[P]):
             if isinstance(self.photo, bytes)
             else _kind(self.photo)
         )
-        return f"<Result {self.status}: {len(self.faces)} faces in {width}x{height} px, photo {of}>"
+        return f"<Result {self.status}: {_num_faces(self.faces)} in {width}x{height} px, photo {of}>"
+
+
+def _num_faces(faces: tuple[FaceResult, ...]) -> str:
+    return f"{len(faces)} {'face' if len(faces) == 1 else 'faces'}"
 
 
 def _kind(photo: object) -> str:

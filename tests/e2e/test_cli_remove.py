@@ -69,7 +69,7 @@ def test_a_folder_keeps_its_tree_and_is_complete(demask, tree: Path, tmp_path: P
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert [record["status"] for record in records] == ["no_covering", "no_face", "restored"]
     for record in records:
-        assert list(record) == ["input", "output", "status", "faces", "timings_ms", "error"]
+        assert list(record) == ["input", "output", "status", "faces", "timings_ms", "credentials", "error"]
         assert record["error"] is None
     (face,) = records[2]["faces"]
     assert list(face) == ["box", "points", "score", "covered", "status", "confidence"]

@@ -20,7 +20,14 @@ from demask.weights.registry import REGISTRY
 from document_runner import ROOT, wire_file
 from tiny_networks import GREEN, make_photo
 
-DOCUMENTS = ("README.md", "docs/training.md", "docs/data.md", "docs/benchmark.md")
+DOCUMENTS = (
+    "README.md",
+    "docs/training.md",
+    "docs/data.md",
+    "docs/benchmark.md",
+    "docs/provenance.md",
+    "docs/python.md",
+)
 NOT_RUN = {"README.md": 1}  # Blocks that say beside them why they are not run.
 
 FIRES = {

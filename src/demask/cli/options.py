@@ -29,7 +29,10 @@ Debug = Annotated[
 Device = Annotated[
     str,
     typer.Option(
-        "--device", envvar="DEMASK_DEVICE", metavar="auto|cpu|cuda[:N]", help="Where the networks run."
+        "--device",
+        envvar="DEMASK_DEVICE",
+        metavar="auto|cpu|cuda[:N]|directml[:N]|coreml|openvino[:NAME]",
+        help="Where the networks run; `demask doctor` says what is there and how to get more.",
     ),
 ]
 Threads = Annotated[

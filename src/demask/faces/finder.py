@@ -96,7 +96,7 @@ class Finder:
         """The finder that comes with demask.
 
         Args:
-            device: `auto`, `cpu`, `cuda` or `cuda:N`.
+            device: `auto`, `cpu`, `cuda` and others; see `demask.weights.devices`.
             settings: How photos are searched.
             threads: Threads that one operator may use; None leaves it to the runtime.
 

@@ -6,9 +6,10 @@ Everything that restoring needs is found here, once, whatever is then done with 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -123,11 +124,20 @@ class Looker:
         *,
         device: str = "auto",
         threads: int | None = None,
-        finder: Callable[[ImageU8], list[Face]] | None = None,
-        hole_finder: Callable[[ImageU8], Alpha] | None = None,
+        finder: Callable[[ImageU8], list[Face]] | Path | None = None,
+        hole_finder: Callable[[ImageU8], Alpha] | Path | None = None,
         settings: JudgeSettings | None = None,
+        options: Mapping[str, Any] | None = None,
     ) -> Looker:
         """A looker with the networks that come with demask, but for those that are given.
+
+        Args:
+            device: Where the networks run.
+            threads: Threads of each.
+            finder: Finds faces: anything that does, or the path of a network.
+            hole_finder: Finds holes: the same.
+            settings: From coverage to covered or bare.
+            options: Of onnxruntime's sessions, see `open_session`.
 
         Raises:
             WeightsError: A network is missing or damaged.
@@ -135,10 +145,14 @@ class Looker:
             UsageError: `device` or `threads` makes no sense.
         """
 
-        def load(name: str) -> Session:
-            return open_session(name, device=device, threads=threads)
+        def load(weights: str | Path) -> Session:
+            return open_session(weights, device=device, threads=threads, options=options)
 
-        return cls(finder or Finder(load("finder")), hole_finder or HoleFinder(load("hole")), settings)
+        if finder is None or isinstance(finder, Path):
+            finder = Finder(load(finder or "finder"))
+        if hole_finder is None or isinstance(hole_finder, Path):
+            hole_finder = HoleFinder(load(hole_finder or "hole"))
+        return cls(finder, hole_finder, settings)
 
     def __call__(
         self, photo: ImageU8, *, faces: Faces = "all", hole: Hole | None = None, clock: Clock | None = None

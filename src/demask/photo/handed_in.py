@@ -74,9 +74,11 @@ class HandedIn(ABC):
 
     Attributes:
         pixels: uint8 RGB [H, W, 3], upright.
+        original: The photo of the kind that is given back, as it came.
     """
 
     pixels: ImageU8
+    original: Any
 
     @abstractmethod
     def give_back(self, pixels: ImageU8, changed: Hole | None, output: Output = AS_IT_CAME) -> GivenBack:
@@ -139,7 +141,7 @@ def _array(array: AnyArray) -> HandedIn:
 
 class _Array(HandedIn):
     def __init__(self, array: Any) -> None:
-        self.pixels = array
+        self.pixels = self.original = array
 
     def give_back(self, pixels: ImageU8, changed: Hole | None, output: Output = AS_IT_CAME) -> GivenBack:
         return GivenBack(photo=self.pixels if changed is None else pixels)
@@ -149,7 +151,7 @@ class _GreyOrAlpha(HandedIn):
     """An array of one channel, or of four: its shape comes back, its transparency untouched."""
 
     def __init__(self, array: Any) -> None:
-        self._array = array
+        self._array = self.original = array
         colours = array[..., :3] if array.shape[2:] == (4,) else array.reshape(*array.shape[:2], 1)
         self.pixels = np.ascontiguousarray(np.broadcast_to(colours, (*array.shape[:2], 3)))
 
@@ -171,7 +173,7 @@ class _File(HandedIn):
         from demask.photo.decode import read_photo
 
         self._photo = read_photo(source, max_megapixels=max_megapixels)
-        self.pixels = self._photo.pixels
+        self.pixels, self.original = self._photo.pixels, self._photo.source_bytes
 
     def give_back(self, pixels: ImageU8, changed: Hole | None, output: Output = AS_IT_CAME) -> GivenBack:
         from demask.photo.encode import encode_photo
@@ -226,6 +228,7 @@ class _PilImage(HandedIn):
         from demask.photo.pil_image import photo_of_pil
 
         self._image, self._photo = image, photo_of_pil(image)
+        self.original = image
         self.pixels = self._photo.pixels
 
     def give_back(self, pixels: ImageU8, changed: Hole | None, output: Output = AS_IT_CAME) -> GivenBack:

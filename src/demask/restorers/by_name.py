@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -34,15 +35,22 @@ class BatchRestorer(Protocol):
         ...
 
 
-def get_restorer(name: str, *, device: str = "auto", threads: int | None = None) -> Restorer:
+def get_restorer(
+    name: str,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Restorer:
     """Make a restorer.
 
     Args:
         name: One of `NAMES` (`network` is the shipped one), or the path of an .onnx file with the
             inputs and outputs of the shipped one, or without the hole (a blind translator).
             `scene-completion` takes its gallery along: `scene-completion:FOLDER`.
-        device: Where a network runs: `auto`, `cpu`, `cuda` or `cuda:N`.
+        device: Where a network runs, as `demask.weights.devices.providers_for` takes it.
         threads: Threads of a network; None leaves it to the runtime.
+        options: Of onnxruntime's sessions, see `open_session`.
 
     Raises:
         UsageError: The name is unknown (the message gives the nearest one), or an extra is not installed.
@@ -57,7 +65,7 @@ def get_restorer(name: str, *, device: str = "auto", threads: int | None = None)
         from demask.weights.sessions import open_session
 
         weights = "restorer" if name == "network" else Path(name)
-        session = open_session(weights, device=device, threads=threads)
+        session = open_session(weights, device=device, threads=threads, options=options)
         try:
             return network_restorer(session)
         except WeightsError as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from demask import remover
+from demask import covered_faces
 from demask.faces import colours, finder, judge, painted, turned
 from demask.geometry import FRAME_POINTS, FRAME_PX
 from demask.photo import grain, paste, tone
@@ -43,7 +43,7 @@ def browser_figures() -> dict[str, Any]:
         "tone": _constants(tone),
         "grain": _constants(grain),
         "paste": asdict(paste.PasteConfig()),
-        "own_paste": asdict(remover.OWN_HOLE_PASTE),
+        "own_paste": asdict(covered_faces.OWN_HOLE_PASTE),
         "paste_work": _constants(paste),
         "label": {"packet": labelled(None, networks=_networks()).decode(), "whole": WHOLLY_INVENTED},
         "limits": {"max_megapixels": MAX_MEGAPIXELS, "max_file_bytes": MAX_FILE_BYTES},

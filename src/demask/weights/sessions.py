@@ -10,7 +10,7 @@ give the same bytes with any.
 from __future__ import annotations
 
 import logging
-import re
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import onnxruntime
 
 from demask.errors import DeviceUnavailable, UsageError, WeightsError
 from demask.weights import registry
+from demask.weights.devices import is_directml, providers_for
 
 Session = Any
 """An `onnxruntime.InferenceSession`, which carries no types of its own."""
@@ -26,37 +27,21 @@ Session = Any
 log = logging.getLogger(__name__)
 
 
-def providers_for(device: str) -> list[Any]:
-    """Execution providers of a device name.
-
-    Args:
-        device: `auto` (a CUDA device if the runtime has one, else the CPU), `cpu`, `cuda` or `cuda:N`.
-
-    Raises:
-        UsageError: The name is none of these.
-        DeviceUnavailable: CUDA was named but the installed runtime has no CUDA provider.
-    """
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise UsageError(f"unknown device {device!r}; it is one of auto, cpu, cuda, cuda:N")
-    has_cuda = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
-    if device.startswith("cuda") and not has_cuda:
-        raise DeviceUnavailable(
-            f"the device {device} was asked for, but this onnxruntime knows "
-            f"{', '.join(onnxruntime.get_available_providers())}; install onnxruntime-gpu or use --device cpu"
-        )
-    if device == "cpu" or not has_cuda:
-        return ["CPUExecutionProvider"]
-    index = int(device.partition(":")[2] or 0)
-    return [("CUDAExecutionProvider", {"device_id": index}), "CPUExecutionProvider"]
-
-
-def open_session(weights: str | Path, *, device: str = "auto", threads: int | None = None) -> Session:
+def open_session(
+    weights: str | Path,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Session:
     """Make a session for a network.
 
     Args:
         weights: A name of the registry (a `str` such as `"hole"`), or a `Path` to an .onnx file.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        device: A name that `demask.weights.devices.providers_for` takes.
         threads: Threads that one operator may use; None leaves it to the runtime (all cores).
+        options: Attributes of `onnxruntime.SessionOptions` and, with a dot in their names, entries of its
+            session configuration; they go before what we set.
 
     Raises:
         WeightsError: The file is missing, damaged, or not a network that the runtime can load.
@@ -70,25 +55,71 @@ def open_session(weights: str | Path, *, device: str = "auto", threads: int | No
     if not path.is_file():
         raise WeightsError(f"there is no weights file {path}")
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # Errors only: its warnings are about its own graph rewriting.
+    settings = onnxruntime.SessionOptions()
+    settings.log_severity_level = 3  # Errors only: its warnings are about its own graph rewriting.
     if threads is not None:
-        options.intra_op_num_threads = threads
+        settings.intra_op_num_threads = threads
     # Three networks take turns: the threads of one must not spin while another computes.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    settings.add_session_config_entry("session.force_spinning_stop", "1")
+    settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    if is_directml(providers):  # Its documentation asks for both.
+        settings.enable_mem_pattern = False
+        settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    _apply(settings, options or {})
     try:
-        session = onnxruntime.InferenceSession(str(path), sess_options=options, providers=providers)
+        session = onnxruntime.InferenceSession(str(path), sess_options=settings, providers=providers)
     except Exception as error:  # The runtime raises a dozen classes of its own, with no common base.
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        if device.startswith("cuda"):
+        if device not in ("auto", "cpu"):
             raise DeviceUnavailable(f"{path.name} cannot be loaded on {device}: {first_line}") from error
         raise WeightsError(f"{path} is not a network that can be loaded: {first_line}") from error
     got = session.get_providers()
-    if device.startswith("cuda") and got[0] != "CUDAExecutionProvider":
-        raise DeviceUnavailable(f"the device {device} was asked for, but the runtime could only start {got[0]}")
+    if device != "auto" and got[0] != _name(providers[0]):
+        raise DeviceUnavailable(
+            f"the device {device} was asked for, but the runtime could only start {got[0]}; `demask doctor "
+            f"--device {device}` says more"
+        )
     log.debug("opened %s on %s", path, got[0])
-    return session
+    return OneAtATime(session) if is_directml(providers) else session
+
+
+class OneAtATime:
+    """A session that runs in one thread at a time, for providers that must not run in two at once."""
+
+    def __init__(self, session: Session) -> None:
+        self._session, self._lock = session, threading.Lock()
+
+    def run(self, *arguments: Any) -> Any:
+        """As the session's own."""
+        with self._lock:
+            return self._session.run(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+
+def _name(provider: Any) -> str:
+    return str(provider[0] if isinstance(provider, tuple) else provider)
+
+
+def _apply(settings: Any, options: Mapping[str, Any]) -> None:
+    """Set what the caller wants.
+
+    Raises:
+        UsageError: The runtime has no such option, or it takes no such value.
+    """
+    for name, value in options.items():
+        try:
+            if "." in name:
+                settings.add_session_config_entry(name, str(value))
+            elif not hasattr(settings, name):
+                raise UsageError(
+                    f"onnxruntime's session options have no {name!r}; its documentation lists them"
+                )
+            else:
+                setattr(settings, name, value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UsageError(f"the session option {name} cannot be {value!r}: {error}") from error
 
 
 def giving_back_memory() -> Any:

@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 
 from demask.errors import DeviceUnavailable, UsageError, WeightsError
-from demask.weights.sessions import open_session, providers_for, require_contract
+from demask.weights.devices import providers_for
+from demask.weights.sessions import open_session, require_contract
 
 HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
 

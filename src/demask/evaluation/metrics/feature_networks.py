@@ -59,7 +59,7 @@ class OnnxFeatures:
     Args:
         path: An ONNX file with one input `crops` uint8 [N, H, W, 3] RGB and, first among its outputs,
             float features [N, D]. Resizing and normalising belong inside the graph.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        device: `auto`, `cpu`, `cuda` and others; see `demask.weights.devices`.
         threads: For onnxruntime; None uses all cores.
 
     Raises:

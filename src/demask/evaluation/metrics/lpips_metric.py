@@ -84,7 +84,7 @@ def open_lpips(network: Network, *, device: str = "auto", threads: int | None = 
 
     Args:
         network: Whose features are compared.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        device: `auto`, `cpu`, `cuda` and others; see `demask.weights.devices`.
         threads: For onnxruntime; None uses all cores.
 
     Raises:

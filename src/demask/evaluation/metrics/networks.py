@@ -19,7 +19,8 @@ from demask.evaluation.metrics.metric_catalogue import METRICS
 from demask.faces.landmark_network import LandmarkFinder
 from demask.types import ImageU8, Points
 from demask.weights import registry
-from demask.weights.sessions import open_session, providers_for
+from demask.weights.devices import providers_for
+from demask.weights.sessions import open_session
 
 WEIGHTS: Mapping[str, tuple[str, ...]] = {
     "lpips": LPIPS_FILES["squeeze"],
@@ -68,7 +69,7 @@ def open_networks(
 
     Args:
         metrics: Names of `METRICS`.
-        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        device: `auto`, `cpu`, `cuda` and others; see `demask.weights.devices`.
         threads: For onnxruntime; None uses all cores.
         features: An ONNX file for FID and KID, see `OnnxFeatures`; None takes SqueezeNet.
         points_known: Whether whoever asks knows the truth's five points, so that no finder is needed.
