@@ -164,7 +164,7 @@ def test_the_whole_story(open_page: OpenPage, server: Served, masked: tuple[str,
     assert line.get_attribute("aria-valuenow") == "75"
 
     # Correct the hole: a stroke over the brow of the largest face, then run again.
-    page.get_by_role("radio", name="Correct the hole").check()
+    page.get_by_role("radio", name="Paint by hand").check()
     brow = ((x0 + x1) / 2 / answer["width"], (y0 + (y1 - y0) * 0.12) / answer["height"])
     paint(page, brow, (brow[0] + 0.01, brow[1]))
     fields, again = restore(page, lambda: page.locator("#tools .run").click())
@@ -205,7 +205,7 @@ def test_one_upload_and_one_search_however_often_the_hole_is_corrected(
     x0, y0, x1, y1 = answer["faces"][0]["box"]
     results = {photo_of(answer)}
     for times in range(1, 4):
-        page.get_by_role("radio", name="Correct the hole").check()
+        page.get_by_role("radio", name="Paint by hand").check()
         place = ((x0 + times * (x1 - x0) / 4) / answer["width"], (y0 + (y1 - y0) * 0.12) / answer["height"])
         paint(page, place, (place[0] + 0.01, place[1]))
         fields, answer = restore(page, lambda: page.locator("#tools .run").click())
@@ -238,7 +238,7 @@ def test_keyboard_alone(open_page: OpenPage, server: Served) -> None:
 
     _tab_to(page, "#modes input")
     page.keyboard.press("ArrowRight")
-    _tab_to(page, "#stage", back=True)
+    _tab_to(page, "#stage")
     page.keyboard.press("e")
     sync_api.expect(page.locator("#live")).to_have_text("Brush erases.")
     page.keyboard.press("e")
@@ -251,12 +251,10 @@ def test_keyboard_alone(open_page: OpenPage, server: Served) -> None:
         page.keyboard.press("ArrowUp")
     page.keyboard.press(" ")
     page.keyboard.press("ArrowLeft")
-    sync_api.expect(page.locator("#live")).to_have_text(
-        "51 % across, 7 % down, in the hole.", use_inner_text=False
-    )
+    sync_api.expect(page.locator("#live")).to_have_text("51 % across, 7 % down, painted.", use_inner_text=False)
     page.keyboard.press("]")
     assert page.evaluate("document.querySelector('#size').getAttribute('aria-valuetext')") != size
-    _tab_to(page, "#tools .run")
+    _tab_to(page, "#tools .run", back=True)
     fields, answer = restore(page, lambda: page.keyboard.press("Enter"))
     hole, found = hole_of(fields["hole"]), found_hole(server, data)
     assert hole[: hole.shape[0] // 2].sum() > found[: hole.shape[0] // 2].sum() + 1000
@@ -296,19 +294,21 @@ def test_a_face_switched_off_stays_as_it_was(open_page: OpenPage) -> None:
     brow = ((x0 + x1) / 2 / (2 * width), (y0 + 6) / height)
     right = next(face["index"] for face in answer["faces"] if face["box"][0] > width)
     # A stroke on the left face, so that a hole is sent; the face that is off must not be in it.
-    page.get_by_role("radio", name="Correct the hole").check()
+    page.get_by_role("radio", name="Paint by hand").check()
     paint(page, brow, (brow[0] + 0.01, brow[1]))
     switches.nth(right).click()
     fields, answer = restore(page, lambda: page.locator("#tools .run").click())
     assert fields["faces"] == str(1 - right).encode()
     assert not hole_of(fields["hole"])[:, width:].any()
+    sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.")
+    sync_api.expect(page.locator("#subline")).to_contain_text("1 face was left as it is.")
     name, data = saved(page)
     result = pixels_of(data)
     assert name == "two-demasked.png"
     assert np.array_equal(result[:, width:], one)
     assert not np.array_equal(result[:, :width], one)
     # Painting over the face that is off switches it on.
-    page.get_by_role("radio", name="Correct the hole").check()
+    page.get_by_role("radio", name="Paint by hand").check()
     paint(page, (brow[0] + 0.5, brow[1]), (brow[0] + 0.51, brow[1]))
     sync_api.expect(switches.nth(right)).to_be_checked()
 
@@ -316,15 +316,15 @@ def test_a_face_switched_off_stays_as_it_was(open_page: OpenPage) -> None:
 def test_erasing_the_whole_hole_leaves_nothing_to_do(open_page: OpenPage) -> None:
     page = open_page()
     _, answer = restore(page, lambda: give(page, ("a.jpg", EXAMPLE.read_bytes())))
-    page.get_by_role("radio", name="Correct the hole").check()
+    page.get_by_role("radio", name="Paint by hand").check()
     page.get_by_role("radio", name="Erase").check()
     page.locator("#size").fill("100")
     x0, y0, x1, y1 = answer["faces"][0]["box"]
     middle = ((x0 + x1) / 2 / answer["width"], (y0 + y1) / 2 / answer["height"])
     paint(page, middle, (middle[0] + 0.02, middle[1]))
     page.locator("#tools .run").click()
-    sync_api.expect(page.locator("#problem")).to_contain_text("The hole touches no face that is switched on.")
-    page.get_by_role("button", name="As found").click()
+    sync_api.expect(page.locator("#problem")).to_contain_text("Nothing is painted.")
+    page.get_by_role("button", name="Discard painting").click()
     fields, _ = restore(page, lambda: page.locator("#tools .run").click())
     assert "hole" not in fields
 
@@ -340,7 +340,7 @@ def test_a_rotated_photo_and_its_hole_stand_upright(open_page: OpenPage) -> None
     assert (answer["width"], answer["height"]) == (width, height)
     shown = page.locator("#layers").bounding_box()
     assert shown["width"] / shown["height"] == pytest.approx(width / height, rel=0.02)
-    page.get_by_role("radio", name="Correct the hole").check()
+    page.get_by_role("radio", name="Paint by hand").check()
     x0, y0, x1, _ = answer["faces"][0]["box"]
     paint(page, ((x0 + x1) / 2 / width, (y0 + 6) / height), ((x0 + x1) / 2 / width + 0.01, (y0 + 6) / height))
     fields, _ = restore(page, lambda: page.locator("#tools .run").click())
@@ -366,7 +366,7 @@ def test_a_large_photo_gets_its_hole_at_full_size(open_page: OpenPage) -> None:
     with Image.open(EXAMPLE) as image:
         data = bytes_of(np.asarray(image.resize((4500, 4500))), "JPEG", quality=80)
     _, answer = restore(page, lambda: give(page, ("large.jpg", data)))
-    page.get_by_role("radio", name="Correct the hole").check()
+    page.get_by_role("radio", name="Paint by hand").check()
     for _ in range(4):
         page.get_by_role("button", name="Zoom in").click()
     shown = page.locator("#layers").bounding_box()

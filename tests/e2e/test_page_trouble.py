@@ -70,9 +70,9 @@ def test_nothing_to_do(page: Any, strict: Served) -> None:
     give(page, ("bare.png", bytes_of(make_photo(GREEN))))
     wait_until_done(page)
     sync_api.expect(page.locator("#headline")).to_have_text("Nothing to remove.")
-    sync_api.expect(page.locator("#faces")).to_contain_text("No face mask")
+    sync_api.expect(page.locator("#faces")).to_contain_text("No face mask seen")
     # A face mask that was missed can be painted all the same.
-    page.get_by_role("radio", name="Correct the hole").check()
+    page.get_by_role("radio", name="Paint by hand").check()
     box = page.locator("#layers").bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.55)
     page.locator("#tools .run").click()
@@ -94,7 +94,9 @@ def test_a_busy_server_is_asked_again(page: Any, strict: Served) -> None:
         give(page, MASKED)
         sync_api.expect(page.locator("#progress-text")).to_contain_text("The server is busy.")
         page.get_by_role("button", name="Cancel").click()
-        problem(page, "Cancelled.")
+        # What a person wanted is no error.
+        sync_api.expect(page.locator("#headline")).to_have_text("Cancelled.")
+        sync_api.expect(page.get_by_role("alert")).to_be_hidden()
         page.get_by_role("button", name="Try again").click()
         sync_api.expect(page.locator("#progress-text")).to_contain_text("The server is busy.")
     sync_api.expect(page.locator("#headline")).to_have_text("1 face mask is gone.")
@@ -115,7 +117,7 @@ def correct_and_run(page: Any) -> list[dict[str, bytes]]:
     """Correct the hole twice; the forms that this sent."""
     before = len(sent_forms(page))
     for place in (0.45, 0.55):
-        page.get_by_role("radio", name="Correct the hole").check()
+        page.get_by_role("radio", name="Paint by hand").check()
         box = page.locator("#layers").bounding_box()
         page.mouse.click(box["x"] + box["width"] * place, box["y"] + box["height"] * 0.55)
         page.locator("#tools .run").click()

@@ -18,11 +18,12 @@ def docs_page(document: dict[str, Any]) -> str:
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     ]
-    title = escape(document["info"]["title"])
+    title, version = escape(document["info"]["title"]), escape(document["info"]["version"])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}: the API</title>'
         '<meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">'
-        f"</head><body><main><h1>{title} {escape(document['info']['version'])}: the API</h1>"
+        '<link rel="stylesheet" href="style.css">'
+        f'</head><body><main class="api"><h1>{title} {version}: the API</h1>'
         f"<p>{escape(document['info']['description'])}</p>"
         '<p><a href="openapi.json">openapi.json</a> has it all for programs; '
         '<a href="./">the page</a> uses it.</p>'

@@ -7,15 +7,16 @@ import { percent, t } from "./texts.js";
 /** Which text tells of an error code of the API; what is not here goes by HTTP status. */
 const TEXT_OF_CODE = {
   photo_unreadable: "errorBroken", photo_unsupported: "errorType", photo_too_large: "errorLarge",
+  cross_origin: "errorAddress", wrong_host: "errorAddress",
 };
 const TEXT_OF_STATUS = {
-  401: "errorKey", 403: "errorKey", 408: "errorSlow", 413: "errorLarge", 415: "errorType", 503: "errorBusy", 504: "errorSlow",
+  401: "errorKey", 429: "errorKeys", 408: "errorSlow", 413: "errorLarge", 415: "errorType", 503: "errorBusy", 504: "errorSlow",
 };
 
 const MOST_TRIES = 6;
 export const cancelled = () => new DOMException("cancelled", "AbortError");
 
-/** POST a form; waits and tries again while the server is busy. Resolves to the parsed answer. */
+/** POST a form to an address beside the page; waits and tries again while the server is busy. Resolves to the parsed answer. */
 export async function post(path, fields, signal, whileWorking) {
   for (let tries = 1; ; tries++) {
     const answer = await send(path, fields, signal, whileWorking);
@@ -27,7 +28,7 @@ export async function post(path, fields, signal, whileWorking) {
     }
     if (status === 401 && (await askForKey())) continue;
     const { code = "", message = "", details } = body?.error ?? {};
-    const key = TEXT_OF_CODE[code] ?? TEXT_OF_STATUS[status] ?? (status >= 500 || status < 400 ? "errorServer" : "errorOther");
+    const key = TEXT_OF_CODE[code] ?? TEXT_OF_STATUS[status] ?? (status >= 500 || status < 400 ? "errorServer" : "errorRefused");
     throw new Problem(key, { code, detail: message, request: body?.request_id ?? "", limits: details ?? {} });
   }
 }
@@ -96,5 +97,5 @@ export function forget(kept) {
   const body = new FormData(), key = stored(sessionStorage, "demask-key");
   body.append("kept", kept);
   const headers = key ? { Authorization: `Bearer ${key}` } : {};
-  fetch("/v1/forget", { method: "POST", body, headers, keepalive: true }).catch(() => {});
+  fetch("v1/forget", { method: "POST", body, headers, keepalive: true }).catch(() => {});
 }

@@ -1,7 +1,11 @@
 /** The faces: their list, and their boxes on the photo. */
 
+import { holeIn } from "./hole.js";
 import { $, canvas, state } from "./state.js";
-import { language, percent, t } from "./texts.js";
+import { language, t } from "./texts.js";
+
+/** Above it a face is called masked or bare without a "probably". */
+const SURE = 0.9;
 
 export function showBoxes(always) {
   const parts = state.faces.map(({ box: [x0, y0, x1, y1], on, index }) => {
@@ -28,6 +32,7 @@ export function showFaces() {
     const { on } = state.faces[box.dataset.face];
     Object.assign(box, { checked: on, disabled: Boolean(state.busy) });
     box.parentElement.classList.toggle("off", !on);
+    $(`sure-${box.dataset.face}`).textContent = wordsFor(state.faces[box.dataset.face]);
   }
 }
 
@@ -37,8 +42,6 @@ function listFaces() {
     const picture = thumbnail(face);
     const words = document.createElement("span"), name = document.createElement("b"), sure = document.createElement("span");
     name.textContent = t("face", face.index + 1);
-    const kind = face.covered === true ? "covered" : face.covered === false ? "bare" : "unknown";
-    sure.textContent = t(kind, percent(kind === "unknown" ? face.score : face.confidence));
     sure.className = "small";
     sure.id = `sure-${face.index}`;
     words.append(name, sure);
@@ -53,6 +56,16 @@ function listFaces() {
   });
   $("faces").replaceChildren(...rows);
 }
+
+/** What is known of a face; of one that is switched on and has nothing to fill, what to do. */
+function wordsFor(face) {
+  if (lacksHole(face)) return t("paintHere");
+  const kind = face.covered === true ? "covered" : face.covered === false ? "bare" : "unknown";
+  return t(kind, face.confidence >= SURE);
+}
+
+/** Whether a face is switched on though neither was a face mask seen on it nor is one painted. */
+export const lacksHole = (face) => face.on && face.covered !== true && !holeIn(face.box);
 
 /** A square around the face, cut from the photo as it was given; drawn once per face. */
 function thumbnail(face) {

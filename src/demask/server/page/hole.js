@@ -41,23 +41,30 @@ export function drawHole(x, y, width, height, scale, whole = false) {
   let base = whole ? foundAlpha.whole : null;
   if (!base || base.width !== w || base.height !== h) base = foundAlpha(x, y, width, height, w, h);
   if (whole) foundAlpha.whole = base;
-  const painted = canvas(w, h), context = painted.getContext("2d");
-  context.drawImage(base, 0, 0);
-  context.setTransform(w / width, 0, 0, h / height, (-x * w) / width, (-y * h) / height);
+  const toPart = [w / width, 0, 0, h / height, (-x * w) / width, (-y * h) / height];
+  const painted = canvas(w, h), context = painted.getContext("2d", { willReadFrequently: true });
+  // Of a face that is off goes all that was found; what was painted beside it marks somebody else.
+  context.drawImage(withoutOff(base, toPart, reach), 0, 0);
+  context.setTransform(...toPart);
   for (const stroke of corrections()) drawStroke(context, stroke);
-  if (state.faces.every((face) => face.on)) return painted;
+  return withoutOff(painted, toPart, boxOf);
+}
 
-  const chosen = canvas(w, h), part = chosen.getContext("2d", { willReadFrequently: true });
-  part.drawImage(painted, 0, 0);
-  part.setTransform(context.getTransform());
-  for (const face of state.faces) if (!face.on) part.clearRect(...reach(face));
-  // Where a face that is on shares pixels with one that is off, the one that is on keeps them.
+const boxOf = ({ box: [x0, y0, x1, y1] }) => [x0, y0, x1 - x0, y1 - y0];
+
+/** A hole without what lies in an area of the faces that are off; where a face that is on reaches, it stays. */
+function withoutOff(hole, toPart, areaOf) {
+  if (state.faces.every((face) => face.on)) return hole;
+  const chosen = canvas(hole.width, hole.height), part = chosen.getContext("2d", { willReadFrequently: true });
+  part.drawImage(hole, 0, 0);
+  part.setTransform(...toPart);
+  for (const face of state.faces) if (!face.on) part.clearRect(...areaOf(face));
   part.beginPath();
   for (const face of state.faces) if (face.on) part.rect(...reach(face));
   part.clip();
   part.resetTransform();
   part.globalCompositeOperation = "copy";
-  part.drawImage(painted, 0, 0);
+  part.drawImage(hole, 0, 0);
   return chosen;
 }
 
@@ -71,18 +78,20 @@ export function showHole() {
   const context = view.getContext("2d", { willReadFrequently: true });
   context.drawImage(hole, 0, 0);
   context.globalCompositeOperation = "source-in";
-  context.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--hole");
+  context.fillStyle = holeColour();
   context.fillRect(0, 0, view.width, view.height);
 }
 
-let holeAwaits = false;
-function showHoleSoon() {
-  if (holeAwaits) return;
-  holeAwaits = true;
-  requestAnimationFrame(() => {
-    holeAwaits = false;
-    if (state.file) showHole();
-  });
+const holeColour = () => getComputedStyle(document.documentElement).getPropertyValue("--hole");
+
+/** Add the last piece of a stroke to what is shown: to draw the whole hole for each would be slow. */
+function showPiece({ kind, size, points }) {
+  const view = $("hole-view"), context = view.getContext("2d");
+  context.save();
+  context.setTransform(view.width / state.width, 0, 0, view.height / state.height, 0, 0);
+  context.strokeStyle = holeColour();
+  drawStroke(context, { kind, size, points: points.slice(-2) });
+  context.restore();
 }
 
 /** Whether the hole to be sent has a pixel in the box. */
@@ -103,17 +112,19 @@ export function beginStroke(point) {
 
 export function strokeTo([x, y]) {
   const stroke = state.strokes.at(-1);
+  let all = false;
   stroke.points.push([Math.round(x * 10) / 10, Math.round(y * 10) / 10]);
   if (stroke.kind === "add") {
     // Who paints over a face wants it filled.
     for (const face of state.faces) {
       const [x0, y0, x1, y1] = face.box;
       if (face.on || x < x0 || x > x1 || y < y0 || y > y1) continue;
-      face.on = true;
+      face.on = all = true;
       say(t("switchedOn", face.index + 1));
     }
   }
-  showHoleSoon();
+  if (all) showHole();
+  else showPiece(stroke);
 }
 
 export function undo() {

@@ -12,6 +12,9 @@ import { t } from "./texts.js";
 
 export const TYPES = /^image\/(jpeg|png|webp|avif|heic|heif)$/;
 
+/** Problems of files that are no photo, or only half of one. */
+const NO_PHOTO = ["errorBroken", "errorType"];
+
 /** Take a photo from wherever it came, and do the whole job on it. */
 export async function open(file) {
   closeProblem();
@@ -25,8 +28,10 @@ export async function open(file) {
   Object.assign(state, FRESH, { file, url: URL.createObjectURL(file), strokes: [], undone: [], words: () => [t("opening"), ""] });
   $("start").hidden = true;
   $("work").hidden = false;
+  scrollTo(0, 0);
   $("work").setAttribute("aria-busy", "true");
   $("after").removeAttribute("src");
+  setMode("compare");
   showWords();
   $("headline").focus();
   const before = $("before");
@@ -45,15 +50,22 @@ export async function job(task) {
   state.busy?.abort();
   const control = new AbortController();
   state.busy = control;
+  state.again = null;
   closeProblem();
   refresh();
   try {
     await task(control.signal);
   } catch (error) {
     if (state.busy !== control) return;
-    const unforeseen = error.name === "AbortError" ? new Problem("errorCancelled") : new Problem("errorPage", { detail: String(error) });
-    showProblem(error instanceof Problem ? error : unforeseen, () => job(task));
-    if (!state.faces.length) state.words = () => [state.file.name, ""];
+    if (error.name === "AbortError") {
+      state.words = () => [t("cancelledTitle"), t("cancelledText")];
+      state.again = () => job(task);
+      say(t("cancelledTitle"));
+    } else {
+      showProblem(error instanceof Problem ? error : new Problem("errorPage", { detail: String(error) }), () => job(task));
+      if (!state.looked) state.words = () => [state.file.name, ""];
+      if (!state.looked && (!state.displayable || NO_PHOTO.includes(error.key))) showStart();
+    }
   } finally {
     if (state.busy === control) {
       state.busy = null;
@@ -64,12 +76,18 @@ export async function job(task) {
   }
 }
 
+/** A photo that can be neither read nor shown is no work. */
+function showStart() {
+  $("work").hidden = true;
+  $("start").hidden = false;
+}
+
 async function find(signal) {
   progress(() => t("finding"));
   const answer = await engine().find(state.file, { signal });
   if (signal.aborted) throw cancelled();
   Object.assign(state, {
-    width: answer.width, height: answer.height, found: answer.hole,
+    width: answer.width, height: answer.height, found: answer.hole, looked: true,
     faces: answer.faces.map((face) => ({ ...face, on: face.covered === true })),
   });
   foundAlpha.whole = null;
@@ -83,36 +101,46 @@ async function find(signal) {
   else state.words = () => [t("lookedAt", state.faces.length), state.file.name + notShown()];
   showWords();
   if (covered) await restore(signal);
-  else say($("headline").textContent + " " + $("subline").textContent);
+  else if (!state.faces.length && state.displayable) setMode("hole"); // Nobody but the person knows where.
+  if (!covered) say($("headline").textContent + " " + $("subline").textContent);
 }
 
 export async function restore(signal) {
   const edited = corrections().length > 0;
   const on = state.faces.filter((face) => face.on);
-  if (!on.length) throw new Problem("errorNothingOn");
   // A hole that was corrected counts as it is: a face whose hole is all erased is left alone.
   const chosen = on.filter((face) => (edited ? holeIn(face.box) : face.covered));
-  if (!chosen.length) throw new Problem(edited ? "errorHoleAway" : "errorNothingOn");
+  const painted = edited && holeIn([0, 0, state.width, state.height]);
+  if (!chosen.length && !painted) {
+    if (on.length || edited) throw new Problem("errorHoleAway");
+    return showAsItWas();
+  }
   const applied = choices();
   const order = { faces: chosen.map((face) => face.index), hole: edited ? holePng : null, sample: 0 };
-  const answer = await engine().remove(order, { signal, words: () => t("drawing", chosen.length) });
+  const answer = await engine().remove(order, { signal, words: () => t("drawing", Math.max(1, chosen.length)) });
   if (signal.aborted) throw cancelled();
   if (state.result) URL.revokeObjectURL(state.result.url);
-  const restored = answer.faces.filter((face) => face.status === "restored"), done = restored.length;
-  if (!state.result && done) {
-    // The line starts through the middle of the largest face, where the difference is.
-    const sizeOf = ({ box }) => box[2] - box[0];
-    const { box } = restored.reduce((one, other) => (sizeOf(other) > sizeOf(one) ? other : one));
-    state.split = Math.min(0.9, Math.max(0.1, (box[0] + box[2]) / 2 / state.width));
-  }
+  const done = answer.faces.filter((face) => face.status === "restored").length;
+  const left = answer.faces.length - done;
   state.result = { url: URL.createObjectURL(answer.photo), name: saveName(answer.photo.type), bytes: answer.photo.size, applied };
   $("after").src = state.result.url;
   await $("after").decode().catch(() => {}); // Undisplayable kinds can still be downloaded.
-  state.words = () => [t("restored", done), `${state.file.name}, ${state.width}\u00a0×\u00a0${state.height}`];
+  const about = () => `${state.file.name}, ${state.width}\u00a0×\u00a0${state.height}`;
+  state.words = () => [t("restored", done), left ? t("leftAsTheyAre", left) : about()];
   setMode("compare");
   const lost = document.activeElement;
   if (!lost || lost === document.body || lost.closest("[hidden]")) $("headline").focus();
   say(t("restoredSpoken", done));
+}
+
+/** Nothing is to be drawn any more: no result is left that could be taken for one. */
+function showAsItWas() {
+  if (state.result) URL.revokeObjectURL(state.result.url);
+  state.result = null;
+  $("after").removeAttribute("src");
+  state.words = () => [t("allOff"), t("allOffText")];
+  setMode("compare");
+  say(t("allOff"));
 }
 
 /** stem-demasked.suffix; the suffix follows the picture's kind where the name tells another or none. */

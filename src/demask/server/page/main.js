@@ -7,7 +7,7 @@
 import { brushRange, setTool, showBrushSize } from "./brush.js";
 import { chooseEngine, showEngine } from "./engine_choice.js";
 import { engine } from "./engines.js";
-import { light, showBoxes, showFaces } from "./faces.js";
+import { lacksHole, light, showBoxes, showFaces } from "./faces.js";
 import { listen } from "./gestures.js";
 import { redo, resetHole, showHole, undo } from "./hole.js";
 import { TYPES, job, open, restore } from "./job.js";
@@ -15,6 +15,7 @@ import { Problem, closeProblem, showProblem, showWords } from "./messages.js";
 import { allow, place, setMode, setSplit, stage, zoomBy, zoomPercent } from "./stage.js";
 import { $, canvas, choices, corrections, onChange, refresh, say, state, stored } from "./state.js";
 import { fileSize, firstLanguage, setCurrent, t } from "./texts.js";
+import { turned } from "./turn.js";
 
 /** Show everything anew. */
 function show() {
@@ -28,7 +29,11 @@ function show() {
   $("before").alt = t("before");
   $("after").alt = t("after");
   $("tools").hidden = !edits;
-  $("modes").hidden = !state.faces.length;
+  $("work").classList.toggle("paints", edits);
+  $("stage-help").classList.toggle("hush", !edits);
+  $("bar").hidden = !state.looked || !state.displayable;
+  $("frame").hidden = !state.displayable && !state.busy;
+  $("before").hidden = !state.displayable;
   $("hole-view").hidden = !edits;
   if (edits) showHole();
   showBoxes(edits);
@@ -36,11 +41,19 @@ function show() {
   allow("undo", state.strokes.length > 0);
   allow("redo", state.undone.length > 0);
   allow("reset", corrections().length > 0);
-  const stale = state.faces.length > 0 && !state.busy && state.result?.applied !== choices() && (done || corrections().length > 0 || state.faces.some((face) => face.on));
+  const due = corrections().length > 0 || state.faces.some((face) => face.on && face.covered);
+  const stale = state.looked && !state.busy && state.result?.applied !== choices() && (done || due);
   $("stale").hidden = !stale;
   $("run-faces").hidden = !stale || edits;
   $("run-faces").classList.toggle("primary", stale);
-  for (const button of document.querySelectorAll(".run")) button.disabled = Boolean(state.busy);
+  for (const button of document.querySelectorAll(".run")) {
+    button.textContent = t(done ? "runAgain" : "runFirst");
+    button.disabled = Boolean(state.busy);
+  }
+  $("resume").hidden = !state.again;
+  $("turn").disabled = Boolean(state.busy);
+  $("waiting").hidden = !state.waiting.length;
+  $("waiting-text").textContent = t("more", state.waiting.length);
   for (const input of document.querySelectorAll("#modes input")) input.disabled = Boolean(state.busy);
 
   // Where nothing is drawn, nothing is invented.
@@ -69,13 +82,27 @@ function setLanguage(name) {
 
 // ---------------------------------------------------------------- the way in: drop, paste, choose, camera
 
-/** The first picture among dropped or pasted things. */
+/** Take the pictures among dropped, chosen or pasted things: the first now, the others one after the other. */
 function take(items) {
-  const files = [...(items?.files ?? [])];
+  const files = [...(items?.files ?? [])], pictures = files.filter((file) => TYPES.test(file.type));
   if (!files.length) return false;
-  open(files.find((file) => TYPES.test(file.type)) ?? files[0]);
-  if (files.length > 1) say(t("oneOnly"));
+  const [first, ...others] = pictures.length ? pictures : files.slice(0, 1);
+  state.waiting = others;
+  open(first);
   return true;
+}
+
+/** Turn the photo by a quarter, and look for faces anew. */
+async function turnPhoto() {
+  const { file } = state;
+  const other = await turned(file).catch((error) => showProblem(new Problem("errorPage", { detail: String(error) })));
+  if (other && state.file === file) open(other);
+}
+
+/** Show the photo before for as long as a button or a key is held down. */
+function holdBefore(held) {
+  state.holding = held;
+  place();
 }
 
 /** Phones open their camera through the file field; elsewhere a dialog shows the camera's picture. */
@@ -137,6 +164,18 @@ on("dismiss", "click", () => {
   (state.file ? $("headline") : $("choose")).focus();
 });
 on("cancel", "click", () => state.busy?.abort());
+on("resume", "click", () => state.again?.());
+on("next", "click", () => open(state.waiting.shift()));
+on("turn", "click", turnPhoto);
+for (const kind of ["pointerdown", "pointerup", "pointercancel", "pointerleave"]) on("hold", kind, () => holdBefore(kind === "pointerdown"));
+on("hold", "blur", () => holdBefore(false));
+for (const kind of ["keydown", "keyup"]) {
+  on("hold", kind, (event) => {
+    if (event.key !== " " && event.key !== "Enter") return;
+    event.preventDefault();
+    holdBefore(kind === "keydown");
+  });
+}
 on(window, "pagehide", () => engine().forget());
 
 on(document, "paste", (event) => {
@@ -187,7 +226,16 @@ on(document, "keydown", (event) => {
   (key === "y" || event.shiftKey ? redo : undo)();
 });
 on("faces", "change", ({ target }) => {
-  state.faces[Number(target.dataset.face)].on = target.checked;
+  const face = state.faces[Number(target.dataset.face)];
+  face.on = target.checked;
+  if (lacksHole(face)) {
+    // To switch it on says that it wears a face mask; only the person can tell where.
+    const words = () => t("paintIt", face.index + 1), [headline] = state.words();
+    state.words = () => [headline, words()];
+    showWords();
+    say(words());
+    setMode("hole");
+  }
   refresh();
 });
 for (const kind of ["pointerover", "focusin"]) {

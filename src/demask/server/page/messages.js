@@ -28,9 +28,12 @@ export function showProblem(problem, again) {
   $("problem-title").textContent = title;
   const { max_megapixels: mostPixels, max_body_bytes: mostBytes } = problem.limits;
   const limit = mostPixels ? t("mostPixels", mostPixels) : mostBytes ? t("mostBytes", Math.floor(mostBytes / 1e6)) : "";
-  $("problem-text").textContent = `${text} ${problem.key === "errorOther" ? problem.detail : limit}`;
-  const small = [problem.key !== "errorOther" && problem.detail, problem.request && t("request", problem.request)];
-  $("problem-request").textContent = small.filter(Boolean).join(" · ");
+  const how = problem.key === "errorAddress" ? "demask serve --allow-host " + location.hostname : limit;
+  $("problem-text").textContent = `${text} ${how}`;
+  $("problem-request").textContent = problem.request ? t("request", problem.request) : "";
+  // What the server says is English, and for whoever knows the server.
+  $("problem-more").hidden = !problem.detail;
+  $("problem-detail").textContent = problem.detail ?? "";
   $("retry").hidden = !problem.again;
   if ($("problem").hidden) {
     $("problem").hidden = false;

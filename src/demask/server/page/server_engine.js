@@ -8,22 +8,21 @@ let kept = ""; // Stands for it while the server keeps it, so that it is sent on
 let told = ""; // Its faces as JSON, as they came.
 
 async function find(file, { signal }) {
-  const answer = await post("/v1/find?hole=true&keep=true", { photo: file }, signal, () => t("finding"));
+  const answer = await post("v1/find?hole=true&keep=true", { photo: file }, signal, () => t("finding"));
   if (signal.aborted) {
     forget(answer.kept);
     throw cancelled();
   }
   forgetPhoto();
   photo = file;
-  kept = answer.faces.length ? (answer.kept ?? "") : "";
-  if (!kept) forget(answer.kept);
+  kept = answer.kept ?? "";
   told = JSON.stringify({ faces: answer.faces });
   const hole = answer.hole ? await createImageBitmap(new Blob([bytesOf(answer.hole)], { type: "image/png" })) : null;
   return { width: answer.width, height: answer.height, faces: answer.faces, hole };
 }
 
 async function remove({ faces, hole }, { signal, words }) {
-  const fields = { faces: faces.join(",") };
+  const fields = { faces: faces.join(",") || "none" };
   if (hole) fields.hole = new File([await hole()], "hole.png", { type: "image/png" });
   const answer = await send(fields, signal, words);
   if (signal.aborted) throw cancelled();
@@ -33,13 +32,13 @@ async function remove({ faces, hole }, { signal, words }) {
 
 /** POST to /v1/remove what stands for the photo; only where the server does not keep it, the photo itself. */
 async function send(fields, signal, words) {
-  const path = "/v1/remove?format=json";
+  const path = "v1/remove?format=json";
   for (let again = false; kept; again = true) {
     try {
       return await post(path, { kept, ...fields }, signal, words);
     } catch (error) {
       if (error.code !== "not_kept" || again) throw error;
-      const found = await post("/v1/find?keep=true", { photo }, signal, () => t("finding"));
+      const found = await post("v1/find?keep=true", { photo }, signal, () => t("finding"));
       kept = found.kept ?? "";
     }
   }

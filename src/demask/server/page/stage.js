@@ -23,7 +23,7 @@ export const allow = (id, allowed) => $(id).setAttribute("aria-disabled", String
 /** Put photo, line and brush where zoom, centre and the stage's size say. */
 export function place() {
   if (!state.width) return;
-  stage.style.aspectRatio = `${state.width} / ${state.height}`;
+  stage.style.setProperty("--part", state.height / state.width);
   const edits = state.mode === "hole", done = state.result !== null;
   const { left, top, width, height, stageWidth } = layout();
   Object.assign($("layers").style, { left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px` });
@@ -38,8 +38,10 @@ export function place() {
   // The line is a part of what can be seen of the photo, so it can always be reached.
   const compares = done && !edits;
   for (const id of ["after", "split", "chip-before", "chip-after"]) $(id).hidden = !compares;
+  $("hold").hidden = !compares;
+  $("hold").setAttribute("aria-pressed", String(state.holding));
   const from = Math.max(0, left), to = Math.min(stageWidth, left + width);
-  const line = from + state.split * (to - from);
+  const line = from + (state.holding ? 1 : state.split) * (to - from);
   $("split").style.left = `${line}px`;
   $("split").setAttribute("aria-label", t("split"));
   $("split").setAttribute("aria-valuenow", Math.round(state.split * 100));
@@ -47,8 +49,8 @@ export function place() {
   $("before").style.clipPath = compares ? `inset(0 ${left + width - line}px 0 0)` : "";
   $("after").style.clipPath = `inset(0 0 0 ${line - left}px)`;
   // A label whose side of the line is too narrow for it would name the other side.
-  $("chip-before").style.opacity = line > $("chip-before").offsetWidth + 16 ? 1 : 0;
-  $("chip-after").style.opacity = line < stageWidth - $("chip-after").offsetWidth - 16 ? 1 : 0;
+  $("chip-before").style.opacity = line - from > $("chip-before").offsetWidth + 16 ? 1 : 0;
+  $("chip-after").style.opacity = to - line > $("chip-after").offsetWidth + 16 ? 1 : 0;
 
   placeBrush();
 }
