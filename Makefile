@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 DEMO_OUT := runs/demo/astronaut-demasked.jpg
 
-.PHONY: demo test check fmt bench install install-dev clean
+.PHONY: demo test check fmt bench install install-dev s3-server clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,10 @@ check: install-dev  ## Style, types, who may import whom.
 fmt: install-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+s3-server:  ## moto's S3 server for tests/e2e/test_batch_s3.py; apart, since it wants an older python-dateutil.
+	$(PYTHON) -m venv .venv-s3
+	.venv-s3/bin/python -m pip --disable-pip-version-check install --quiet 'moto[server]==5.2.5'
 
 bench: install-dev  ## Speed on this machine; the README says which figures came from where.
 	$(BIN)/python benchmarks/speed.py --out runs/bench/speed.json

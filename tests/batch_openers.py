@@ -15,11 +15,11 @@ from demask.errors import InputError
 from demask.results import Result
 
 DEADLY = b"deadly"
-SLEEP_S = float(os.environ.get("DEMASK_TEST_SLEEP_S", "0"))
 
 
 def open_fake(setup: Setup) -> Callable[..., Result[bytes]]:
     """Gives back the photo with a word behind it; the word is the setup's restorer."""
+    pause_s = float(os.environ.get("DEMASK_TEST_SLEEP_S", "0"))
 
     def remove(photo: bytes, **_: Any) -> Result[bytes]:
         if photo.startswith(DEADLY):
@@ -30,7 +30,7 @@ def open_fake(setup: Setup) -> Callable[..., Result[bytes]]:
             raise InputError("it is empty")
         if photo.startswith(b"bug"):
             raise ZeroDivisionError("oh")
-        time.sleep(SLEEP_S)
+        time.sleep(pause_s)
         restored = photo.startswith(b"covered")
         return Result(
             photo=photo + setup.restorer.encode() if restored else photo,

@@ -15,7 +15,7 @@ from demask.batch.manifest_row import SUCCESS, Known, Row
 from demask.batch.manifest_store import ManifestIndex, ManifestWriter, manifest_place
 from demask.batch.photo_source import PhotoRef, list_photos
 from demask.batch.scheduling import Engine, Schedule
-from demask.errors import InputError
+from demask.errors import DemaskError, InputError
 
 PHOTOS_PER_TASK = 8
 """Enough that handing them out costs nothing beside the work, few enough that a dead worker loses little."""
@@ -119,12 +119,17 @@ def run_batch(
             except KeyboardInterrupt:
                 summary.interrupted = True
                 take(schedule.drain())
+            except DemaskError:
+                take(schedule.drain())
+                raise
             for row in _emptied(settled):
                 summary.add(row)
                 on_row(row, summary)
         finally:
-            writer.flush()
-            running.close()
+            try:
+                writer.flush()
+            finally:
+                running.close()
     summary.seconds = time.monotonic() - start
     return summary
 

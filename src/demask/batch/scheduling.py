@@ -12,11 +12,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from contextlib import suppress
 from typing import Any, Protocol
 
 from demask.batch.batch_worker import Answer, Task
 from demask.batch.manifest_row import Row
-from demask.errors import OutputError
+from demask.errors import DemaskError, OutputError
 
 DEADLY = 3
 """Workers that a photo may end."""
@@ -63,6 +64,7 @@ class Schedule:
         self._deaths: dict[str, int] = {}
         self._rows: deque[Row] = deque()  # Where a run is interrupted, what was heard must not be lost.
         self._exhausted = False
+        self._stop: str | None = None
         self._since_answer = 0
 
     def __iter__(self) -> Iterator[Row]:
@@ -74,20 +76,24 @@ class Schedule:
         while True:
             while self._rows:
                 yield self._rows.popleft()
+            if self._stop is not None:
+                raise OutputError(self._stop)
             self._hand_out()
             if not self._waiting and not self._suspects and self._exhausted:
                 return
             self._hear()
 
     def drain(self) -> Iterator[Row]:
-        """What is under way is finished, nothing is begun: for a run that was interrupted."""
+        """What is under way is finished, nothing is begun: for a run that was interrupted or cannot go on."""
         self._exhausted = True
         self._suspects.clear()
         for future in list(self._waiting):
             if future.cancel():
                 del self._waiting[future]
         while self._waiting:
-            self._hear()
+            with suppress(DemaskError):  # What ended the run may be said once more.
+                self._engine.has_room(alone=False)  # An engine takes note of its workers when it is asked.
+                self._hear()
             self._suspects.clear()
         yield from self._rows
 
@@ -125,8 +131,7 @@ class Schedule:
             self._rows.extend(answer.rows)
             for row in answer.rows:
                 self._deaths.pop(row.name, None)
-            if answer.stop is not None:
-                raise OutputError(answer.stop)
+            self._stop = self._stop or answer.stop
 
     def _after_death(self, task: Task, how: str, *, alone: bool) -> None:
         self._since_answer += alone

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -19,9 +20,10 @@ import pytest
 from batch_openers import DEADLY, open_fake
 from demask.atomic import part_name
 from demask.batch.batch_run import Summary, run_batch
-from demask.batch.batch_worker import Setup
+from demask.batch.batch_worker import BatchWorker, Setup, Task
 from demask.batch.manifest_row import Row
 from demask.batch.manifest_store import ManifestIndex, manifest_place
+from demask.batch.photo_source import PhotoRef
 from demask.batch.process_engine import ProcessEngine
 from demask.errors import DemaskError, InputError, OutputError
 
@@ -189,6 +191,19 @@ def test_nothing_to_do_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(InputError, match="no photos"):
         run(tmp_path / "in", setup_for(tmp_path / "out"))
+
+
+def test_a_photo_that_is_never_read_to_its_end(tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        refs = [PhotoRef(name="a.jpg", place=url, file="a.jpg")]
+        worker = BatchWorker(replace(setup_for(tmp_path / "out"), read_limit_s=0.5))
+        (row,) = worker(Task(photos=[(ref, None) for ref in refs])).rows
+    assert (row.status, row.reason) == (
+        "failed",
+        "a.jpg was not read within 0.5 s; is its disk or store there?",
+    )
 
 
 def broken_opener(setup: Setup) -> Callable[..., Any]:
