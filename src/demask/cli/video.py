@@ -65,10 +65,7 @@ def video(
     ] = "network",
     device: o.Device = "auto",
     threads: o.Threads = None,
-    c2pa: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option("--c2pa", metavar="CERT KEY", help="Sign a C2PA manifest with this chain and key (PEM)."),
-    ] = None,
+    c2pa: o.C2pa = None,
     max_megapixels: o.MaxMegapixels = 100,
     overwrite: o.Overwrite = False,
     fail_if_none: Annotated[
@@ -97,17 +94,10 @@ def video(
 
     Example: demask video clip.mp4 -o bare.mp4
     """
-    from importlib.util import find_spec
-
     from demask.cli.streams import debugging
     from demask.cli.video_run import VideoJob, run
-    from demask.errors import UsageError
-    from demask.extras import install_command
 
-    for path in c2pa or ():
-        o.only_file(path, "--c2pa")
-    if c2pa is not None and find_spec("c2pa") is None:
-        raise UsageError(f"--c2pa needs c2pa-python; run: {install_command('c2pa')}")
+    o.require_c2pa(c2pa)
     job = VideoJob(
         clip=clip,
         output=output,

@@ -79,7 +79,6 @@ def _restored(job: VideoJob, target: Path, *, quiet: bool) -> ClipReport:
         c2pa=job.c2pa,
         max_megapixels=job.max_megapixels,
         overwrite=job.overwrite,
-        restorer=job.restorer,
     )
     _refuse_clashes(job, target)
     check_job(job.clip, target, settings)  # Before any network is loaded.

@@ -33,6 +33,8 @@ MIME = {
     "HEIF": "image/heic",
 }
 """Media types by Pillow's names, of all formats that can be signed."""
+CLIP_MIME = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
+"""Media types of clips that can be signed, by suffix."""
 _ORIGINAL = "original"
 _MAX_REGIONS = 64
 _THUMBNAIL_PX = 1024
@@ -108,10 +110,7 @@ def sign(
     c2pa = require_library("signing")
     if format not in MIME:
         raise UsageError(f"cannot sign {format} with C2PA; write one of {', '.join(MIME)}")
-    try:
-        chain, private = cert.read_bytes(), key.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot read {error.filename}: {error.strerror}; give PEM files") from error
+    chain, private = _read_pair(cert, key)
     boxes = [] if changed is None else boxes_of(changed)
     manifest = json.dumps(_manifest(MIME[format], boxes, networks or {}))
     try:
@@ -127,6 +126,61 @@ def sign(
         raise OutputError("C2PA signing failed: the original cannot be named as ingredient")
     except c2pa.C2paError as error:
         raise OutputError(f"C2PA signing failed: {error}; check the certificate chain and the key") from error
+
+
+def sign_clip(
+    unsigned: Path,
+    signed: Path,
+    cert: Path,
+    key: Path,
+    *,
+    suffix: str,
+    original: Path,
+    shown: ImageU8,
+    networks: Mapping[str, str],
+) -> None:
+    """Sign a clip from file to file; it is never held in memory.
+
+    Args:
+        unsigned: The output, label and all.
+        signed: Where the signed one is written.
+        cert: As for `sign`.
+        key: As for `sign`.
+        suffix: Of the output, one of `CLIP_MIME`.
+        original: The clip that was edited; named by `shown` where its own kind cannot be signed.
+        shown: Its first frame, uint8 RGB [H, W, 3].
+        networks: What each network is for, and its name.
+
+    Raises:
+        UsageError: c2pa-python is not installed.
+        InputError: The certificate or the key cannot be read.
+        OutputError: The signer refused the certificate or the clip.
+    """
+    c2pa = require_library("signing")
+    chain, private = _read_pair(cert, key)
+    mime, own = CLIP_MIME[suffix], CLIP_MIME.get(original.suffix.lower())
+    manifest = json.dumps(_manifest(mime, [], networks))
+    try:
+        info = c2pa.C2paSignerInfo(_algorithm(c2pa, private), chain, private, None)
+        with c2pa.Signer.from_info(info) as signer, c2pa.Builder(manifest) as builder:
+            if own is None:
+                _add(c2pa, builder, Original(data=None, format="", pixels=shown))
+            else:
+                named = {"title": "the clip", "relationship": "parentOf", "label": _ORIGINAL, "format": own}
+                with original.open("rb") as before:
+                    builder.add_ingredient(json.dumps(named), own, before)
+            with unsigned.open("rb") as data, signed.open("w+b") as written:
+                builder.sign(signer, mime, data, written)
+    except c2pa.C2paError as error:
+        raise OutputError(f"C2PA signing failed: {error}; check the certificate chain and the key") from error
+
+
+def _read_pair(cert: Path, key: Path) -> tuple[bytes, bytes]:
+    """The certificate chain and the private key, PEM."""
+    try:
+        return cert.read_bytes(), key.read_bytes()
+    except OSError as error:
+        raise InputError(f"cannot read {error.filename}: {error.strerror}; give PEM files") from error
 
 
 def require_library(purpose: str) -> Any:

@@ -6,18 +6,19 @@ import contextlib
 import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from demask import __version__
 from demask.atomic import replacing
 from demask.errors import OutputError, OutputExists, UsageError
+from demask.photo.credentials import CLIP_MIME, sign_clip
 from demask.results import Result
 from demask.types import Hole, ImageU8
+from demask.version import __version__
 from demask.video.clip_reader import ClipFacts, Damage, TimedFrame, read_facts, read_frames, require_av
 from demask.video.clip_writer import StreamReport, all_copied, assemble, check_streams
 from demask.video.codec_choice import EncoderPlan, muxer_of, open_encoder, plan_encoder
@@ -25,7 +26,6 @@ from demask.video.overlap import Behind, ahead
 from demask.video.planes import in_working_format, rgb_of, write_back
 from demask.video.segments import Packet, SegmentStore, SegmentWriter
 from demask.video.video_remover import VideoRemover
-from demask.weights.registry import locate
 
 SEGMENT_FRAMES = 120
 _AHEAD = 3
@@ -43,7 +43,6 @@ class ClipSettings:
         c2pa: Certificate chain and key to sign with.
         max_megapixels: Refuse larger frames.
         overwrite: Replace an output that is there.
-        restorer: What the remover restores with, by name: another one begins a job anew.
     """
 
     codec: str | None = None
@@ -52,7 +51,6 @@ class ClipSettings:
     c2pa: tuple[Path, Path] | None = None
     max_megapixels: float = 100
     overwrite: bool = False
-    restorer: str = "network"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,7 +145,7 @@ def remove_from_clip(
     notes = [*check_streams(facts, target), *plan.notes, *_own_notes(facts)]
     totals = _Totals()
     remover.reset()
-    with SegmentStore(target, _job(facts, plan, remover, settings)) as store:
+    with SegmentStore(target, _job(facts, plan, remover)) as store:
         first = store.finished()
         if first:
             kept = store.state_after(first - 1)
@@ -160,7 +158,10 @@ def remove_from_clip(
                 raise OutputError(f"{source}: not one frame could be decoded; get a whole copy")
             with replacing(target) as temporary:
                 if totals.restored or not _may_be_copied(facts, target, settings):
-                    streams = assemble(facts, plan, store, temporary, muxer=muxer, label=totals.restored > 0)
+                    networks = remover.remover.networks if totals.restored else None
+                    streams = assemble(facts, plan, store, temporary, muxer=muxer, networks=networks)
+                    if settings.c2pa is not None and networks is not None:
+                        _sign(facts, temporary, target, settings.c2pa, networks)
                     encoder = plan.as_words()
                 else:  # As a photo without face masks: the very same bytes.
                     shutil.copyfile(source, temporary)
@@ -307,9 +308,28 @@ def check_job(source: Path, target: Path, settings: ClipSettings) -> tuple[ClipF
             raise OutputExists(f"{target} exists; name another output or pass --overwrite")
     if not target.parent.is_dir():
         raise OutputError(f"there is no folder {target.parent}; make it first, or name another output")
+    if settings.c2pa is not None and target.suffix.lower() not in CLIP_MIME:
+        raise UsageError(f"{target.suffix} cannot be signed with C2PA; write one of {', '.join(CLIP_MIME)}")
     facts = read_facts(source, max_megapixels=settings.max_megapixels)
     plan = plan_encoder(facts, target, codec=settings.codec, crf=settings.crf, lossless=settings.lossless)
     return facts, plan
+
+
+def _sign(
+    facts: ClipFacts, path: Path, target: Path, pair: tuple[Path, Path], networks: Mapping[str, str]
+) -> None:
+    """Put the signed clip in the place of the unsigned one."""
+    first = next(read_frames(facts, Damage()))
+    with replacing(path) as signed:
+        sign_clip(
+            path,
+            signed,
+            *pair,
+            suffix=target.suffix.lower(),
+            original=facts.path,
+            shown=facts.orientation.upright(rgb_of(first.frame, facts.colours)),
+            networks=networks,
+        )
 
 
 def _may_be_copied(facts: ClipFacts, target: Path, settings: ClipSettings) -> bool:
@@ -325,7 +345,7 @@ def _own_notes(facts: ClipFacts) -> list[str]:
     return notes
 
 
-def _job(facts: ClipFacts, plan: EncoderPlan, remover: VideoRemover, settings: ClipSettings) -> dict[str, Any]:
+def _job(facts: ClipFacts, plan: EncoderPlan, remover: VideoRemover) -> dict[str, Any]:
     """What makes two runs the same: the input's bytes, as far as one looks, and everything asked for."""
     status = facts.path.stat()
     with facts.path.open("rb") as file:
@@ -335,12 +355,6 @@ def _job(facts: ClipFacts, plan: EncoderPlan, remover: VideoRemover, settings: C
     return {
         "input": [status.st_size, status.st_mtime_ns, digest.hexdigest()],
         "encoder": [plan.encoder, plan.pixel_format, sorted(plan.options.items()), SEGMENT_FRAMES],
-        "remover": [settings.restorer, remover.fingerprint(), _networks()],
+        "remover": remover.fingerprint(),
         "versions": [__version__, require_av().__version__, np.__version__],
     }
-
-
-def _networks() -> list[list[int]]:
-    """Size and age of the networks that would be opened by name."""
-    paths = [locate(name) for name in ("finder", "hole", "restorer")]
-    return [[path.stat().st_size, path.stat().st_mtime_ns] for path in paths if path is not None]

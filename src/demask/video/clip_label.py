@@ -7,6 +7,7 @@ Matroska and WebM know no XMP: the same address stands in a tag, `DIGITAL_SOURCE
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 
 from demask.photo.provenance import DIGITAL_SOURCE_TYPE, labelled
@@ -16,25 +17,26 @@ MATROSKA_TAG = "DIGITAL_SOURCE_TYPE"
 _MOST_XMP_BYTES = 16 << 20
 
 
-def label_metadata(muxer: str, metadata: dict[str, str]) -> dict[str, str]:
+def label_metadata(muxer: str, metadata: dict[str, str], networks: Mapping[str, str]) -> dict[str, str]:
     """The container's tags with the label, where that is where it goes.
 
     Args:
         muxer: `mp4`, `mov`, `matroska` or `webm`.
         metadata: The input's tags; an XMP packet among them, by the name `xmp`, is kept with the label in it.
+        networks: What the label names: what each network is for, and its name.
     """
     kept = {key: value for key, value in metadata.items() if key != "xmp"}
     if muxer == "mov":
-        kept["xmp"] = packet_from(metadata).decode()
+        kept["xmp"] = packet_from(metadata, networks).decode()
     elif muxer != "mp4":
         kept[MATROSKA_TAG] = DIGITAL_SOURCE_TYPE
     return kept
 
 
-def packet_from(metadata: dict[str, str]) -> bytes:
+def packet_from(metadata: dict[str, str], networks: Mapping[str, str]) -> bytes:
     """The labelled XMP packet of a clip: the input's own where it has one."""
     xmp = metadata.get("xmp")
-    return labelled(xmp.encode() if xmp else None)
+    return labelled(xmp.encode() if xmp else None, networks=networks)
 
 
 def append_xmp(path: Path, packet: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,13 @@ class StreamReport:
 
 
 def assemble(
-    facts: ClipFacts, plan: EncoderPlan, store: SegmentStore, target: Path, *, muxer: str, label: bool
+    facts: ClipFacts,
+    plan: EncoderPlan,
+    store: SegmentStore,
+    target: Path,
+    *,
+    muxer: str,
+    networks: Mapping[str, str] | None,
 ) -> list[StreamReport]:
     """Write the output.
 
@@ -54,7 +60,7 @@ def assemble(
         store: Its finished segments.
         target: Where to write; nobody looks at it before it is whole.
         muxer: The container.
-        label: Say that a face in it is invented.
+        networks: What invented faces in it, for the label; None where nothing did.
 
     Returns:
         What became of every stream of the input.
@@ -68,15 +74,15 @@ def assemble(
             refused = _refused(source, facts, muxer)
             metadata = dict(source.metadata)
             with av.open(str(target), "w", format=muxer, container_options=_OPTIONS.get(muxer, {})) as output:
-                output.metadata.update(label_metadata(muxer, _kept(metadata)) if label else _kept(metadata))
+                output.metadata.update(_labelled(muxer, _kept(metadata), networks))
                 pairs, reports = _streams(source, output, facts, plan, refused)
                 chapters = source.chapters()
                 if chapters:
                     output.set_chapters(chapters)
                 output.start_encoding()
                 _mux(output, pairs[facts.stream], store, _others(av, source, pairs, facts), facts)
-        if muxer == "mp4" and label:
-            append_xmp(target, packet_from(metadata))
+        if muxer == "mp4" and networks is not None:
+            append_xmp(target, packet_from(metadata, networks))
     except OSError as error:
         raise OutputError(
             f"cannot write {target.parent}: {error.strerror}; free some space, or name another place"
@@ -100,6 +106,10 @@ def check_streams(facts: ClipFacts, target: Path) -> list[str]:
     with opened(facts.path) as source:
         lost = _refused(source, facts, muxer_of(target))
         return [f"{_words(source.streams[index])} cannot be kept in {target.suffix}" for index in sorted(lost)]
+
+
+def _labelled(muxer: str, metadata: dict[str, str], networks: Mapping[str, str] | None) -> dict[str, str]:
+    return metadata if networks is None else label_metadata(muxer, metadata, networks)
 
 
 def all_copied(facts: ClipFacts) -> list[StreamReport]:

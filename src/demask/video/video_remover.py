@@ -227,8 +227,8 @@ class VideoRemover:
         self._index, self._searched_at, self._count = state["numbers"]
 
     def fingerprint(self) -> dict[str, Any]:
-        """What, besides the frames, decides what comes out, as far as it can be told."""
-        return {"settings": asdict(self.settings), "restorer": type(self.remover.restorer).__qualname__}
+        """What, besides the frames, decides what comes out: the settings and the networks."""
+        return {"settings": asdict(self.settings), "networks": dict(self.remover.networks)}
 
 
 class _Remembering:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from PIL import Image
 
 from demask.errors import ClipUnreadable, OutputError, OutputExists, PhotoUnreadable, UsageError
 from demask.photo.provenance import DIGITAL_SOURCE_TYPE, digital_source_type
+from demask.photo.trial_certificate import make_trial_certificate
 from demask.remover import Remover
 from demask.video.clip_job import ClipReport, ClipSettings, remove_from_clip
 from demask.video.clip_label import MATROSKA_TAG, read_xmp_box
@@ -211,3 +213,23 @@ def test_another_codec_when_asked(remover: VideoRemover, tmp_path: Path) -> None
     assert read_facts(output).codec == "hevc"
     shutil.rmtree(tmp_path / ".out.mp4.demask-parts", ignore_errors=True)
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(("name", "target"), [("clip.mp4", "out.mp4"), ("clip.mkv", "out.mov")])
+def test_a_signed_clip_names_the_edit_and_its_original(
+    remover: VideoRemover, tmp_path: Path, name: str, target: str
+) -> None:
+    c2pa = pytest.importorskip("c2pa")
+    made = make_trial_certificate(days=2)
+    pair = tmp_path / "chain.pem", tmp_path / "key.pem"
+    pair[0].write_bytes(made.chain)
+    pair[1].write_bytes(made.key)
+    source = write_clip(tmp_path / name, Clip(colours=(BLUE,) * 3))
+    output, _ = run(remover, source, target, c2pa=pair)
+    with c2pa.Reader(str(output)) as reader:
+        manifest = json.loads(reader.json())
+    active = manifest["manifests"][manifest["active_manifest"]]
+    (actions,) = (one["data"]["actions"] for one in active["assertions"] if "actions" in one["label"])
+    assert [action["action"] for action in actions] == ["c2pa.opened", "c2pa.edited"]
+    assert len(active["ingredients"]) == 1
+    assert len(frames(output)) == 3
