@@ -8,6 +8,7 @@ python benchmarks/study_intervals.py --out docs/measured/study_intervals.json
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
@@ -166,6 +167,8 @@ def coverage(
     ]
     held: Counter[str] = Counter()
     for study in range(studies):
+        if study and study % 50 == 0:
+            print(f"{study} of {studies} studies", file=sys.stderr, flush=True)
         for name, estimate in estimates(plan, Crowd(plan, effects, first_seed + study), sessions):
             if name in exact:
                 held[name] += estimate.low <= exact[name] <= estimate.high

@@ -154,12 +154,16 @@ def _look(trial: ElementHandle) -> Seen:
     colours = trial.evaluate(_COLOURS)
     names = ("data-position", "data-block", "data-role")
     position, block, role = (trial.get_attribute(name) for name in names)
+    prompt = trial.query_selector("h1").inner_text()
+    if prompt.startswith("For this picture please answer"):  # It looks like any other trial.
+        assert role == "main"
+        role = "check"
     return Seen(
         position=int(position),
         block=block,
         role=role,
         pictures=tuple(read_colour(CONDITIONS, red, green) for red, green, *_ in colours),
-        prompt=trial.query_selector("h1").inner_text(),
+        prompt=prompt,
     )
 
 

@@ -46,14 +46,14 @@ def alpha(records: Sequence[Record], answers: Sequence[str], level: Level) -> Es
     if not math.isfinite(value):
         return nothing()
 
-    people = _jackknife([_alpha(counts - own, domain, level) for own in by_person.values()])
+    people = _jackknife([_quick_alpha(counts - own, domain, level) for own in by_person.values()])
     faces = np.array([face for _, face in pictures])
-    of_faces = _jackknife([_alpha(counts[faces != face], domain, level) for face in np.unique(faces)])
+    of_faces = _jackknife([_quick_alpha(counts[faces != face], domain, level) for face in np.unique(faces)])
     single, weights = [], []
     for cell in zip(*np.nonzero(counts), strict=True):
         less = counts.copy()
         less[cell] -= 1
-        single.append(_alpha(less, domain, level))
+        single.append(_quick_alpha(less, domain, level))
         weights.append(counts[cell])
     both = _jackknife(single, weights)
     num_faces = len(np.unique(faces))
@@ -78,6 +78,26 @@ def _alpha(counts: np.ndarray, domain: list[float] | list[int], level: Level) ->
     if (paired.sum(axis=0) > 0).sum() < 2:
         return float("nan")
     return float(krippendorff.alpha(value_counts=paired, value_domain=domain, level_of_measurement=level))
+
+
+def _quick_alpha(counts: np.ndarray, domain: list[float] | list[int], level: Level) -> float:
+    """The same as `_alpha`, in a few array operations, for the many that a jackknife wants."""
+    paired = counts[counts.sum(axis=1) > 1]
+    given = paired.sum(axis=0)
+    if (given > 0).sum() < 2:
+        return float("nan")
+    per_other = paired / (paired.sum(axis=1) - 1)[:, None]
+    together = paired.T @ per_other - np.diag(per_other.sum(axis=0))
+    points = np.asarray(domain, np.float64)
+    if level == "nominal":
+        apart = (points[:, None] != points).astype(np.float64)
+    elif level == "interval":
+        apart = (points[:, None] - points) ** 2
+    else:  # The answers between two, and half of those at both.
+        middle = np.cumsum(given) - given / 2
+        apart = (middle[:, None] - middle) ** 2
+    expected = float((np.outer(given, given) * apart).sum())
+    return float(1 - (given.sum() - 1) * (together * apart).sum() / expected)
 
 
 def _jackknife(without: Sequence[float], weights: Sequence[float] | None = None) -> float:

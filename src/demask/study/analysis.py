@@ -9,17 +9,35 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from demask.study import detection, expressions, preference, ratings
+from demask.study import detection, expressions, mushra, preference, ratings
 from demask.study.agreement import Level, alpha, retest
-from demask.study.blocks import Block, ExpressionBlock, RatingBlock
+from demask.study.blocks import TRUTH, Block, ExpressionBlock, MushraBlock, RatingBlock
 from demask.study.detection import DetectionSummary
 from demask.study.exclusion import apply_rule
 from demask.study.expressions import ExpressionSummary
 from demask.study.intervals import Estimate
+from demask.study.mushra import MushraSummary
 from demask.study.plan import Plan
 from demask.study.preference import PreferenceSummary
 from demask.study.ratings import Difference, RatingSummary
 from demask.study.records import Person, Record
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PictureScore:
+    """How one picture was judged.
+
+    Attributes:
+        condition: What it is.
+        face: Whose.
+        score: Mean rating, or the fraction of right answers in the other kinds of blocks.
+        num: Judgements.
+    """
+
+    condition: str
+    face: str
+    score: float
+    num: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,6 +60,10 @@ class BlockResults:
         detection: By system.
         preference: By rank.
         expressions: By condition.
+        mushra: By condition.
+        left_out: Person to reason, whose answers to this block alone do not count.
+        follow_up: Condition to how often each answer to the further question was given.
+        pictures: Mean score of each picture; only of blocks that rate.
     """
 
     name: str
@@ -59,6 +81,10 @@ class BlockResults:
     detection: tuple[DetectionSummary, ...] = ()
     preference: tuple[PreferenceSummary, ...] = ()
     expressions: tuple[ExpressionSummary, ...] = ()
+    mushra: tuple[MushraSummary, ...] = ()
+    left_out: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    follow_up: Mapping[str, Mapping[str, int]] = dataclasses.field(default_factory=dict)
+    pictures: tuple[PictureScore, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,6 +94,7 @@ class Results:
     Attributes:
         title: Of the plan.
         simulated: No person took part.
+        kind: Empty for people, `simulated`, or `machines` for networks that judged real pictures.
         num_planned: People planned.
         num_people: People who gave consent and stayed.
         num_finished: Of them, those who reached the end.
@@ -79,6 +106,7 @@ class Results:
 
     title: str
     simulated: bool
+    kind: str
     num_planned: int
     num_people: int
     num_finished: int
@@ -105,6 +133,7 @@ def analyse(
     records: Sequence[Record],
     *,
     simulated: bool,
+    machines: bool = False,
     num_withdrawn: int = 0,
 ) -> Results:
     """Compute every figure.
@@ -113,7 +142,8 @@ def analyse(
         plan: The study; its exclusion rule is applied first.
         people: Everybody who consented.
         records: All their answers.
-        simulated: Whether the answers come from simulated people.
+        simulated: Whether no person gave the answers.
+        machines: Whether networks gave them.
         num_withdrawn: Of the store.
 
     Raises:
@@ -125,6 +155,7 @@ def analyse(
     return Results(
         title=plan.title,
         simulated=simulated,
+        kind="machines" if machines else "simulated" if simulated else "",
         num_planned=plan.people,
         num_people=len(people),
         num_finished=sum(person.finished for person in people),
@@ -142,6 +173,8 @@ def analyse_block(plan: Plan, block: Block, records: Sequence[Record]) -> BlockR
     """Compute the figures of one block from its answers that count."""
     main = [record for record in records if record.role == "main"]
     shown = block.shown(plan.systems)
+    left_out = mushra.left_out(block, main) if isinstance(block, MushraBlock) else {}
+    main = [record for record in main if record.person not in left_out]
     seen: dict[tuple[str, str, str], int] = {}
     for record in main:
         pair = sorted((record.first, record.second)) if block.kind == "pair" else [record.first, record.second]
@@ -149,11 +182,13 @@ def analyse_block(plan: Plan, block: Block, records: Sequence[Record]) -> BlockR
         seen[key] = seen.get(key, 0) + 1
     level = _level(block)
     found: dict[str, Any] = {}
-    if isinstance(block, RatingBlock):
+    if isinstance(block, RatingBlock | MushraBlock):
         compared = ratings.differences(block, main, shown)
         found["ratings"] = tuple(ratings.summarise(block, main, shown))
         found["differences"] = tuple(compared)
-        found["dmos"] = ratings.dmos(block, compared) if block.hidden_reference else {}
+        found["dmos"] = ratings.dmos(block, compared) if getattr(block, "hidden_reference", False) else {}
+        if isinstance(block, MushraBlock):
+            found["mushra"] = tuple(mushra.summarise(main, shown))
     elif isinstance(block, ExpressionBlock):
         found["expressions"] = tuple(expressions.summarise(main, shown, block.expressions))
     elif block.kind == "pair":
@@ -170,13 +205,41 @@ def analyse_block(plan: Plan, block: Block, records: Sequence[Record]) -> BlockR
         retest=retest(records),
         alpha=alpha(main, block.answers, level) if level and main else None,
         alpha_level=level or "",
+        left_out=left_out,
+        follow_up=_follow_up(main),
+        pictures=tuple(_scores(block, main)),
         **found,
     )
 
 
+def _follow_up(records: Sequence[Record]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for record in records:
+        if record.follow_up:
+            counts = found.setdefault(record.first, {})
+            counts[record.follow_up] = counts.get(record.follow_up, 0) + 1
+    return found
+
+
+def _scores(block: Block, records: Sequence[Record]) -> list[PictureScore]:
+    """Every picture with its mean; none for pairs, where a score belongs to two."""
+    if block.kind == "pair":
+        return []
+    rates = isinstance(block, RatingBlock | MushraBlock)
+    found: dict[tuple[str, str], list[float]] = {}
+    for record in records:
+        condition = record.second if record.first == TRUTH and record.second else record.first
+        score = float(record.value) if rates else float(record.correct)
+        found.setdefault((condition, record.face), []).append(score)
+    return [
+        PictureScore(condition=condition, face=face, score=sum(scores) / len(scores), num=len(scores))
+        for (condition, face), scores in sorted(found.items())
+    ]
+
+
 def _level(block: Block) -> Level | None:
     """How answers are compared for agreement; None where two answers are not about one picture."""
-    if isinstance(block, RatingBlock):
+    if isinstance(block, RatingBlock | MushraBlock):
         return "interval" if block.points == 100 else "ordinal"
     return "nominal" if isinstance(block, ExpressionBlock) else None
 

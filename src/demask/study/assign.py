@@ -19,7 +19,7 @@ import numpy as np
 
 from demask.errors import ConfigError
 from demask.rng import rng_for
-from demask.study.blocks import TRUTH, Block, ExpressionBlock, RealOrRestoredBlock
+from demask.study.blocks import TRUTH, Block, ExpressionBlock, MushraBlock, RealOrRestoredBlock
 from demask.study.plan import Plan
 from demask.study.pools import Item, deal_items
 from demask.study.trials import FaceLabel, Role, Trial
@@ -63,17 +63,36 @@ class Assignment:
         model = self.plan.block(block.same_pictures_as) if block.same_pictures_as else block
         return model.faces or len(self._items[model.name]) - model.practice
 
-    def trials(self, slot: int) -> tuple[Trial, ...]:
-        """The whole session of one slot, in order.
+    def trials(self, place: int, *, slot: int | None = None) -> tuple[Trial, ...]:
+        """The whole session of one place in the balanced order.
 
         Args:
-            slot: From 0; may exceed the planned number of people, the balance goes on.
+            place: From 0; may exceed the planned number of people, the balance goes on.
+            slot: What the trials say; default: the place.
         """
         session: list[Trial] = []
-        for number, block in enumerate(self.plan.blocks):
-            trials = _with_breaks(block, list(self._block_trials(block, slot)), first_block=number == 0)
-            session += [dataclasses.replace(trial, position=len(session) + i) for i, trial in enumerate(trials)]
+        _, blocks = self.plan.group_of(place)
+        for number, block in enumerate(blocks):
+            trials = _with_breaks(block, list(self._block_trials(block, place)), first_block=number == 0)
+            start = len(session)
+            session += [
+                dataclasses.replace(
+                    trial,
+                    slot=place if slot is None else slot,
+                    position=start + i,
+                    screen=start + trial.screen if trial.screen >= 0 else -1,
+                )
+                for i, trial in enumerate(trials)
+            ]
         return tuple(session)
+
+    def _turn(self, block: Block, place: int) -> int:
+        """Which stretch of the block's ring a place has: the groups that see a block share it out in turn."""
+        groups = [number for number, group in enumerate(self.plan.groups) if block.name in group.blocks]
+        if not groups:
+            return place
+        rounds, own = divmod(place, len(self.plan.groups))
+        return rounds * len(groups) + (groups.index(own) if own in groups else 0)
 
     def _block_trials(self, block: Block, slot: int) -> Iterator[Trial]:
         model = self.plan.block(block.same_pictures_as) if block.same_pictures_as else block
@@ -85,10 +104,13 @@ class Assignment:
         for item, turn in zip(practice, turns, strict=True):
             yield self._trial(block, slot, "practice", item, cells[turn])
 
-        dealt = _deal(self.plan.seed, model.name, main, cells, slot, self.num_main(block))
+        dealt = _deal(self.plan.seed, model.name, main, cells, self._turn(model, slot), self.num_main(block))
         trials = [self._trial(block, slot, "main", item, cell) for item, cell in dealt]
         trials = [trials[place] for place in rng.permutation(len(trials))]
-        yield from _with_checks(block, slot, _with_repeats(trials, block.repeats, rng), rng)
+        if isinstance(block, MushraBlock):
+            yield from _side_by_side(trials, block.shown(self.plan.systems), rng)
+            return
+        yield from _with_checks(block, _with_repeats(trials, block.repeats, rng), rng)
 
     def _trial(self, block: Block, slot: int, role: Role, item: Item, cell: _Cell) -> Trial:
         beside = {"same": item.same, "other": item.other, "": item.face if cell.second else ""}
@@ -109,6 +131,8 @@ class Assignment:
 def _cells(block: Block, systems: tuple[str, ...]) -> tuple[_Cell, ...]:
     """All ways in which a block shows one face; each comes equally often."""
     shown = block.shown(systems)
+    if block.kind == "mushra":
+        return (_Cell(first=TRUTH),)  # One way: all conditions at once, see `_side_by_side`.
     if block.kind == "pair":
         return tuple(_Cell(first=a, second=b) for a, b in permutations(shown, 2))
     if isinstance(block, RealOrRestoredBlock) and block.design == "pair":
@@ -149,20 +173,35 @@ def _with_repeats(trials: list[Trial], num: int, rng: np.random.Generator) -> li
     return trials
 
 
-def _with_checks(block: Block, slot: int, trials: list[Trial], rng: np.random.Generator) -> list[Trial]:
-    """Attention checks, one somewhere in each of as many equal parts of the block."""
+def _side_by_side(trials: list[Trial], shown: Sequence[str], rng: np.random.Generator) -> Iterator[Trial]:
+    """Every face in all conditions on one screen, in a drawn order; `screen` counts from the block."""
+    for number, trial in enumerate(trials):
+        for place in rng.permutation(len(shown)):
+            yield dataclasses.replace(trial, first=shown[place], screen=number * len(shown))
+
+
+def _with_checks(block: Block, trials: list[Trial], rng: np.random.Generator) -> list[Trial]:
+    """Attention checks, one somewhere in each of as many equal parts of the block.
+
+    A check shows what the person has just seen in this block and says which answer to give: it looks like any
+    other trial, and no face is met in another condition.
+    """
     num = len(trials)
     for part in reversed(range(block.checks)):
         low, high = part * num // block.checks, (part + 1) * num // block.checks
         answer = str(rng.choice(block.answers))
-        check = Trial(slot=slot, position=0, block=block.name, role="check", expected=answer)
-        trials.insert(int(rng.integers(low, high + 1)), check)
+        place = int(rng.integers(max(1, low), max(1, high) + 1))
+        seen = trials[int(rng.integers(0, place))]
+        check = dataclasses.replace(seen, role="check", expected=answer, break_before=False)
+        trials.insert(place, check)
     return trials
 
 
 def _with_breaks(block: Block, trials: list[Trial], *, first_block: bool) -> list[Trial]:
     """A pause before each block but the first, and after every `break_every` trials."""
     every = block.break_every
+    if every and trials and trials[0].screen >= 0:  # A screen counts as one.
+        every *= sum(trial.screen == trials[0].screen for trial in trials)
     return [
         dataclasses.replace(
             trial, break_before=(i == 0 and not first_block) or bool(i and every and i % every == 0)

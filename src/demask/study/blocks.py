@@ -13,11 +13,58 @@ from demask.errors import ConfigError
 
 TRUTH = "truth"  # The bare face as it was photographed.
 MASKED = "masked"  # The same photograph with its face mask.
+ANCHOR = "anchor"  # The bare face without its fine detail, as bad as a picture can be.
+REFERENCE = "reference"  # The bare face, shown as such.
 EXPRESSIONS = ("neutral", "happy", "sad", "angry", "surprised", "afraid", "disgusted")
 
 Texts = Mapping[str, str]  # Language code to words.
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """A picture on a block's first page that shows what an answer means; its face is judged by nobody.
+
+    Attributes:
+        condition: System, `truth` or `masked`.
+        face: Name of the face.
+        caption: What stands below it, by language, such as "this is a 1".
+    """
+
+    condition: str
+    face: str
+    caption: Texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class When:
+    """Who sees a block: those who gave one of these replies to a question that is asked at the start.
+
+    Attributes:
+        question: Name of the question.
+        replies: Any of these.
+    """
+
+    question: str
+    replies: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """One more question about a picture, asked after certain answers.
+
+    Attributes:
+        after: The answers that lead to it.
+        text: The question by language.
+        choices: As they are stored.
+        shown: The choices as people read them, by language, in the same order; default: as stored.
+    """
+
+    after: tuple[str, ...]
+    text: Texts
+    choices: tuple[str, ...]
+    shown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +82,13 @@ class Block:
         break_every: A pause is offered after so many trials; 0 = none inside the block.
         exposure_ms: How long each picture stays; 0 = until the answer.
         same_pictures_as: Name of an earlier block whose pictures each person judges again here.
-        prompt: The question by language; empty = our own wording, see `texts`.
+        prompt: The question by language; empty = our own wording, see `language`.
+        instructions: What stands on the block's first page beside the question: Markdown, by language.
+        examples: Pictures on that page.
+        when: Who sees the block; None = everybody.
+        follow_up: One more question after certain answers; None = none.
+        order: `fixed`: one trial after the other, an answer stays; `free`: all trials of the block are open at
+            once, in any order, and answers may be changed until the block is closed.
     """
 
     name: str
@@ -48,6 +101,11 @@ class Block:
     exposure_ms: int = 0
     same_pictures_as: str = ""
     prompt: Texts = field(default_factory=dict)
+    instructions: Texts = field(default_factory=dict)
+    examples: tuple[Example, ...] = ()
+    when: When | None = None
+    follow_up: FollowUp | None = None
+    order: Literal["fixed", "free"] = "fixed"
 
     kind: str = ""
 
@@ -61,6 +119,33 @@ class Block:
             raise ConfigError(f"blocks.{self.name}: faces is {self.faces}; it must be 1 or more, or left out")
         if len(set(self.conditions)) < len(self.conditions):
             raise ConfigError(f"blocks.{self.name}: conditions names one twice: {', '.join(self.conditions)}")
+        if self.order == "free":
+            for key in ("exposure_ms", "checks", "practice", "repeats", "break_every"):
+                if getattr(self, key):
+                    raise ConfigError(f"blocks.{self.name}: a block of free order cannot have {key}")
+            if self.follow_up:
+                raise ConfigError(f"blocks.{self.name}: a block of free order cannot have follow_up")
+        if self.follow_up:
+            self._check_follow_up(self.follow_up)
+
+    def _check_follow_up(self, asked: FollowUp) -> None:
+        where = f"blocks.{self.name}.follow_up"
+        unknown = [value for value in asked.after if value not in self.answers]
+        if unknown or not asked.after:
+            raise ConfigError(
+                f"{where}: after names {unknown or 'nothing'}; answers are {self._some_answers()}"
+            )
+        if len(asked.choices) < 2:
+            raise ConfigError(f"{where}: choices has {len(asked.choices)}; a question needs two or more")
+        for language, shown in asked.shown.items():
+            if len(shown) != len(asked.choices):
+                raise ConfigError(
+                    f"{where}.shown.{language} has {len(shown)} texts for {len(asked.choices)} choices"
+                )
+
+    def _some_answers(self) -> str:
+        first = ", ".join(self.answers[:12])
+        return first + (", ..." if len(self.answers) > 12 else "")
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -201,8 +286,56 @@ class SamePersonBlock(Block):
         return ("same", "different")
 
 
+@dataclass(frozen=True, kw_only=True)
+class MushraBlock(Block):
+    """All systems' pictures of one face at once, each with a slider from 0 to 100, beside the open reference.
+
+    After MUSHRA (ITU-R BS.1534-3, 2015), made for sound: a copy of the reference hides among the pictures,
+    and an anchor, the reference without its fine detail (our stand-in for the low-pass filter of sec. 5.1).
+
+    Attributes:
+        anchor: Whether the anchor is among them.
+        post_screening: Leave a person's answers to this block out who puts the hidden reference below 90 on
+            more than 15 % of the faces (sec. 4.1.2).
+    """
+
+    anchor: bool = True
+    post_screening: bool = True
+    points: int = 100
+
+    kind: Literal["mushra"] = "mushra"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.points != 100:
+            raise ConfigError(f"blocks.{self.name}: points is {self.points}; MUSHRA rates from 0 to 100")
+        for key in ("exposure_ms", "checks", "practice", "repeats"):
+            if getattr(self, key):
+                raise ConfigError(
+                    f"blocks.{self.name}: {key} is {getattr(self, key)}; MUSHRA checks by the hidden reference"
+                )
+        if self.order == "free" or self.follow_up or self.same_pictures_as:
+            raise ConfigError(f"blocks.{self.name}: MUSHRA has no order, follow_up or same_pictures_as")
+
+    @property
+    def lowest(self) -> int:
+        """The lowest rating."""
+        return 0
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Every rating, as text."""
+        return tuple(str(number) for number in range(self.points + 1))
+
+    def shown(self, systems: tuple[str, ...]) -> tuple[str, ...]:
+        """The conditions, the hidden reference, the anchor."""
+        extra = (TRUTH, ANCHOR) if self.anchor else (TRUTH,)
+        named = super().shown(systems)
+        return (*named, *(name for name in extra if name not in named))
+
+
 AnyBlock = Annotated[
-    RatingBlock | RealOrRestoredBlock | PairBlock | ExpressionBlock | SamePersonBlock,
+    RatingBlock | MushraBlock | RealOrRestoredBlock | PairBlock | ExpressionBlock | SamePersonBlock,
     Field(discriminator="kind"),
 ]
 """A block of one of the kinds, told apart by `kind`."""

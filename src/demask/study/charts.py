@@ -66,15 +66,14 @@ def matrix(counts: Sequence[Sequence[int]], names: Sequence[str]) -> str:
             fraction = count / total if total else 0.0
             x, y = left + cell * column, top + cell * row
             words = f"{names[row]} seen as {names[column]}: {count} of {total}"
-            ink = "#fff" if fraction > 0.55 else "#222"
             parts.append(
                 f'<rect x="{x}" y="{y}" width="{cell - 1}" height="{cell - 1}" fill="#2166ac" '
-                f'fill-opacity="{fraction:.3f}" stroke="#ddd"><title>{escape(words)}</title></rect>'
+                f'fill-opacity="{fraction:.3f}" class="cell"><title>{escape(words)}</title></rect>'
             )
             if total:
                 parts.append(
-                    f'<text x="{x + cell / 2}" y="{y + cell / 2 + 4}" class="tick" '
-                    f'style="fill:{ink}">{100 * fraction:.0f}</text>'
+                    f'<text x="{x + cell / 2}" y="{y + cell / 2 + 4}" '
+                    f'class="tick{" on" if fraction > 0.55 else ""}">{100 * fraction:.0f}</text>'
                 )
     size = cell * len(names)
     return svg(left + size + 60, top + size + 8, parts, "Confusion matrix, per cent of each row")

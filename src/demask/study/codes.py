@@ -31,6 +31,31 @@ class StudyFull(InputError):
         super().__init__(f"the study has {most} people and takes no more")
 
 
+class StudyNotOpen(InputError):
+    """The study takes nobody in now, or no answers any more."""
+
+    def __init__(self, state: str) -> None:
+        self.code = f"study_{state}"
+        super().__init__(f"the study is {state}; come back later, or ask those who invited you")
+
+
+class AlreadyJoined(InputError):
+    """A recruited person takes part already, from another browser or tab."""
+
+    code = "already_joined"
+
+    def __init__(self) -> None:
+        super().__init__("you have joined already; go on in the browser in which you began")
+
+
+class PlaceGone(InputError):
+    """The participant's place was given to somebody else, or was never theirs."""
+
+    def __init__(self, status: str) -> None:
+        self.code = status
+        super().__init__(f"this session has ended ({status.replace('_', ' ')}); it takes no more answers")
+
+
 def new_code() -> str:
     """Draw a code of 79 bits that a person can type."""
     return "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from demask import settings
 from demask.errors import ConfigError, InputError
-from demask.study.blocks import MASKED, TRUTH, RatingBlock
+from demask.study.blocks import ANCHOR, MASKED, TRUTH, MushraBlock, RatingBlock
 from demask.study.plan import Plan
 from demask.types import Floats64
 
@@ -74,14 +74,14 @@ class Effects:
         parts = (self.sd_person, self.sd_face, self.sd_picture, self.sd_noise)
         return float(np.sqrt(sum(part**2 for part in parts)))
 
-    def rating_probabilities(self, block: RatingBlock, condition: str) -> Floats64:
+    def rating_probabilities(self, block: RatingBlock | MushraBlock, condition: str) -> Floats64:
         """Exact probability of each rating from the lowest to the highest."""
         num = block.points - block.lowest
         edges = (np.arange(num) + 0.5) / num
         below = norm.cdf((edges - self.level[condition]) / max(self.latent_sd, 1e-12))
         return np.diff(np.concatenate([[0.0], below, [1.0]]))
 
-    def mean_rating(self, block: RatingBlock, condition: str) -> float:
+    def mean_rating(self, block: RatingBlock | MushraBlock, condition: str) -> float:
         """Exact mean rating."""
         return float(self.rating_probabilities(block, condition) @ np.arange(block.lowest, block.points + 1))
 
@@ -90,7 +90,7 @@ def default_effects(plan: Plan) -> Effects:
     """Effects for a rehearsal: systems a little apart, the first one best, the truth above them all."""
     best = np.linspace(0.75, 0.5, len(plan.systems)) if len(plan.systems) > 1 else np.array([0.75])
     level = {system: float(value) for system, value in zip(plan.systems, best, strict=True)}
-    every = {TRUTH: 0.85, MASKED: 0.3}
+    every = {TRUTH: 0.85, MASKED: 0.3, ANCHOR: 0.2}
     return Effects(
         level=level | every,
         detected={system: 1.35 - value for system, value in level.items()},

@@ -6,8 +6,10 @@
     study.json       pictures by id with condition, face, size and sha256; labels; seed
     assignment.csv   every trial of every planned person
     pictures/        copies named by their id (none where pictures are referred to)
+    words/           languages of the plan that we do not bring
     study.sqlite     people and answers (unless they live in PostgreSQL)
     simulated.sqlite a rehearsal's, by `demask study simulate`
+    machines.sqlite  what networks answered, by `demask study judge`
 """
 
 from __future__ import annotations
@@ -17,16 +19,20 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from demask.csv_text import csv_text
-from demask.errors import InputError, OutputError, OutputExists
+from demask.errors import InputError, OutputError, OutputExists, UsageError
+from demask.study.anchors import make_anchors
 from demask.study.assign import Assignment
+from demask.study.blocks import ANCHOR, REFERENCE, TRUTH
 from demask.study.database import sqlite_url
 from demask.study.effects import Effects
-from demask.study.pictures import Picture, collect, read_labels
+from demask.study.language import Language, read_languages
+from demask.study.pictures import Picture, collect, picture_id, read_labels
 from demask.study.plan import Plan
 from demask.study.plan_file import parse_plan, read_plan
 from demask.study.simulate import simulate
@@ -34,7 +40,8 @@ from demask.study.store import Store
 from demask.study.trials import FaceLabel, Trial
 
 _PLAN, _STUDY, _ASSIGNMENT, _PICTURES = "plan.toml", "study.json", "assignment.csv", "pictures"
-_REAL, _SIMULATED = "study.sqlite", "simulated.sqlite"
+_WORDS = "words"
+_REAL, _SIMULATED, _MACHINES = "study.sqlite", "simulated.sqlite", "machines.sqlite"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +55,7 @@ class StudyFolder:
         labels: What is known of each face.
         files: Picture id to file.
         ids: (condition, face) to picture id.
+        languages: Words of the pages by language.
     """
 
     path: Path
@@ -56,6 +64,7 @@ class StudyFolder:
     labels: Mapping[str, FaceLabel]
     files: Mapping[str, Path]
     ids: Mapping[tuple[str, str], str]
+    languages: Mapping[str, Language]
 
     def url(self, database: str | None = None, *, simulated: bool = False) -> str:
         """The URL of the people's database, or of the rehearsal's."""
@@ -83,6 +92,27 @@ class StudyFolder:
             raise InputError(f"the database holds another study than {self.path}; name the right one")
         return store
 
+    def machines(self) -> Store:
+        """Open what networks answered.
+
+        Raises:
+            InputError: They have not judged this study.
+        """
+        path = self.path / _MACHINES
+        if not path.exists():
+            raise InputError(f"no machine has judged {self.path} yet; run `demask study judge {self.path}`")
+        return Store.open(sqlite_url(path))
+
+    def new_machines(self, *, overwrite: bool = False) -> Store:
+        """Make the database that networks answer into.
+
+        Raises:
+            OutputExists: There is one already and `overwrite` is False.
+        """
+        path = self.path / _MACHINES
+        _make_room(path, overwrite=overwrite, again="to judge again")
+        return Store.create(sqlite_url(path), self.plan_text, self.labels, machines=True)
+
     def rehearse(self, effects: Effects, *, people: int, seed: int = 0, overwrite: bool = False) -> Store:
         """Let simulated people take part, in a database of their own.
 
@@ -90,14 +120,18 @@ class StudyFolder:
             OutputExists: There was a rehearsal already and `overwrite` is False.
         """
         path = self.path / _SIMULATED
-        if path.exists():
-            if not overwrite:
-                raise OutputExists(f"{path} exists; pass --overwrite to rehearse again")
-            for end in ("", "-wal", "-shm"):
-                path.with_name(path.name + end).unlink(missing_ok=True)
+        _make_room(path, overwrite=overwrite, again="to rehearse again")
         store = Store.create(sqlite_url(path), self.plan_text, self.labels, simulated=True)
         simulate(store, effects, people=people, seed=seed)
         return store
+
+
+def _make_room(path: Path, *, overwrite: bool, again: str) -> None:
+    if path.exists():
+        if not overwrite:
+            raise OutputExists(f"{path} exists; pass --overwrite {again}")
+        for end in ("", "-wal", "-shm"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,6 +150,7 @@ def new_study(
     folders: Mapping[str, Path],
     *,
     labels: Path | None = None,
+    words: Mapping[str, Path] | None = None,
     refer: bool = False,
     database: str | None = None,
     dry_run: bool = False,
@@ -127,6 +162,7 @@ def new_study(
         out: Folder to make.
         folders: Condition (systems, `truth`, `masked`) to folder of pictures.
         labels: CSV, see `pictures.read_labels`.
+        words: Language to a TOML file of its words, see `language`.
         refer: Leave the pictures where they are instead of copying them.
         database: URL to keep people in; None = SQLite in the folder.
         dry_run: Check everything, write nothing.
@@ -139,6 +175,28 @@ def new_study(
     if out.exists():
         raise OutputExists(f"{out} exists; a study is never changed, name a new folder")
     plan = read_plan(plan_path)
+    for code in words or {}:
+        if code not in plan.languages:
+            raise UsageError(f"the plan does not speak {code!r}; its languages are {', '.join(plan.languages)}")
+    read_languages(plan.languages, words or {})
+    with ExitStack() as stack:
+        if ANCHOR in plan.conditions and ANCHOR not in folders and TRUTH in folders:
+            made_here = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="demask-anchor-")))
+            folders = {**folders, ANCHOR: make_anchors(folders[TRUTH], made_here)}
+        return _new(plan, plan_path, out, folders, labels, words or {}, refer, database, dry_run)
+
+
+def _new(
+    plan: Plan,
+    plan_path: Path,
+    out: Path,
+    folders: Mapping[str, Path],
+    labels: Path | None,
+    words: Mapping[str, Path],
+    refer: bool,
+    database: str | None,
+    dry_run: bool,
+) -> Made:
     pictures = collect(plan, folders)
     known = read_labels(labels, sorted({picture.face for picture in pictures}))
     assignment = Assignment(plan, known)
@@ -155,7 +213,7 @@ def new_study(
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as name:
             part = Path(name) / "study"
             part.mkdir()
-            _write(part, plan_path, pictures, known, assignment, refer=refer)
+            _write(part, plan_path, pictures, known, assignment, words, refer=refer)
             url = database or sqlite_url(part / _REAL)
             Store.create(url, (part / _PLAN).read_text(encoding="utf-8"), known).close()
             part.rename(out)
@@ -178,13 +236,23 @@ def open_study(path: Path) -> StudyFolder:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} holds no study; make one with `demask study new`") from error
     pictures = facts["pictures"]
+    named = {(picture["condition"], picture["face"]): name for name, picture in pictures.items()}
+    files = {name: path / picture["file"] for name, picture in pictures.items()}
+    # The open reference of a MUSHRA block is the hidden one under another name.
+    for (condition, face), name in [*named.items()]:
+        if condition == TRUTH:
+            named[REFERENCE, face] = picture_id(facts["seed"], REFERENCE, face)
+            files[named[REFERENCE, face]] = files[name]
+    plan = parse_plan(plan_text)
+    own = {code: path / _WORDS / f"{code}.toml" for code in plan.languages}
     return StudyFolder(
         path=path,
-        plan=parse_plan(plan_text),
+        plan=plan,
         plan_text=plan_text,
         labels={face: FaceLabel(**label) for face, label in facts["labels"].items()},
-        files={name: path / picture["file"] for name, picture in pictures.items()},
-        ids={(picture["condition"], picture["face"]): name for name, picture in pictures.items()},
+        files=files,
+        ids=named,
+        languages=read_languages(plan.languages, {code: file for code, file in own.items() if file.exists()}),
     )
 
 
@@ -194,14 +262,18 @@ def _write(
     pictures: list[Picture],
     labels: Mapping[str, FaceLabel],
     assignment: Assignment,
+    words: Mapping[str, Path],
     *,
     refer: bool,
 ) -> None:
     shutil.copyfile(plan_path, part / _PLAN)
+    for code, path in words.items():
+        (part / _WORDS).mkdir(exist_ok=True)
+        shutil.copyfile(path, part / _WORDS / f"{code}.toml")
     listed: dict[str, Any] = {}
     for picture in pictures:
         file = str(picture.path.resolve())
-        if not refer:
+        if not refer or picture.condition == ANCHOR:
             (part / _PICTURES).mkdir(exist_ok=True)
             file = f"{_PICTURES}/{picture.picture_id}{picture.path.suffix.lower()}"
             shutil.copyfile(picture.path, part / file)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from demask.study.analysis import BlockResults, Results
-from demask.study.blocks import Block, RatingBlock, RealOrRestoredBlock, SamePersonBlock
+from demask.study.blocks import Block, MushraBlock, RatingBlock, RealOrRestoredBlock, SamePersonBlock
 from demask.study.plan import Plan
 
 STAMP = "SIMULATED DATA: no person took part."
+MACHINES = "MACHINE JUDGES: networks answered, no person took part."
 
 _KINDS = {"pair": "preferred one of two systems' pictures", "expression": "named the expression of the face"}
 
 
+def stamp_of(results: Results) -> str:
+    """What stands on everything that no person answered."""
+    return MACHINES if results.kind == "machines" else STAMP
+
+
 def methods_paragraph(plan: Plan, results: Results) -> str:
     """Describe people, blocks, assignment, exclusions and statistics; simulated data say so first."""
-    sentences = [STAMP] if results.simulated else []
-    kind = "simulated participant" if results.simulated else "participant"
+    sentences = [stamp_of(results)] if results.simulated else []
+    kinds = {block.kind for block in plan.blocks}
+    kind = {"": "participant", "machines": "machine judge"}.get(results.kind, "simulated participant")
     sentences.append(
         f"{_count(results.num_people, kind)} took part ({results.num_planned} planned); "
         f"{results.num_finished} finished and {results.num_withdrawn} withdrew, whose answers were deleted."
@@ -23,6 +30,7 @@ def methods_paragraph(plan: Plan, results: Results) -> str:
     sentences.append(
         "Each person met each face in one condition"
         + (" per block" if plan.across_blocks == "shared" else "")
+        + (", but in all conditions at once where a block says so" if "mushra" in kinds else "")
         + ", rotated over people by a Latin square, in an order drawn for each person "
         f"(seed {plan.seed}); "
         + ", ".join(
@@ -59,6 +67,11 @@ def _block_sentence(plan: Plan, block: Block) -> str:
     if isinstance(block, RatingBlock):
         scale = "from 0 to 100" if block.points == 100 else f"in {block.points} categories (ACR, ITU-T P.910)"
         act = f"rated {block.scale} {scale}" + ", the truth as a hidden reference" * block.hidden_reference
+    elif isinstance(block, MushraBlock):
+        act = (
+            "rated all of these pictures of one face at once from 0 to 100 against the open reference, which "
+            "hid among them (after MUSHRA, ITU-R BS.1534-3)"
+        )
     elif isinstance(block, RealOrRestoredBlock):
         act = (
             "said which of two pictures of one face, restored and real, was real"

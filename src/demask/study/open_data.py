@@ -13,6 +13,7 @@ from demask.study.intervals import Estimate
 from demask.study.plan import Plan
 from demask.study.records import FIELDS, Person, Record
 
+_WHERE = ("group", "status", "window_px", "px_per_cm", "frame_ms")
 _ESTIMATE = ("value", "low", "high", "num", "num_people", "num_faces")
 
 
@@ -31,7 +32,7 @@ def people_csv(plan: Plan, people: Sequence[Person], results: Results, *, free_t
         free_text: Also write what people wrote in their own words, which may tell who they are.
     """
     questions = [item.name for item in plan.questions if free_text or item.kind != "text"]
-    header = ("person", "num_trials", "num_answers", "finished", "excluded", "simulated", *questions)
+    header = ("person", "num_trials", "num_answers", "finished", "excluded", "simulated", *_WHERE, *questions)
     rows = (
         [
             person.person,
@@ -40,11 +41,25 @@ def people_csv(plan: Plan, people: Sequence[Person], results: Results, *, free_t
             _text(person.finished),
             results.excluded.get(person.person, ""),
             _text(results.simulated),
+            person.group,
+            person.status,
+            *_screen(person),
             *(person.replies.get(name, "") for name in questions),
         ]
         for person in people
     )
     return csv_text(header, rows)
+
+
+def _screen(person: Person) -> list[str]:
+    """The screen on which a person came last."""
+    facts = person.devices[-1] if person.devices else {}
+    size = facts.get("window_px")
+    return [
+        "x".join(map(str, size)) if size else "",
+        _text(facts.get("px_per_cm")),
+        _text(facts.get("frame_ms")),
+    ]
 
 
 def figures_csv(results: Results) -> str:

@@ -64,7 +64,7 @@ def collect(plan: Plan, folders: Mapping[str, Path]) -> list[Picture]:
         raise UsageError(
             f"no folder for {', '.join(missing)}; add " + " and ".join(f"{o} FOLDER" for o in options)
         )
-    files = {name: _files(folders[name]) for name in needed}
+    files = {name: pictures_in(folders[name]) for name in needed}
     first = needed[0]
     for name in needed[1:]:
         _compare(first, files[first], name, files[name])
@@ -113,7 +113,12 @@ def read_labels(path: Path | None, faces: Sequence[str]) -> dict[str, FaceLabel]
     return labels
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def pictures_in(folder: Path) -> dict[str, Path]:
+    """The pictures of a folder by name without suffix.
+
+    Raises:
+        InputError: There is no such folder, no picture in it, or two of one name.
+    """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder}")
     found: dict[str, Path] = {}
@@ -139,6 +144,11 @@ def _compare(first: str, ours: Mapping[str, Path], second: str, theirs: Mapping[
         )
 
 
+def picture_id(seed: int, condition: str, face: str) -> str:
+    """The name under which a page asks for a picture; it says neither condition nor face."""
+    return hashlib.blake2b(f"{seed}/study/picture/{condition}/{face}".encode(), digest_size=8).hexdigest()
+
+
 def _read(seed: int, condition: str, face: str, path: Path) -> Picture:
     from PIL import Image
 
@@ -148,7 +158,7 @@ def _read(seed: int, condition: str, face: str, path: Path) -> Picture:
             picture.verify()
     except (OSError, SyntaxError, ValueError) as error:
         raise InputError(f"{path} is no picture that a page could show: {error}") from error
-    name = hashlib.blake2b(f"{seed}/study/picture/{condition}/{face}".encode(), digest_size=8).hexdigest()
+    name = picture_id(seed, condition, face)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return Picture(picture_id=name, condition=condition, face=face, path=path, sha256=digest, size=size)
 

@@ -34,6 +34,13 @@ def deal_items(plan: Plan, labels: Mapping[str, FaceLabel]) -> dict[str, tuple[I
     Raises:
         ConfigError: There are not enough faces, or not enough with the labels that a block needs.
     """
+    shown = {example.face for block in plan.blocks for example in block.examples}
+    unknown = sorted(shown - labels.keys())
+    if unknown:
+        raise ConfigError(
+            f"examples name the face {unknown[0]!r}, of which there is no picture; choose another"
+        )
+    labels = {face: label for face, label in labels.items() if face not in shown}
     groups = _shuffled_groups(plan.seed, labels)
     blocks = [block for block in plan.blocks if not block.same_pictures_as]
     pools: dict[str, list[list[str]]] = {block.name: [] for block in blocks}

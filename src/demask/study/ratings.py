@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from demask.study.blocks import TRUTH, RatingBlock
+from demask.study.blocks import TRUTH, MushraBlock, RatingBlock
 from demask.study.intervals import (
     Estimate,
     bootstrap_mean,
@@ -69,7 +69,9 @@ class Difference:
     p_holm: float
 
 
-def summarise(block: RatingBlock, records: Sequence[Record], conditions: Sequence[str]) -> list[RatingSummary]:
+def summarise(
+    block: RatingBlock | MushraBlock, records: Sequence[Record], conditions: Sequence[str]
+) -> list[RatingSummary]:
     """Summarise the main trials of a rating block for each condition that was rated."""
     summaries = []
     for condition in conditions:
@@ -98,7 +100,9 @@ def summarise(block: RatingBlock, records: Sequence[Record], conditions: Sequenc
     return summaries
 
 
-def differences(block: RatingBlock, records: Sequence[Record], conditions: Sequence[str]) -> list[Difference]:
+def differences(
+    block: RatingBlock | MushraBlock, records: Sequence[Record], conditions: Sequence[str]
+) -> list[Difference]:
     """Compare every two conditions that were rated, in their order."""
     span = block.points - block.lowest
     found = []
@@ -123,7 +127,7 @@ def differences(block: RatingBlock, records: Sequence[Record], conditions: Seque
     ]
 
 
-def dmos(block: RatingBlock, compared: Sequence[Difference]) -> dict[str, Estimate]:
+def dmos(block: RatingBlock | MushraBlock, compared: Sequence[Difference]) -> dict[str, Estimate]:
     """Difference to the hidden reference plus the highest rating (ITU-T P.910 (10/2023) ACR-HR), by system."""
     return {item.first: item.difference.scaled(1.0, block.points) for item in compared if item.second == TRUTH}
 
@@ -137,7 +141,7 @@ def _sd_of_means(values: np.ndarray, names: Sequence[str]) -> float:
     return _sd(np.bincount(group, weights=values) / np.bincount(group))
 
 
-def _histogram(block: RatingBlock, values: np.ndarray) -> tuple[int, ...]:
+def _histogram(block: RatingBlock | MushraBlock, values: np.ndarray) -> tuple[int, ...]:
     if block.points == 100:
         return tuple(int(count) for count in np.histogram(values, bins=10, range=(0, 100))[0])
     return tuple(int((values == point).sum()) for point in range(block.lowest, block.points + 1))

@@ -11,16 +11,25 @@ from demask.atomic import write_atomic
 from demask.errors import OutputError
 from demask.study import open_data
 from demask.study.analysis import BlockResults, Results, analyse
-from demask.study.blocks import RatingBlock
-from demask.study.methods import STAMP, methods_paragraph
+from demask.study.blocks import MushraBlock, RatingBlock
+from demask.study.folder import StudyFolder
+from demask.study.methods import methods_paragraph, stamp_of
 from demask.study.plan import Plan
 from demask.study.power import Power
 from demask.study.report_blocks import block_section, table
+from demask.study.report_pictures import pictures_section
+from demask.study.report_summary import plain_words
 from demask.study.store import Store
 
 
 def write_report(
-    store: Store, out: Path, *, overwrite: bool = False, free_text: bool = False, power: Sequence[Power] = ()
+    store: Store,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    free_text: bool = False,
+    power: Sequence[Power] = (),
+    pictures: StudyFolder | None = None,
 ) -> Results:
     """Analyse a study and write the report's files into `out`.
 
@@ -32,6 +41,8 @@ def write_report(
         overwrite: Replace files that are there.
         free_text: Export what people wrote in their own words.
         power: From `power.power_of_rating`, shown on the page.
+        pictures: Show the best and worst pictures of this folder; the page may then be shown only where the
+            photographs may.
 
     Raises:
         OutputExists: A file is there and `overwrite` is False.
@@ -39,11 +50,16 @@ def write_report(
     """
     people, records = store.people(), store.records()
     results = analyse(
-        store.plan, people, records, simulated=store.simulated, num_withdrawn=store.num_withdrawn()
+        store.plan,
+        people,
+        records,
+        simulated=store.simulated,
+        machines=store.machines,
+        num_withdrawn=store.num_withdrawn(),
     )
     paragraph = methods_paragraph(store.plan, results)
     files = {
-        "report.html": render(store.plan, results, paragraph, power),
+        "report.html": render(store.plan, results, paragraph, power, pictures),
         "methods.txt": paragraph + "\n",
         "figures.csv": open_data.figures_csv(results),
         "results.json": open_data.results_json(results, store.plan_text),
@@ -60,13 +76,20 @@ def write_report(
     return results
 
 
-def render(plan: Plan, results: Results, paragraph: str, power: Sequence[Power] = ()) -> str:
+def render(
+    plan: Plan,
+    results: Results,
+    paragraph: str,
+    power: Sequence[Power] = (),
+    pictures: StudyFolder | None = None,
+) -> str:
     """The page: no script, no outside address, every heading of simulated data stamped."""
-    stamp = f'<p class="stamp" role="note">{escape(STAMP)}</p>' if results.simulated else ""
-    title = ("SIMULATED - " if results.simulated else "") + plan.title
+    stamp = f'<p class="stamp" role="note">{escape(stamp_of(results))}</p>' if results.simulated else ""
+    title = f"{results.kind.upper()} - {plan.title}" if results.simulated else plan.title
     style = resources.files("demask.study").joinpath("report.css").read_text(encoding="utf-8")
     sections = [
-        f"<section>{stamp}<h2>Block {escape(found.name)}</h2>{_block(plan, found)}</section>"
+        f"<section>{stamp}<h2>Block {escape(found.name)}</h2>{_block(plan, found)}"
+        f"{pictures_section(found, pictures) if pictures else ''}</section>"
         for found in results.blocks
     ]
     return (
@@ -74,14 +97,21 @@ def render(plan: Plan, results: Results, paragraph: str, power: Sequence[Power] 
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{style}</style></head>"
         f'<body class="{"simulated" if results.simulated else "real"}"><main><h1>{escape(title)}</h1>{stamp}'
-        f"{_people(results)}<section>{stamp}<h2>Methods</h2><p>{escape(paragraph)}</p></section>"
+        f"{_summary(plan, results)}{_people(results)}"
+        f"<section>{stamp}<h2>Methods</h2><p>{escape(paragraph)}</p></section>"
         f"{''.join(sections)}{_power(power, stamp)}{_data(stamp)}</main></body></html>\n"
     )
 
 
+def _summary(plan: Plan, results: Results) -> str:
+    first, *rest = (escape(sentence) for sentence in plain_words(plan, results))
+    items = "".join(f"<li>{sentence}</li>" for sentence in rest)
+    return f'<div class="summary"><h2>In plain words</h2><p>{first}</p><ul>{items}</ul></div>'
+
+
 def _block(plan: Plan, found: BlockResults) -> str:
     block = plan.block(found.name)
-    points = (block.lowest, block.points) if isinstance(block, RatingBlock) else (0, 1)
+    points = (block.lowest, block.points) if isinstance(block, RatingBlock | MushraBlock) else (0, 1)
     return block_section(found, points)
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from html import escape
 
 from demask.study import charts
 from demask.study.analysis import BlockResults
-from demask.study.intervals import Estimate
+from demask.study.intervals import FEWEST, Estimate
+
+NONE = "–"
+"""In a cell without a figure."""
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """An HTML table of plain text."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, label: str = "") -> str:
+    """An HTML table of plain text that scrolls by itself on a narrow screen."""
+    label = label or f"Table: {', '.join(name for name in header if name)}"
     head = "".join(f"<th scope=col>{escape(cell)}</th>" for cell in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    open_tag = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
+    return f"{open_tag}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def block_section(found: BlockResults, points: tuple[int, int]) -> str:
@@ -26,17 +32,75 @@ def block_section(found: BlockResults, points: tuple[int, int]) -> str:
         points: Lowest and highest rating, for the axis.
     """
     if not found.num_answers:
-        return "<p>No answers that count.</p>"
-    return (
-        _facts(found) + _ratings(found, points) + _detection(found) + _preference(found) + _expressions(found)
-    )
+        return "<p>No answers that count: nobody answered this block, or the rule leaves all out.</p>"
+    parts = [
+        _facts(found), _ratings(found, points), _mushra(found), _detection(found), _preference(found),
+        _expressions(found), _follow_up(found), _notes(found),
+    ]  # fmt: skip
+    return "".join(parts)
+
+
+def _mushra(found: BlockResults) -> str:
+    if not found.mushra:
+        return ""
+    rows = [
+        [
+            item.condition,
+            f"{item.median:.0f}",
+            f"{item.quartiles[0]:.0f} to {item.quartiles[1]:.0f}",
+            f"{item.best:.0%}",
+        ]
+        for item in found.mushra
+    ]
+    html = table(["condition", "median", "middle half of the ratings", "best on its screen"], rows)
+    if found.left_out:
+        html += table(["left out of this block", "reason"], [[who, why] for who, why in found.left_out.items()])
+    return html
+
+
+def _follow_up(found: BlockResults) -> str:
+    if not found.follow_up:
+        return ""
+    names = sorted({name for counts in found.follow_up.values() for name in counts})
+    rows = [
+        [condition, *(str(counts.get(name, 0)) for name in names)]
+        for condition, counts in found.follow_up.items()
+    ]
+    return "<h3>The further question</h3>" + table(["condition", *names], rows)
+
+
+def _notes(found: BlockResults) -> str:
+    """What an empty cell means, and where an interval is missing."""
+    notes = [
+        f"{NONE} means that there is nothing to compute the figure from: no such picture was shown or judged."
+    ]
+    estimates = [item.mean for item in found.ratings] + [item.accuracy for item in found.detection]
+    estimates += [item.wins for item in found.preference] + [item.accuracy for item in found.expressions]
+    few = [estimate for estimate in estimates if estimate.too_few]
+    if few:
+        notes.append(
+            f"Where it says “too few”, fewer than {FEWEST} people or {FEWEST} faces stand behind a figure: how "
+            "sure it is cannot be told from so little."
+        )
+    if found.max_per_picture == 1:
+        notes.append(
+            "Each picture was judged once: figures rest on many pictures, no single picture's score does."
+        )
+    return "".join(f'<p class="note">{escape(note)}</p>' for note in notes)
+
+
+def _range(found: BlockResults) -> str:
+    low, high = found.min_per_picture, found.max_per_picture
+    if high == 1:
+        return "1: each picture was judged once"
+    return str(high) if low == high else f"{low} to {high}"
 
 
 def _facts(found: BlockResults) -> str:
     same, moved, num = found.retest
     rows = [
         ["answers that count", str(found.num_answers)],
-        ["answers per picture", f"{found.min_per_picture} to {found.max_per_picture}"],
+        ["answers per picture", _range(found)],
         ["median reaction", f"{found.median_reaction_ms:.0f} ms"],
     ]
     if num:
@@ -53,13 +117,15 @@ def _ratings(found: BlockResults, points: tuple[int, int]) -> str:
     rows = [
         [
             item.condition,
-            f"{item.mean.value:.2f} ± {item.sd:.2f}",
-            f"[{item.mean.low:.2f}, {item.mean.high:.2f}]",
-            f"[{item.bootstrap[0]:.2f}, {item.bootstrap[1]:.2f}]",
+            f"{item.mean.value:.2f} ± {item.sd:.2f}"
+            if math.isfinite(item.sd)
+            else f"{item.mean.value:.2f} (one)",
+            "too few" if item.mean.too_few else f"[{item.mean.low:.2f}, {item.mean.high:.2f}]",
+            "too few" if item.mean.too_few else f"[{item.bootstrap[0]:.2f}, {item.bootstrap[1]:.2f}]",
             _interval(item.index_rescaled, 1),
             _interval(item.index_top_two, 1),
             _interval(item.index_of_maximum, 1),
-            _interval(found.dmos[item.condition], 2) if item.condition in found.dmos else "",
+            _interval(found.dmos[item.condition], 2) if item.condition in found.dmos else NONE,
             str(item.mean.num),
         ]
         for item in found.ratings
@@ -74,12 +140,20 @@ def _ratings(found: BlockResults, points: tuple[int, int]) -> str:
         [f"{10 * i} to {10 * i + 10}" for i in range(10)] if slider else list(map(str, range(low, high + 1)))
     )
     html = table(header, rows)
-    html += charts.dots(
+    html += _dots(
         [(item.condition, item.mean) for item in found.ratings], low=low, high=high, unit="mean rating"
     )
-    html += charts.stacked([(item.condition, item.histogram) for item in found.ratings], names)
+    shares = charts.stacked([(item.condition, item.histogram) for item in found.ratings], names)
+    html += f'<div class="scroll" tabindex="0" role="region" aria-label="Plot: ratings given">{shares}</div>'
+    ends = f"from {names[0]} (left, red) to {names[-1]} (right, blue)"
+    html += f'<p class="note">How often each rating was given, {ends}.</p>'
     compared = [
-        [f"{item.first} - {item.second}", _interval(item.difference, 2), _p(item.p), _p(item.p_holm)]
+        [
+            f"{item.first} - {item.second}",
+            _interval(item.difference, 2),
+            NONE if item.difference.too_few else _p(item.p),
+            NONE if item.difference.too_few else _p(item.p_holm),
+        ]
         for item in found.differences
     ]
     return html + table(["difference of means", "95 %", "p", "p, Holm"], compared) if compared else html
@@ -109,7 +183,7 @@ def _detection(found: BlockResults) -> str:
         "bias c",
         "answers",
     ]
-    plot = charts.dots(
+    plot = _dots(
         [(item.system, item.accuracy.scaled(100)) for item in found.detection],
         low=0,
         high=100,
@@ -132,10 +206,11 @@ def _preference(found: BlockResults) -> str:
         for item in found.preference
     ]
     reach = max(
-        1.0, *(abs(end) for item in found.preference for end in (item.strength.low, item.strength.high))
+        1.0,
+        *(min(abs(end), 20.0) for item in found.preference for end in (item.strength.low, item.strength.high)),
     )
     reach = math.ceil(reach * 2) / 2
-    plot = charts.dots(
+    plot = _dots(
         [(item.system, item.strength) for item in found.preference],
         low=-reach,
         high=reach,
@@ -153,14 +228,14 @@ def _expressions(found: BlockResults) -> str:
             item.condition,
             _interval(item.accuracy.scaled(100), 1),
             *(
-                _interval(item.per_expression[name].scaled(100), 0) if name in item.per_expression else ""
+                _interval(item.per_expression[name].scaled(100), 0) if name in item.per_expression else NONE
                 for name in names
             ),
         ]
         for item in found.expressions
     ]
     html = table(["condition", "recognised, %", *names], rows)
-    html += charts.dots(
+    html += _dots(
         [(item.condition, item.accuracy.scaled(100)) for item in found.expressions],
         low=0,
         high=100,
@@ -174,12 +249,27 @@ def _expressions(found: BlockResults) -> str:
     return f'{html}<div class="figures">{figures}</div>'
 
 
+def _dots(rows: Sequence[tuple[str, Estimate]], *, low: float, high: float, unit: str) -> str:
+    """Dots with intervals, and the words that read them; no interval where too few stand behind it."""
+    told = [(name, _bare(estimate) if estimate.too_few else estimate) for name, estimate in rows]
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Plot: {escape(unit)}">'
+        f"{charts.dots(told, low=low, high=high, unit=unit)}</div>"
+        '<p class="note">Dot: the figure. Line: its 95 % interval; where two overlap much, both may be alike.'
+        "</p>"
+    )
+
+
+def _bare(estimate: Estimate) -> Estimate:
+    return dataclasses.replace(estimate, low=estimate.value, high=estimate.value)
+
+
 def _interval(estimate: Estimate, digits: int) -> str:
     if not math.isfinite(estimate.value):
-        return ""
+        return NONE
     ends = (f"{end:.{digits}f}" for end in (estimate.value, estimate.low, estimate.high))
     value, low, high = ends
-    return f"{value} [{low}, {high}]"
+    return f"{value} (too few)" if estimate.too_few else f"{value} [{low}, {high}]"
 
 
 def _p(value: float) -> str:

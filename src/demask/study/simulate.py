@@ -12,12 +12,14 @@ import numpy as np
 from scipy.special import ndtr
 
 from demask.rng import rng_for
-from demask.study.blocks import Block, ExpressionBlock, RatingBlock, RealOrRestoredBlock
+from demask.study.answering import Answer
+from demask.study.blocks import Block, ExpressionBlock, MushraBlock, RatingBlock, RealOrRestoredBlock
 from demask.study.effects import Effects
+from demask.study.joining import ACTIVE
 from demask.study.plan import Plan
 from demask.study.read_back import pseudonym
 from demask.study.records import Record
-from demask.study.store import Answer, Store
+from demask.study.store import Store
 from demask.study.trials import Trial
 
 
@@ -49,7 +51,7 @@ class Crowd:
                 value = str(rng.choice(block.answers))
             elif trial.role == "check":
                 value = trial.expected
-            elif isinstance(block, RatingBlock):
+            elif isinstance(block, RatingBlock | MushraBlock):
                 value = self._rating(block, trial, leniency, float(chance))
             else:
                 value = self._choice(block, trial, inclination[block.name], float(chance))
@@ -62,6 +64,7 @@ class Crowd:
                     reaction_ms=round(reaction, 1),
                     first_ms=seen,
                     second_ms=seen if trial.second else None,
+                    follow_up=_follow_up(block, value, rng) if trial.role != "practice" else "",
                 )
             )
         return answers
@@ -95,7 +98,7 @@ class Crowd:
             self._normals[key] = float(rng_for(self.seed, f"study/{purpose}", name).normal())
         return self._normals[key]
 
-    def _rating(self, block: RatingBlock, trial: Trial, leniency: float, chance: float) -> str:
+    def _rating(self, block: RatingBlock | MushraBlock, trial: Trial, leniency: float, chance: float) -> str:
         effects = self.effects
         latent = (
             effects.level[trial.first]
@@ -156,12 +159,19 @@ def simulate(store: Store, effects: Effects, *, people: int, seed: int = 0) -> N
     for _ in range(people):
         token = store.enrol(store.plan.languages[0], simulated=True)
         store.consent(token)
-        trials = store.session(token).trials
-        slot = trials[0].slot
-        store.answer_all(token, crowd.answers(slot, trials))
+        slot = store.session(token).slot
         rng = rng_for(seed, "study/replies", str(slot))
         for question in store.plan.questions:
             usual = {"number": str(int(rng.integers(18, 70))), "text": "a simulated remark"}
             value = str(rng.choice(question.choices)) if question.choices else usual[question.kind]
             store.reply(token, question.name, value)
+        session = store.session(token)
+        if session.status != ACTIVE:
+            continue  # A full quota has sent them away.
+        store.answer_all(token, crowd.answers(slot, session.trials))
         store.finish(token)
+
+
+def _follow_up(block: Block, value: str, rng: np.random.Generator) -> str:
+    asked = block.follow_up
+    return str(rng.choice(asked.choices)) if asked and value in asked.after else ""

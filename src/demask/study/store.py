@@ -4,57 +4,67 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from demask.errors import InputError, OutputExists, UsageError
 from demask.study import read_back
+from demask.study.answering import Answering, now_s
 from demask.study.assign import Assignment
-from demask.study.codes import StudyFull, UnknownParticipant, check_code, new_code
+from demask.study.codes import UnknownParticipant, check_code, new_code
 from demask.study.database import forget_log, open_engine
+from demask.study.joining import (
+    ACTIVE,
+    STATES,
+    Recruit,
+    Wish,
+    state_of,
+    take_place,
+    write_trials,
+)
 from demask.study.plan_file import parse_plan
 from demask.study.records import Person, Record
-from demask.study.tables import AnswerRow, MetaRow, ParticipantRow, ReplyRow, TrialRow
+from demask.study.tables import AnswerRow, DeviceRow, DraftRow, MetaRow, ParticipantRow, ReplyRow
 from demask.study.trials import FaceLabel, Trial
 
-_NUMBER = re.compile(r"-?\d{1,9}([.,]\d{1,9})?")
-_REPLY_LENGTH = 2000
 _ENROL_TRIES = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """What a page hands in; times in milliseconds, as measured in the browser."""
-
-    position: int
-    value: str
-    reaction_ms: float
-    first_ms: float | None = None
-    second_ms: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """Where one participant stands; `answered` are positions."""
+    """Where one participant stands.
+
+    Attributes:
+        token: The code.
+        slot: Names the trials.
+        language: Of the pages.
+        consented: Whether they agreed.
+        finished: Whether they reached the end.
+        status: `active`, `timed_out` or `screened`.
+        trials: In order, without blocks that are left out after the replies at the start.
+        answered: Positions.
+        drafts: Position to value, in blocks of free order that are not closed.
+        replies: By question.
+    """
 
     token: str
+    slot: int
     language: str
     consented: bool
     finished: bool
+    status: str
     trials: tuple[Trial, ...]
     answered: frozenset[int]
+    drafts: Mapping[int, str]
     replies: Mapping[str, str]
 
 
-class Store:
+class Store(Answering):
     """One study's database.
 
     Use `Store.create` once, then `Store.open`. Safe to share among threads and processes.
@@ -70,12 +80,19 @@ class Store:
         self.plan = parse_plan(meta["plan"])
         self.plan_text = meta["plan"]
         self.simulated = meta["simulated"] == "yes"
+        self.machines = meta.get("machines") == "yes"
         labels = {face: FaceLabel(**label) for face, label in json.loads(meta["labels"]).items()}
         self.assignment = Assignment(self.plan, labels)
 
     @classmethod
     def create(
-        cls, url: str, plan_text: str, labels: Mapping[str, FaceLabel], *, simulated: bool = False
+        cls,
+        url: str,
+        plan_text: str,
+        labels: Mapping[str, FaceLabel],
+        *,
+        simulated: bool = False,
+        machines: bool = False,
     ) -> Store:
         """Make the database of a new study with the trials of all planned people.
 
@@ -84,6 +101,7 @@ class Store:
             plan_text: The plan file's text.
             labels: Every face by name.
             simulated: Only simulated people may ever answer here, and everything made from it says so.
+            machines: They are networks that look at the pictures.
 
         Raises:
             OutputExists: A study is there already.
@@ -94,7 +112,8 @@ class Store:
         meta = {
             "plan": plan_text,
             "labels": json.dumps({face: dataclasses.asdict(label) for face, label in labels.items()}),
-            "simulated": "yes" if simulated else "no",
+            "simulated": "yes" if simulated or machines else "no",
+            "machines": "yes" if machines else "no",
             "withdrawn": "0",
         }
         engine = open_engine(url)
@@ -104,7 +123,7 @@ class Store:
                     raise OutputExists(f"{_shown(url)} holds a study already; name another database")
                 db.execute(sa.insert(MetaRow), [{"key": key, "value": value} for key, value in meta.items()])
                 for slot in range(plan.people):
-                    _write_trials(db, assignment, slot)
+                    write_trials(db, assignment, slot, slot)
         finally:
             engine.dispose()
         return cls(url)
@@ -123,9 +142,15 @@ class Store:
         self._engine.dispose()
 
     def enrol(
-        self, language: str, *, simulated: bool = False, token: str | None = None, most: int | None = None
+        self,
+        language: str,
+        *,
+        simulated: bool = False,
+        token: str | None = None,
+        most: int | None = None,
+        recruit: Recruit | None = None,
     ) -> str:
-        """Take the first free slot for a new participant and return their secret code.
+        """Take the first free place for a new participant and return their secret code.
 
         The code opens the session, brings it back after a closed tab, and deletes it.
 
@@ -135,11 +160,14 @@ class Store:
             token: A code of `new_code`'s form that the participant's page drew; where it is enrolled
                 already nothing changes, so that a page may ask again until it is heard. None = draw one.
             most: Take nobody in beyond so many; None = no limit.
+            recruit: Who sent them; kept where the plan names a service.
 
         Raises:
             UsageError: The language is not offered, or real and simulated people would mix.
             InputError: The code is not of the right form.
             StudyFull: `most` are enrolled already.
+            StudyNotOpen: The study is paused or closed.
+            AlreadyJoined: The recruited person takes part under another code.
         """
         self._offered(language)
         if simulated != self.simulated:
@@ -150,33 +178,46 @@ class Store:
             token = wanted or new_code()
             try:
                 with self._engine.begin() as db:
-                    if self._is_enrolled(db, token):
-                        return token
-                    taken = set(db.scalars(sa.select(ParticipantRow.slot)))
-                    if most is not None and len(taken) >= most:
-                        raise StudyFull(most)
-                    slot = next(number for number in range(len(taken) + 1) if number not in taken)
-                    db.execute(
-                        sa.insert(ParticipantRow).values(
-                            token=token, slot=slot, language=language, simulated=simulated, enrolled_at=_now()
+                    if not self._is_enrolled(db, token):
+                        wish = Wish(
+                            token=token, language=language, simulated=simulated, recruit=recruit, most=most
                         )
-                    )
-                    if slot >= self.plan.people:
-                        self._ensure_trials(db, slot)
+                        take_place(db, self.assignment, wish, now=now_s())
                 return token
             except IntegrityError:
-                continue  # Somebody took the slot at the same moment.
+                continue  # Somebody took the place at the same moment.
         raise InputError("enrolment failed many times in a row; the database is overloaded, try again")
+
+    def state(self) -> str:
+        """Whether the study is open, paused (nobody new joins) or closed (no answers either)."""
+        with self._engine.begin() as db:
+            return state_of(db)
+
+    def set_state(self, state: str) -> None:
+        """Open, pause or close the study; people who withdraw are heard in any state.
+
+        Raises:
+            UsageError: There is no such state.
+        """
+        if state not in STATES:
+            raise UsageError(f"a study cannot be {state!r}; it can be {', '.join(STATES)}")
+        with self._engine.begin() as db:
+            self._set_meta(db, "state", state)
 
     def knows(self, token: str) -> bool:
         """Whether a participant has this code."""
         with self._engine.begin() as db:
             return self._is_enrolled(db, token)
 
-    def num_enrolled(self) -> int:
-        """How many slots are taken, by people who have not agreed yet too."""
+    def num_by_status(self) -> dict[str, int]:
+        """How many people there are of each status, those who have not agreed yet too."""
         with self._engine.begin() as db:
-            return int(db.scalar(sa.select(sa.func.count()).select_from(ParticipantRow)) or 0)
+            query = sa.select(ParticipantRow.status, sa.func.count()).group_by(ParticipantRow.status)
+            return {status: int(number) for status, number in db.execute(query)}
+
+    def num_enrolled(self) -> int:
+        """How many places are taken, by people who have not agreed yet too."""
+        return self.num_by_status().get(ACTIVE, 0)
 
     def consent(self, token: str, language: str | None = None) -> None:
         """Note that the participant agreed; repeating it changes nothing.
@@ -204,82 +245,28 @@ class Store:
             UnknownParticipant: The code is unknown.
         """
         with self._engine.begin() as db:
-            row = self._participant(db, token)
+            person = self._participant(db, token)
             answered = db.scalars(sa.select(AnswerRow.position).where(AnswerRow.token == token))
-            replies = db.execute(sa.select(ReplyRow.question, ReplyRow.value).where(ReplyRow.token == token))
+            replied = db.execute(sa.select(ReplyRow.question, ReplyRow.value).where(ReplyRow.token == token))
+            replies = {row.question: row.value for row in replied}
+            drafts = db.execute(
+                sa.select(DraftRow.position, DraftRow.value)
+                .where(DraftRow.token == token)
+                .order_by(DraftRow.position, DraftRow.number)
+            )
+            out = self.plan.left_out(replies)
             return Session(
                 token=token,
-                language=row.language,
-                consented=row.consented_at is not None,
-                finished=row.finished_at is not None,
-                trials=read_back.trials(db, row.slot),
+                slot=person.slot,
+                language=person.language,
+                consented=person.consented_at is not None,
+                finished=person.finished_at is not None,
+                status=person.status,
+                trials=tuple(trial for trial in read_back.trials(db, person.slot) if trial.block not in out),
                 answered=frozenset(answered),
-                replies={row.question: row.value for row in replies},
+                drafts={row.position: row.value for row in drafts},
+                replies=replies,
             )
-
-    def answer(self, token: str, answer: Answer) -> bool:
-        """Store an answer for good; when this returns it is on the disk.
-
-        A second answer to one trial changes nothing, so a page may send again until it is heard.
-
-        Returns:
-            Whether it is the first answer to this trial.
-
-        Raises:
-            UnknownParticipant: The code is unknown.
-            InputError: No such trial, no such answer, impossible times, or no consent yet.
-        """
-        return self.answer_all(token, [answer]) == 1
-
-    def answer_all(self, token: str, answers: Sequence[Answer]) -> int:
-        """Store several answers in one transaction, all or none; otherwise as `answer`.
-
-        Returns:
-            How many were the first to their trials.
-        """
-        for answer in answers:
-            times = [answer.reaction_ms, answer.first_ms, answer.second_ms]
-            if not all(time_ms is None or 0 <= time_ms < 1e9 for time_ms in times):
-                raise InputError(f"times are {times}; they must be milliseconds from 0 up")
-        try:
-            with self._engine.begin() as db:
-                row = self._participant(db, token)
-                if row.consented_at is None:
-                    raise InputError("no consent was given yet; answers come after it")
-                query = sa.select(TrialRow.position, TrialRow.block).where(TrialRow.slot == row.slot)
-                block_of = {trial.position: trial.block for trial in db.execute(query)}
-                facts = {"token": token, "slot": row.slot, "answered_at": _now()}
-                new = 0
-                for answer in answers:
-                    block = block_of.get(answer.position)
-                    if block is None:
-                        raise InputError(f"there is no trial {answer.position} in this session")
-                    if answer.value not in self.plan.block(block).answers:
-                        raise InputError(f"{answer.value!r} is no answer in block {block!r}")
-                    new += self._insert_once(db, AnswerRow, dataclasses.asdict(answer) | facts)
-                return new
-        except IntegrityError:
-            raise UnknownParticipant from None  # Withdrawn while we wrote.
-
-    def reply(self, token: str, question: str, value: str) -> bool:
-        """Store the reply to a question about the person; the first one stays.
-
-        Raises:
-            UnknownParticipant: The code is unknown.
-            InputError: The plan has no such question or choice, or the reply is no number or too long.
-        """
-        known = {item.name: item for item in self.plan.questions}
-        if question not in known:
-            raise InputError(f"the plan has no question {question!r}")
-        if known[question].choices and value not in known[question].choices:
-            raise InputError(f"{value!r} is no choice of {question!r}: {', '.join(known[question].choices)}")
-        if known[question].kind == "number" and not _NUMBER.fullmatch(value):
-            raise InputError(f"{value!r} is no number; {question!r} asks for one, such as 30 or 2.5")
-        if len(value) > _REPLY_LENGTH:
-            raise InputError(f"a reply has {len(value)} characters; {_REPLY_LENGTH} are the most")
-        with self._engine.begin() as db:
-            self._participant(db, token)
-            return self._insert_once(db, ReplyRow, {"token": token, "question": question, "value": value})
 
     def withdraw(self, token: str) -> int:
         """Delete a participant with every answer and reply; the slot is free again.
@@ -295,41 +282,57 @@ class Store:
             found = db.execute(sa.select(ParticipantRow).where(ParticipantRow.token == token).with_for_update())
             if found.first() is None:
                 raise UnknownParticipant
-            gone = db.execute(sa.delete(AnswerRow).where(AnswerRow.token == token)).rowcount
-            db.execute(sa.delete(ReplyRow).where(ReplyRow.token == token))
-            db.execute(sa.delete(ParticipantRow).where(ParticipantRow.token == token))
-            count = sa.cast(sa.cast(MetaRow.value, sa.Integer) + 1, sa.String)
-            db.execute(sa.update(MetaRow).where(MetaRow.key == "withdrawn").values(value=count))
+            gone = self._forget(db, token)
+            self._count(db, "withdrawn")
         forget_log(self._engine)
-        return int(gone)
+        return gone
+
+    def returned(self, session: str) -> int:
+        """Delete a recruited person who gave the submission back at the service; the place is free again.
+
+        Giving back withdraws the consent there, so nothing is kept but their number.
+
+        Args:
+            session: What the service calls the submission.
+
+        Returns:
+            How many answers were deleted.
+
+        Raises:
+            InputError: Nobody came with this submission.
+        """
+        with self._engine.begin() as db:
+            own = sa.select(ParticipantRow.token).where(ParticipantRow.recruit_session == session)
+            token = db.scalar(own.with_for_update()) if session else None
+            if token is None:
+                raise InputError("nobody here came with this submission; look it up in recruits.csv")
+            gone = self._forget(db, token)
+            self._count(db, "returned")
+        forget_log(self._engine)
+        return gone
 
     def num_withdrawn(self) -> int:
         """How many people withdrew; nothing else is kept of them."""
-        with self._engine.begin() as db:
-            return int(db.scalar(sa.select(MetaRow.value).where(MetaRow.key == "withdrawn")) or 0)
+        return self._counted("withdrawn")
+
+    def num_returned(self) -> int:
+        """How many people gave their submission back; nothing else is kept of them."""
+        return self._counted("returned")
 
     def people(self) -> list[Person]:
         """Every participant who consented, without their codes."""
         with self._engine.begin() as db:
-            return read_back.people(db)
+            return read_back.people(db, self.plan)
+
+    def recruits(self) -> list[dict[str, str]]:
+        """Everybody whom a recruiting service sent, by what it calls them; for payment, never for analysis."""
+        with self._engine.begin() as db:
+            return read_back.recruits(db)
 
     def records(self) -> list[Record]:
         """Every answer with its trial, by person and position."""
         with self._engine.begin() as db:
             return read_back.records(db)
-
-    def _participant(self, db: Connection, token: str) -> Any:
-        row = db.execute(
-            sa.select(
-                ParticipantRow.slot,
-                ParticipantRow.language,
-                ParticipantRow.consented_at,
-                ParticipantRow.finished_at,
-            ).where(ParticipantRow.token == token)
-        ).first()
-        if row is None:
-            raise UnknownParticipant
-        return row
 
     def _is_enrolled(self, db: Connection, token: str) -> bool:
         query = sa.select(ParticipantRow.slot).where(ParticipantRow.token == token)
@@ -346,26 +349,28 @@ class Store:
             db.execute(
                 sa.update(ParticipantRow)
                 .where(ParticipantRow.token == token, column.is_(None))
-                .values({column.key: _now()} | more)
+                .values({column.key: now_s()} | more)
             )
 
-    def _ensure_trials(self, db: Connection, slot: int) -> None:
-        if db.execute(sa.select(TrialRow.position).where(TrialRow.slot == slot)).first() is None:
-            _write_trials(db, self.assignment, slot)
+    def _forget(self, db: Connection, token: str) -> int:
+        gone = db.execute(sa.delete(AnswerRow).where(AnswerRow.token == token)).rowcount
+        for table in (DraftRow, DeviceRow, ReplyRow, ParticipantRow):
+            db.execute(sa.delete(table).where(table.token == token))
+        return int(gone)
 
-    def _insert_once(self, db: Connection, table: type[AnswerRow | ReplyRow], values: dict[str, Any]) -> bool:
-        dialect = postgresql if self._engine.dialect.name == "postgresql" else sqlite
-        insert = dialect.insert(table).values(values).on_conflict_do_nothing()
-        return db.execute(insert.returning(table.token)).first() is not None
+    def _counted(self, key: str) -> int:
+        with self._engine.begin() as db:
+            return int(db.scalar(sa.select(MetaRow.value).where(MetaRow.key == key)) or 0)
 
+    def _count(self, db: Connection, key: str) -> None:
+        count = sa.cast(sa.cast(MetaRow.value, sa.Integer) + 1, sa.String)
+        if not db.execute(sa.update(MetaRow).where(MetaRow.key == key).values(value=count)).rowcount:
+            self._set_meta(db, key, "1")
 
-def _write_trials(db: Connection, assignment: Assignment, slot: int) -> None:
-    db.execute(sa.insert(TrialRow), [dataclasses.asdict(trial) for trial in assignment.trials(slot)])
+    def _set_meta(self, db: Connection, key: str, value: str) -> None:
+        if not db.execute(sa.update(MetaRow).where(MetaRow.key == key).values(value=value)).rowcount:
+            db.execute(sa.insert(MetaRow).values(key=key, value=value))
 
 
 def _shown(url: str) -> str:
     return sa.make_url(url).render_as_string(hide_password=True)
-
-
-def _now() -> int:
-    return int(time.time())

@@ -1,6 +1,7 @@
 """The tables of a study's database; `migrations` makes them.
 
-No name, address or anything else of a person is stored: a participant is a random token.
+No name or address is stored: a participant is a random token. Who is sent by a recruiting service brings its
+code for the person, which stays in `participants` and in no export of answers.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ class Base(DeclarativeBase):
 
 
 class MetaRow(Base):
-    """Facts about the study: plan, labels, whether the people are simulated."""
+    """Facts about the study: plan, labels, state, whether the people are simulated."""
 
     __tablename__ = "study"
 
@@ -37,10 +38,14 @@ class TrialRow(Base):
     second_face: Mapped[str] = mapped_column(String(255))
     expected: Mapped[str] = mapped_column(String(20))
     break_before: Mapped[bool] = mapped_column(Boolean)
+    screen: Mapped[int] = mapped_column(Integer, server_default="-1")
 
 
 class ParticipantRow(Base):
-    """One person; times in whole seconds since 1970, UTC."""
+    """One person; times in whole seconds since 1970, UTC.
+
+    `slot` names the person's trials, `place` the stretch of the assignment that they are.
+    """
 
     __tablename__ = "participants"
 
@@ -51,6 +56,12 @@ class ParticipantRow(Base):
     enrolled_at: Mapped[int] = mapped_column(Integer)
     consented_at: Mapped[int | None] = mapped_column(Integer)
     finished_at: Mapped[int | None] = mapped_column(Integer)
+    place: Mapped[int] = mapped_column(Integer, server_default="0")
+    status: Mapped[str] = mapped_column(String(20), server_default="active")
+    recruit_service: Mapped[str | None] = mapped_column(String(20))
+    recruit_person: Mapped[str | None] = mapped_column(String(100))
+    recruit_study: Mapped[str | None] = mapped_column(String(100))
+    recruit_session: Mapped[str | None] = mapped_column(String(100))
 
 
 class AnswerRow(Base):
@@ -67,6 +78,8 @@ class AnswerRow(Base):
     first_ms: Mapped[float | None] = mapped_column(Double)
     second_ms: Mapped[float | None] = mapped_column(Double)
     answered_at: Mapped[int] = mapped_column(Integer)
+    shown_px: Mapped[float | None] = mapped_column(Double)
+    follow_up: Mapped[str] = mapped_column(String(80), server_default="")
 
 
 class ReplyRow(Base):
@@ -77,3 +90,27 @@ class ReplyRow(Base):
     token: Mapped[str] = mapped_column(ForeignKey("participants.token"), primary_key=True)
     question: Mapped[str] = mapped_column(String(80), primary_key=True)
     value: Mapped[str] = mapped_column(Text)
+
+
+class DraftRow(Base):
+    """One version of an answer in a block of free order; the last one becomes the answer."""
+
+    __tablename__ = "drafts"
+
+    token: Mapped[str] = mapped_column(ForeignKey("participants.token"), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    value: Mapped[str] = mapped_column(String(20))
+    reaction_ms: Mapped[float] = mapped_column(Double)
+    shown_px: Mapped[float | None] = mapped_column(Double)
+
+
+class DeviceRow(Base):
+    """What a participant's screen was like, each time the study was opened."""
+
+    __tablename__ = "devices"
+
+    token: Mapped[str] = mapped_column(ForeignKey("participants.token"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    facts: Mapped[str] = mapped_column(Text)
+    looked_at: Mapped[int] = mapped_column(Integer)

@@ -30,12 +30,13 @@ class Trial:
         position: Place in the person's whole session, from 0; with `slot` it is unique.
         block: Name of the block.
         role: Only `main` answers enter the results; `repeat` ones the steadiness, `check` ones the rule.
-        face: Name of the face judged; empty for a check, which shows no picture.
+        face: Name of the face judged; of a check, one that the person has seen in this block.
         first: Condition of the first (or only) picture.
         second: Condition of the second picture, or empty.
         second_face: Face of the second picture, or empty.
         expected: The right answer; empty where there is none, as in a rating.
         break_before: A pause is offered first.
+        screen: Position of the first trial that is shown together with this one; -1 = it is shown alone.
     """
 
     slot: int
@@ -48,6 +49,7 @@ class Trial:
     second_face: str = ""
     expected: str = ""
     break_before: bool = False
+    screen: int = -1
 
     @property
     def pictures(self) -> tuple[tuple[str, str], ...]:

@@ -205,7 +205,8 @@ def test_free_text_stays_home_and_formulas_are_harmless() -> None:
     results = analyse(plan_with(), people, [], simulated=False)
     plain = people_csv(plan_with(), people, results, free_text=False)
     assert plain.splitlines() == [
-        "person,num_trials,num_answers,finished,excluded,simulated,age", "p1,10,10,yes,,no,41",
+        "person,num_trials,num_answers,finished,excluded,simulated,group,status,window_px,px_per_cm,frame_ms,age",
+        "p1,10,10,yes,,no,,active,,,,41",
     ]  # fmt: skip
     assert ",'=HYPERLINK(evil)" in people_csv(plan_with(), people, results, free_text=True)
-    assert answers_csv([answer("p1", "rate", "3")]).splitlines()[1] == "p1,0,rate,main,f,a,,,,3,1000,,,no"
+    assert answers_csv([answer("p1", "rate", "3")]).splitlines()[1] == "p1,0,rate,main,f,a,,,,3,1000,,,no,,"

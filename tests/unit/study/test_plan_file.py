@@ -10,7 +10,6 @@ from study_plans import EVERY_KIND, every_kind
 from demask.errors import ConfigError, InputError
 from demask.study.blocks import RatingBlock, RealOrRestoredBlock
 from demask.study.plan_file import parse_plan, read_plan
-from demask.study.texts import LANGUAGES, answer_label, check_prompt, prompt, scale_ends
 
 SMALL = """
 title = "t"
@@ -56,7 +55,6 @@ def test_a_slider_goes_from_0_to_100() -> None:
         (("points = 7", "points = 6"), "choose 5, 7, 10 or 100"),
         (("points = 7", "points = true"), r"blocks\[0\].points is True; it must be a whole number"),
         (("people = 12", "people = 0"), "people is 0"),
-        (("people = 12", 'languages = ["fr"]'), "our pages speak en, de"),
         (("max_failed_checks = 1", "max_failed = 1"), "did you mean 'max_failed_checks'?"),
         (('consent = { en = "I take part." }', 'consent = { de = "Ja." }'), "consent has no text for en"),
         (('name = "real"', 'name = "likability"'), "'likability' stands there twice"),
@@ -84,23 +82,6 @@ def test_a_plan_from_before_shares_were_called_fractions() -> None:
     assert (older.exclusion.min_answered_fraction, older.exclusion.max_same_answer_fraction) == (0.8, 0.9)
     with pytest.raises(ConfigError, match=r"no setting 'exclusion\.bored_share'"):
         parse_plan(SMALL + "[exclusion]\nbored_share = 0.8\nmax_same_answer_share = 0.9\n")
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_every_block_has_words_in_every_language(language: str) -> None:
-    for block in every_kind().blocks:
-        assert prompt(block, language).endswith("?")
-        labels = [answer_label(block, answer, language) for answer in block.answers]
-        assert len(set(labels)) == len(block.answers)
-        assert labels[0] in check_prompt(block, block.answers[0], language)
-        if isinstance(block, RatingBlock):
-            assert len(set(scale_ends(block, language))) == 2
-
-
-def test_the_plans_words_come_first() -> None:
-    block = RatingBlock(name="r", scale="realism", prompt={"en": "Well?"})
-    assert prompt(block, "en") == "Well?"
-    assert prompt(block, "de") == "Wie echt wirkt dieses Gesicht?"
 
 
 def test_a_pair_needs_two() -> None:

@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 from demask.cli.app import app
 from demask.errors import InputError, OutputExists, UsageError
+from demask.study.answering import Answer
 from demask.study.folder import new_study, open_study
 from demask.study.methods import STAMP
 from demask.study.report import write_report
-from demask.study.store import Answer
 from drawn_pictures import draw_folders, write_labels
 
 

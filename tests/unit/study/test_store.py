@@ -18,9 +18,10 @@ from sqlalchemy.exc import DBAPIError
 from study_plans import faces, new_store
 
 from demask.errors import InputError, OutputExists, UsageError
+from demask.study.answering import Answer
 from demask.study.codes import UnknownParticipant
 from demask.study.database import open_engine
-from demask.study.store import Answer, Store
+from demask.study.store import Store
 from demask.study.tables import Base
 
 WRITER = Path(__file__).with_name("writer.py")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from demask.study.store import Answer, Store
+from demask.study.answering import Answer
+from demask.study.store import Store
 
 
 def answer_all(store: Store, token: str) -> None:

@@ -31,7 +31,7 @@ Opener = Callable[[str], Restorer]
 
 READY, REFUSED, RESTORING, RESTORED, DONE = "ready", "refused", "restoring", "restored", "done"
 
-_WEBP_QUALITY = 90
+WEBP_QUALITY = 90
 _ORPHAN_GRACE_S = 30.0
 
 PATIENCE = 10
@@ -161,7 +161,7 @@ class Worker:
         record = self._measuring(answer, picture, job.setting)
         if self._task.pictures is not None and job.setting == self._task.pictured:
             buffer = io.BytesIO()
-            Image.fromarray(answer.picture).save(buffer, format="WEBP", quality=_WEBP_QUALITY)
+            Image.fromarray(answer.picture).save(buffer, format="WEBP", quality=WEBP_QUALITY)
             write_atomic(self._task.pictures / f"{job.key}.webp", buffer.getvalue(), overwrite=True)
         watched = self._watched
         speed = {

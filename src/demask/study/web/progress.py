@@ -7,43 +7,55 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
+from demask.study.joining import SCREENED, TIMED_OUT
 from demask.study.plan import Plan
-from demask.study.records import Person, Record
+from demask.study.records import Record
+from demask.study.store import Store
 
 
-def progress(
-    plan: Plan, people: Sequence[Person], records: Sequence[Record], *, enrolled: int, withdrawn: int
-) -> dict[str, Any]:
-    """Counts of people and answers.
-
-    Args:
-        plan: The study.
-        people: Everybody who consented.
-        records: All their answers.
-        enrolled: Slots taken, by people who have not agreed yet too.
-        withdrawn: People who withdrew.
-    """
+def progress(store: Store) -> dict[str, Any]:
+    """Counts of people and answers."""
+    plan, people, records, status = store.plan, store.people(), store.records(), store.num_by_status()
     failed = Counter(record.person for record in records if record.role == "check" and not record.correct)
     return {
         "title": plan.title,
+        "state": store.state(),
+        "service": plan.recruitment.service,
         "people": {
             "planned": plan.people,
-            "enrolled": enrolled,
+            "enrolled": status.get("active", 0),
             "agreed": len(people),
             "finished": sum(person.finished for person in people),
-            "withdrawn": withdrawn,
+            "withdrawn": store.num_withdrawn(),
+            "returned": store.num_returned(),
+            "timed out": status.get(TIMED_OUT, 0),
+            "sent away": status.get(SCREENED, 0),
         },
+        "quotas": [
+            {
+                "question": question.name,
+                "reply": reply,
+                "people": sum(
+                    person.replies.get(question.name) == reply for person in people if person.status == "active"
+                ),
+                "wanted": wanted,
+            }
+            for question in plan.questions
+            for reply, wanted in question.quota.items()
+        ],
         "participants": [
             {
                 "person": person.person,
+                "group": person.group,
                 "answers": person.num_answers,
                 "trials": person.num_trials,
                 "failed_checks": failed[person.person],
                 "finished": person.finished,
+                "status": person.status,
             }
             for person in people
         ],
-        "blocks": [_block(plan, name, records) for name in (block.name for block in plan.blocks)],
+        "blocks": [_block(plan, block.name, records) for block in plan.blocks],
     }
 
 
@@ -57,6 +69,7 @@ def _block(plan: Plan, name: str, records: Sequence[Record]) -> dict[str, Any]:
         for seen in (record.first_ms, record.second_ms)
         if seen is not None
     ]
+    sizes = [record.shown_px for record in main if record.shown_px is not None]
     return {
         "block": name,
         "answers": len(main),
@@ -65,4 +78,5 @@ def _block(plan: Plan, name: str, records: Sequence[Record]) -> dict[str, Any]:
         "exposures": len(off),
         "exposure_off_median_ms": median(off) if off else None,
         "exposure_off_most_ms": max(off, default=None),
+        "shown_px": [min(sizes), max(sizes)] if sizes else None,
     }

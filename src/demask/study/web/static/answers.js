@@ -10,7 +10,7 @@ export class Buttons {
     const worded = block.answers.some((answer) => !/^\d+$/.test(answer.label));
     const scale = block.ends.length > 0;
     this.buttons = block.answers.map((answer, place) =>
-      el("button", { type: "button", disabled: true, "data-value": answer.value, click: () => this.#choose(place) }, answer.label),
+      el("button", { type: "button", disabled: true, "data-value": answer.value, click: () => this.choose(place) }, answer.label),
     );
     const kind = worded ? (scale ? "scale words" : "words") : "scale";
     this.element = el("div", { class: `answers ${kind} n${block.answers.length}`, role: "group" }, ...this.buttons);
@@ -37,14 +37,14 @@ export class Buttons {
     const number = this.buttons.length;
     if (/^\d$/.test(event.key)) {
       const place = event.key === "0" ? 9 : Number(event.key) - 1;
-      if (place < number) this.#choose(place);
+      if (place < number) this.choose(place);
       return;
     }
     const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
     if (!step) return;
     event.preventDefault(); // Or the page would scroll.
     if (number === 2) {
-      this.#choose(step < 0 ? 0 : 1);
+      this.choose(step < 0 ? 0 : 1);
       return;
     }
     const at = this.buttons.indexOf(document.activeElement);
@@ -52,8 +52,15 @@ export class Buttons {
     this.buttons[next].focus();
   }
 
-  #choose(place) {
+  /** Mark what was answered before. */
+  was(value) {
+    this.buttons[this.values.indexOf(value)]?.setAttribute("aria-pressed", "true");
+  }
+
+  /** Answer with the button at a place, once it is open. */
+  choose(place) {
     if (!this.resolve) return;
+    for (const button of this.buttons) button.removeAttribute("aria-pressed");
     this.buttons[place].classList.add("chosen");
     this.resolve(this.values[place]);
   }
@@ -85,7 +92,9 @@ export class Slider {
 
   open() {
     for (const control of [this.range, this.less, this.more]) control.disabled = false;
-    return new Promise((resolve) => (this.resolve = resolve));
+    const chosen = new Promise((resolve) => (this.resolve = resolve));
+    if (this.before !== undefined) this.#set(this.before);
+    return chosen;
   }
 
   close() {
@@ -112,6 +121,11 @@ export class Slider {
       event.preventDefault();
       this.#choose();
     }
+  }
+
+  /** Start from what was answered before. */
+  was(value) {
+    this.before = Number(value);
   }
 
   #step(change) {

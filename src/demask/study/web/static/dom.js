@@ -23,3 +23,15 @@ export function announce(sentence) {
 }
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const TAGS = new Set(["p", "h2", "h3", "h4", "ul", "ol", "li", "strong", "em", "a", "blockquote", "code", "pre", "hr", "br",
+  "table", "thead", "tbody", "tr", "th", "td"]);
+
+/** Elements of a tree that the server made of a researcher's Markdown, see study/markdown.py. */
+export function grow(tree) {
+  return tree.map((node) => {
+    if (typeof node === "string") return node;
+    const link = node.href ? { href: node.href, target: "_blank", rel: "noopener noreferrer" } : {};
+    return el(TAGS.has(node.tag) ? node.tag : "span", link, ...grow(node.children));
+  });
+}

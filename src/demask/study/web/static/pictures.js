@@ -1,6 +1,7 @@
 // Pictures of the next trials, fetched and decoded before they are needed.
 
-const AHEAD = 6; // Trials. More would fill a phone's memory with decoded pictures.
+const AHEAD = 6; // Steps. More would fill a phone's memory with decoded pictures,
+const ENOUGH = 16; // as would many pictures, where a step has several.
 
 export class Pictures {
   #wire;
@@ -11,9 +12,13 @@ export class Pictures {
     this.#wire = wire;
   }
 
-  /** Fetch for the first of these trials and some after it, in their order; forget those before. */
-  prepare(trials) {
-    const wanted = new Set(trials.slice(0, AHEAD).flatMap((trial) => [...trial.pictures, trial.masked].filter(Boolean)));
+  /** Fetch for the first of these steps (lists of trials) and some after it, in their order; forget those before. */
+  prepare(steps) {
+    const wanted = new Set();
+    for (const [place, trials] of steps.slice(0, AHEAD).entries()) {
+      if (place > 1 && wanted.size >= ENOUGH) break;
+      for (const trial of trials) for (const name of [trial.reference, trial.masked, ...trial.pictures]) if (name) wanted.add(name);
+    }
     for (const [name, promise] of this.#waiting) {
       if (wanted.has(name)) continue;
       this.#waiting.delete(name);
@@ -33,6 +38,11 @@ export class Pictures {
     const picture = await this.#waiting.get(name);
     await picture.decode(); // At once, unless the browser has dropped the pixels meanwhile.
     return picture;
+  }
+
+  /** A picture beside the trials, fetched at once and not kept. */
+  async fetch(name) {
+    return this.#load(name);
   }
 
   async #load(name) {

@@ -34,6 +34,10 @@ export class Wire {
     return this.#untilHeard(path, options, (reply) => reply.json());
   }
 
+  file(path) {
+    return this.#untilHeard(path, {}, (reply) => reply.blob());
+  }
+
   picture(name) {
     return this.#untilHeard(`v1/pictures/${name}`, {}, (reply) => reply.blob());
   }
