@@ -9,7 +9,7 @@ import numpy as np
 from demask.faces.hole import BATCH
 from demask.faces.judge import FoundHole
 from demask.faces.reach import rect_of
-from demask.geometry import FRAME_PX, Framed, corners_under
+from demask.geometry import Framed, corners_under
 from demask.photo.paste import PasteConfig, Pasted, paste_back
 from demask.types import Hole, ImageU8
 
@@ -44,10 +44,11 @@ def pasted(
 
 
 def groups_apart(covered: Sequence[CoveredFace]) -> Iterator[list[CoveredFace]]:
-    """Faces that may be restored in one run: none has its crop where an earlier one is still to change."""
+    """Faces for one run: of one window, and none has its crop where an earlier one is still to change."""
     group: list[CoveredFace] = []
     for one in covered:
-        if len(group) == BATCH or any(reaches(other, one) for other in group):
+        other_window = bool(group) and group[0][0].window != one[0].window
+        if len(group) == BATCH or other_window or any(reaches(other, one) for other in group):
             yield group
             group = []
         group.append(one)
@@ -57,6 +58,7 @@ def groups_apart(covered: Sequence[CoveredFace]) -> Iterator[list[CoveredFace]]:
 
 def reaches(hole_of: CoveredFace, crop_of: CoveredFace) -> bool:
     """Whether the hole of one face lies in the crop of another."""
-    crop = corners_under(crop_of[0].matrix, 0, 0, FRAME_PX, FRAME_PX).astype(np.float32)
+    side = crop_of[0].window.side_px
+    crop = corners_under(crop_of[0].matrix, 0, 0, side, side).astype(np.float32)
     hole = rect_of(hole_of[1].hole, hole_of[0].matrix)
     return bool((crop.min(0) < hole.max(0)).all() and (hole.min(0) < crop.max(0)).all())

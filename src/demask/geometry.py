@@ -22,6 +22,44 @@ FRAME_POINTS: Points = np.array([(90, 92), (166, 92), (128, 136), (97, 176), (15
 EYE_DISTANCE_PX = float(FRAME_POINTS[1, 0] - FRAME_POINTS[0, 0])
 """Between the pupils in the frame: the unit of landmark errors."""
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """A square of the canonical frame that networks are shown, at the frame's own scale.
+
+    Attributes:
+        x0: Where it begins, in pixels of the frame; negative = beside the face.
+        y0: The same, downwards.
+        side_px: Its side; a multiple of CELL_PX, as the offsets are.
+    """
+
+    x0: int
+    y0: int
+    side_px: int
+
+    def of(self, matrix: Matrix) -> Matrix:
+        """The map from the photo to this window, for a map from the photo to the frame."""
+        moved = matrix.copy()
+        moved[:, 2] -= (self.x0, self.y0)
+        return moved
+
+    def within(self, other: Window) -> tuple[slice, slice]:
+        """Rows and columns of `other` that show this window, which lies inside it."""
+        top, left = self.y0 - other.y0, self.x0 - other.x0
+        return slice(top, top + self.side_px), slice(left, left + self.side_px)
+
+
+CELL_PX = 16
+"""Side of the cells that the networks' bottom sees; windows begin and end between two cells."""
+
+TIGHT = Window(x0=0, y0=0, side_px=FRAME_PX)
+"""The face alone: enough for a covering that ends at the chin and before the ears."""
+
+WIDE = Window(x0=-64, y0=-32, side_px=384)
+"""The face with 0.84 eye distances more to each side, 0.42 above and 1.26 below: coverings that run on."""
+
+WINDOWS = (TIGHT, WIDE)
+
 ARCFACE_PX = 112
 ARCFACE_POINTS: Points = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)],
@@ -31,15 +69,17 @@ ARCFACE_POINTS: Points = np.array(
 
 
 def require_crops(crops: ImageU8) -> None:
-    """Refuse anything but aligned crops, uint8 RGB [N, 256, 256, 3]; any N, also 0.
+    """Refuse anything but aligned crops of one window, uint8 RGB [N, S, S, 3] with S 256 or 384; any N, also 0.
 
     Raises:
         InputError: The crops have another shape or type.
     """
-    if crops.ndim != 4 or crops.shape[1:] != (FRAME_PX, FRAME_PX, 3) or crops.dtype != np.uint8:
+    sides = [window.side_px for window in WINDOWS]
+    square = crops.ndim == 4 and crops.shape[1] == crops.shape[2] and crops.shape[3] == 3
+    if not square or crops.shape[1] not in sides or crops.dtype != np.uint8:
         raise InputError(
-            f"got crops {crops.shape} {crops.dtype}, need uint8 [N, {FRAME_PX}, {FRAME_PX}, 3]; "
-            "cut them with crop_to_frame"
+            f"got crops {crops.shape} {crops.dtype}, need uint8 [N, S, S, 3] with S one of "
+            f"{', '.join(map(str, sides))}; cut them with crop_to_frame"
         )
 
 
@@ -209,20 +249,39 @@ def crop_to_frame(photo: ImageU8, matrix: Matrix, *, size_px: int = FRAME_PX) ->
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Framed:
-    """A face in the canonical frame, cut out of its photo once for finding, restoring and pasting.
+    """A face in a window of the canonical frame, cut out of its photo once for finding, restoring and pasting.
 
     Attributes:
-        matrix: Photo to frame.
-        crop: uint8 RGB [256, 256, 3], black where the photo ends.
-        valid: Where the photo was, bool [256, 256].
+        matrix: Photo to this window.
+        crop: uint8 RGB [S, S, 3], black where the photo ends; S is the window's side.
+        valid: Where the photo was, bool [S, S].
+        window: Which part of the frame it shows.
     """
 
     matrix: Matrix
     crop: ImageU8
     valid: Hole
+    window: Window = TIGHT
 
     @classmethod
-    def cut(cls, photo: ImageU8, matrix: Matrix) -> Framed:
-        """Cut the crop of a map from photo to frame."""
-        crop, valid = crop_to_frame(photo, matrix)
-        return cls(matrix=matrix, crop=crop, valid=valid)
+    def cut(cls, photo: ImageU8, matrix: Matrix, window: Window = TIGHT) -> Framed:
+        """Cut a window of the frame; `matrix` maps from the photo to the frame."""
+        return cls._cut(photo, window.of(matrix), window)
+
+    def again(self, photo: ImageU8) -> Framed:
+        """The same window of the same place, of a photo that has changed."""
+        return self._cut(photo, self.matrix, self.window)
+
+    def part(self, window: Window) -> Framed:
+        """A smaller window, which lies inside this one: a view, nothing is cut again."""
+        if window == self.window:
+            return self
+        here = window.within(self.window)
+        matrix = self.matrix.copy()
+        matrix[:, 2] -= (window.x0 - self.window.x0, window.y0 - self.window.y0)
+        return Framed(matrix=matrix, crop=self.crop[here], valid=self.valid[here], window=window)
+
+    @classmethod
+    def _cut(cls, photo: ImageU8, matrix: Matrix, window: Window) -> Framed:
+        crop, valid = crop_to_frame(photo, matrix, size_px=window.side_px)
+        return cls(matrix=matrix, crop=crop, valid=valid, window=window)

@@ -22,7 +22,7 @@ from demask.errors import DemaskError, ShapeMismatch, UsageError
 from demask.faces.choice import Faces
 from demask.faces.judge import JudgeSettings
 from demask.faces.looker import Looked, Looker
-from demask.geometry import Framed
+from demask.geometry import WIDE
 from demask.in_order import run_in_order
 from demask.photo.handed_in import AS_IT_CAME, Output, open_photo
 from demask.photo.paste import PasteConfig, Pasted
@@ -321,9 +321,11 @@ class Remover:
         if photo.shape[:2] != looked.size:
             raise ShapeMismatch(image=photo.shape, hole=looked.size)
         clock = clock or Clock()
+        restorer = restorer or self.restorer
+        wide = WIDE in getattr(restorer, "windows", ())
         covered = [
             (face.framed, face.found, face.own)
-            for face in looked.faces
+            for face in (looked_face if wide else looked_face.in_tight() for looked_face in looked.faces)
             if face.framed is not None and face.found is not None and face.found.covered
         ]
         done: Pasted | None = None
@@ -331,7 +333,7 @@ class Remover:
         for group in groups_apart(covered):
             if done is not None:  # A neighbour that is restored by now may reach into a crop: cut that again.
                 group = [
-                    (Framed.cut(done.pixels, one[0].matrix), *one[1:])
+                    (one[0].again(done.pixels), *one[1:])
                     if any(reaches(other, one) for other in earlier)
                     else one
                     for one in group
@@ -340,7 +342,7 @@ class Remover:
             with clock("restore"):
                 crops = np.stack([framed.crop for framed, _, _ in group])
                 holes = np.stack([found.hole for _, found, _ in group])
-                restored = fill(restorer or self.restorer, crops, holes)
+                restored = fill(restorer, crops, holes)
             with clock("paste"):
                 for (framed, found, own), drawn in zip(group, restored, strict=True):
                     own_hole = looked.own_hole if own else None

@@ -64,7 +64,11 @@ class Face:
 
 
 class Restorer(Protocol):
-    """Fill the hole of one aligned crop."""
+    """Fill the hole of one aligned crop.
+
+    One that takes the wide window's crops too (384 px) says so by an attribute `windows` that holds
+    `geometry.WIDE`; to all others a covering that runs on is shown as far as the tight window reaches.
+    """
 
     def __call__(self, masked: ImageU8, hole: Hole) -> ImageU8:
         """Return the crop with its hole filled.

@@ -158,6 +158,9 @@ def freeze(
     seed: Seed = 0,
     per_slice: Annotated[int, typer.Option("--per-slice", min=1, help="Pictures in each slice.")] = 300,
     portraits: Annotated[int, typer.Option("--portraits", min=0, help="Whole portraits.")] = 150,
+    wide: Annotated[int, typer.Option("--wide", min=0, help="Photos whose coverings run on.")] = 150,
+    turned: Annotated[int, typer.Option("--turned", min=0, help="Photos of turned heads.")] = 150,
+    large: Annotated[int, typer.Option("--large", min=0, help="Sharp photos of 512 px.")] = 100,
     quiet: o.Quiet = False,
     debug: o.Debug = False,
 ) -> None:
@@ -178,6 +181,9 @@ def freeze(
         seed=seed,
         per_slice=per_slice,
         portraits=portraits,
+        wide=wide,
+        turned=turned,
+        large=large,
     )
     with kill_is_ctrl_c(), meter("pictures", shown=not quiet) as show:
         frozen = freeze_set(config, progress=lambda done, total, face_id: show(done, total))

@@ -7,6 +7,7 @@ from demask.coverings.catalogue import (
     TEXTURES,
     TRAINING_KINDS,
     TRAINING_TEXTURES,
+    WIDE_KINDS,
 )
 from demask.coverings.draw import Drawn, draw, draw_hole
 
@@ -17,6 +18,7 @@ __all__ = [
     "TEXTURES",
     "TRAINING_KINDS",
     "TRAINING_TEXTURES",
+    "WIDE_KINDS",
     "Drawn",
     "draw",
     "draw_hole",

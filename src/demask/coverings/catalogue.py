@@ -57,7 +57,9 @@ class Kind:
         palette: Which colours are usual: a key of `colours.PALETTES`.
         straps: Chances of (none, ear loops, bands around the head).
         strap_width: Width of a strap.
-        bottom: "chin" (closed below it), "neck" (runs down the neck) or "point" (a kerchief's tip).
+        bottom: "chin" (closed below it), "neck" (runs down the neck), "wrap" (lies around it in folds, wider
+            than the face) or "point" (a kerchief's tip).
+        hood: Whether it covers the whole head but for an opening about the eyes.
         variants: Names of the cuts within the kind, drawn evenly.
     """
 
@@ -76,6 +78,7 @@ class Kind:
     straps: tuple[float, float, float] = (0.12, 0.78, 0.10)
     strap_width: Range = (0.010, 0.024)
     bottom: str = "chin"
+    hood: bool = False
     variants: Sequence[str] = field(default=("standard",))
 
 
@@ -135,10 +138,27 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
             straps=(0.45, 0.2, 0.35), strap_width=(0.008, 0.10),
             variants=("blob", "polygon", "low", "hand", "side", "lump", "lump", "lobes", "lobes"),
         ),
+        "cloth_long": Kind(
+            piping=0.22, weight=0.03, start=(0.2, 2.4), nose=(0.4, 4.0), cheek=(0.0, 0.9), widen=(0.95, 1.15),
+            drop=(0.10, 0.50), dome=(0.0, 0.10), square=(0.2, 1.0), low_ride=0.08, plain=0.5, palette="cloth",
+            variants=("plain", "pleats", "seam"), strap_width=(0.012, 0.06),
+        ),
+        "scarf": Kind(
+            piping=0.15, weight=0.02, start=(0.0, 2.2), nose=(0.8, 5.0), cheek=(0.1, 1.2), widen=(0.98, 1.15),
+            drop=(0.0, 0.1), dome=(0.02, 0.12), low_ride=0.15, plain=0.5, palette="cloth",
+            straps=(1.0, 0.0, 0.0), bottom="wrap", variants=("plain", "pleats"),
+        ),
+        "balaclava": Kind(
+            weight=0.01, start=(0.0, 0.6), nose=(0.4, 3.0), cheek=(0.1, 0.9), widen=(1.0, 1.06),
+            drop=(0.0, 0.1), dome=(0.0, 0.05), low_ride=0.0, plain=0.85, palette="cloth",
+            straps=(1.0, 0.0, 0.0), bottom="neck", hood=True,
+        ),
     }
 )  # fmt: skip
 KINDS: tuple[str, ...] = tuple(CATALOGUE)
 TRAINING_KINDS: tuple[str, ...] = tuple(kind for kind in KINDS if kind not in HELD_OUT_KINDS)
+WIDE_KINDS: tuple[str, ...] = ("gaiter", "bandana", "cloth_long", "scarf", "balaclava")
+"""Kinds that often run on below or beside the tight crop (`geometry.TIGHT`)."""
 
 
 def check_names(what: str, wanted: Sequence[str], known: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from demask.types import Floats64
 JAW = (234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152, 377, 400, 378, 379, 365, 397, 288, 361, 323, 454)
 NOSE_CHAIN = (6, 197, 195, 5, 4, 2, 164, 0, 17, 18, 200)  # From the bridge down to the chin.
 _LEFT_CHEEK, _RIGHT_CHEEK = (118, 117, 116), (347, 346, 345)  # Inner to outer, under the eye.
+_LOWER_LIDS = [145, 374]
 NUM_SPANS = 6  # Samples per span of the spline.
 
 
@@ -107,6 +108,14 @@ def cut_outline(frame: HeadFrame, cut: Cut, rng: np.random.Generator) -> Outline
         fold = points[152, 1] + float(rng.uniform(-0.02, 0.10))
         down = [[-neck[0], fold], [-neck[1], far], [neck[1], far], [neck[0], fold]]
         jaw = np.concatenate([jaw[:3], down, jaw[num - 3 :]])
+    elif cut.bottom == "wrap":
+        fold = float(points[152, 1])
+        spread = np.array([rng.uniform(0.48, 0.66), rng.uniform(0.55, 0.95), rng.uniform(0.35, 0.9)])
+        heights = fold + np.array([rng.uniform(-0.15, 0.0), rng.uniform(0.1, 0.4), rng.uniform(0.45, 1.0)])
+        uneven = np.exp(rng.normal(0, 0.12, (2, 3)))  # One side lies higher and wider than the other.
+        left = np.stack([-spread * uneven[0], heights + rng.normal(0, 0.05, 3)], 1)
+        right = np.stack([spread * uneven[1], heights + rng.normal(0, 0.05, 3)], 1)
+        jaw = np.concatenate([jaw[:3], left, right[::-1], jaw[num - 3 :]])
     elif cut.bottom == "point":
         jaw[3:-3, 1] += cut.drop * np.array([0.3, 1.0, 0.3])
     sides = []
@@ -127,6 +136,40 @@ def cut_outline(frame: HeadFrame, cut: Cut, rng: np.random.Generator) -> Outline
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     shift = np.array(cut.shift)
     return Outline(edge=edge @ turn + shift, anchors=anchors @ turn + shift, dome=cut.dome)
+
+
+def hood_outline(frame: HeadFrame, cut: Cut, rng: np.random.Generator) -> tuple[Outline, Floats64]:
+    """Lay a hood over the whole head and neck; return it and the opening about the eyes, [M, 2] in the frame.
+
+    The opening's lower edge lies where a mask's upper edge would; now and then it reaches up to the hair.
+    """
+    points = frame.points
+    chin, brow = float(points[152, 1]), float(points[10, 1])
+    crown = brow - float(rng.uniform(0.22, 0.36))
+    half = np.array([rng.uniform(0.30, 0.42), rng.uniform(0.56, 0.64), rng.uniform(0.52, 0.60)])
+    neck = (float(rng.uniform(0.30, 0.42)), float(rng.uniform(0.34, 0.55)))
+    right = np.array(
+        [
+            (half[0], crown + 0.10), (half[1], brow + 0.12), (half[2], 0.5 * chin - 0.2),
+            (half[2] - 0.08, chin), (neck[0], chin + 0.12), (neck[1], chin + float(rng.uniform(0.4, 1.1))),
+        ]
+    )  # fmt: skip
+    left = right * [-1, 1]
+    edge = np.concatenate([[[0.0, crown]], right, left[::-1]])
+    edge = closed_spline(edge + rng.normal(0, cut.jitter, edge.shape))
+    eyes = float(points[_LOWER_LIDS, 1].mean()) - 0.03
+    low = max(float(along(points, NOSE_CHAIN, cut.nose)[1]), eyes + 0.14)
+    high = eyes - float(rng.uniform(0.12, 0.22)) if rng.random() < 0.75 else brow + float(rng.uniform(0, 0.1))
+    wide = float(rng.uniform(0.40, 0.52))
+    side = eyes + float(rng.normal(0, 0.03))
+    around = np.array(
+        [(-wide, side), (-0.7 * wide, high + 0.03), (0.0, high), (0.7 * wide, high + 0.03), (wide, side),
+         (0.6 * wide, max(low - 0.04, eyes + 0.12)), (0.0, low), (-0.6 * wide, max(low - 0.04, eyes + 0.12))]
+    )  # fmt: skip
+    opening = closed_spline(around + rng.normal(0, cut.jitter, around.shape))
+    shift = np.array(cut.shift)
+    anchors = edge[[0, 0, 0, 0]]
+    return Outline(edge=edge + shift, anchors=anchors + shift, dome=cut.dome), opening + shift
 
 
 def _lowered(points: Floats64, start: float, highest_y: float, *, mirrored: bool = False) -> float:

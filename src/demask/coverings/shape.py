@@ -9,7 +9,7 @@ import numpy as np
 
 from demask.coverings.catalogue import CATALOGUE, TRAINING_KINDS, Kind, Range
 from demask.coverings.head import HeadFrame
-from demask.coverings.outline import Cut, Outline, closed_spline, cut_outline
+from demask.coverings.outline import Cut, Outline, closed_spline, cut_outline, hood_outline
 from demask.coverings.sheet import Sheet, drape, fixed_point, silhouette
 from demask.coverings.straps import StrapPlan, strap_polygons
 from demask.types import Floats64, UInts8
@@ -30,6 +30,7 @@ class Shape:
         fingers: Further parts of the cloth outside its outline (random hands), each [M, 2].
         pods: Filters of a gas mask: base and front disc, each [2, M, 2].
         parts: Things of other colours that stick to an unusual covering, each [M, 2].
+        openings: Holes in the cloth that the head shows through, each [M, 2].
         low_ride: Worn below the nose.
     """
 
@@ -41,6 +42,7 @@ class Shape:
     fingers: list[Floats64]
     pods: list[Floats64]
     parts: list[Floats64]
+    openings: list[Floats64]
     low_ride: bool
 
     def bounds(self) -> tuple[float, float, float, float]:
@@ -65,11 +67,14 @@ class Shape:
         return replace(
             self, sheet=sheet, straps=[p + d for p in self.straps], fingers=[p + d for p in self.fingers],
             pods=[p + d for p in self.pods], parts=[p + d for p in self.parts],
+            openings=[p + d for p in self.openings],
         )  # fmt: skip
 
     def fill(self, size: tuple[int, int]) -> tuple[UInts8, UInts8]:
         """Coverage of the covering itself and of its straps, uint8 [H, W] each, 255 = covered."""
         cover = silhouette(self.sheet, size, solid=self.kind != "random")
+        for opening in self.openings:
+            cv2.fillPoly(cover, [fixed_point(opening)], 0, cv2.LINE_AA, 4)
         for finger in self.fingers + self.parts:
             cv2.fillPoly(cover, [fixed_point(finger)], 255, cv2.LINE_AA, 4)
         for pod in self.pods:
@@ -122,8 +127,11 @@ def plan_shape(frame: HeadFrame, name: str, rng: np.random.Generator, *, unusual
     low_ride = bool(rng.random() < kind.low_ride)
     cut = _random_cut(rng, kind, low_ride)
     fingers: list[Floats64] = []
+    opening: Floats64 | None = None
     if name == "random":
         outline, fingers = _random_outline(frame, variant, cut, rng)
+    elif kind.hood:
+        outline, opening = hood_outline(frame, cut, rng)
     else:
         outline = cut_outline(frame, cut, rng)
     way = ("none", "loops", "bands")[int(rng.choice(3, p=kind.straps))]
@@ -142,7 +150,8 @@ def plan_shape(frame: HeadFrame, name: str, rng: np.random.Generator, *, unusual
         kind=name, variant=variant, sheet=drape(frame, outline), straps=strap_polygons(frame, outline, plan),
         strap_way=plan.way, fingers=[_project(frame, finger) for finger in fingers],
         pods=_pods(frame, outline, rng) if name == "gas" else [],
-        parts=_parts(frame, outline, rng) if unusual else [], low_ride=low_ride,
+        parts=_parts(frame, outline, rng) if unusual else [],
+        openings=[] if opening is None else [_project(frame, opening)], low_ride=low_ride,
     )  # fmt: skip
 
 

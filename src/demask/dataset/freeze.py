@@ -20,14 +20,20 @@ from PIL import Image
 
 from demask.atomic import remove_leftovers, replacing
 from demask.coverings.outline import JAW
-from demask.dataset.frozen_pictures import SLICES, store_crop, store_portrait
+from demask.dataset.frozen_pictures import SLICES, store_crop, store_photo
 from demask.dataset.frozen_set import MANIFEST, SET, load_frozen, read_info, set_sha256
-from demask.dataset.record import FaceRecord
+from demask.dataset.manifest import FaceEntry
+from demask.dataset.record import FaceRecord, filled, landmark_gap_px
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError, OutputError, OutputExists
-from demask.geometry import FRAME_PX
+from demask.geometry import FRAME_PX, WIDE
 from demask.rng import rng_for
 from demask.types import ImageU8
+
+_ROOMY = 0.7  # How much of the wide window a photograph with surroundings fills.
+_TURNED = 0.2  # Nose off the middle of the eyes, in eye distances.
+_MOST_GAP_PX = 28.0  # Between the landmarks and the finder's points; beyond, they hang in the air.
+_LARGE_EYES_PX = 100.0  # Between the eyes: larger than the frame shows them.
 
 __all__ = ["FreezeConfig", "Frozen", "freeze", "load_frozen", "read_info"]
 
@@ -49,9 +55,12 @@ class FreezeConfig:
     per_slice: int = 300  # Pictures in each slice of aligned crops.
     portraits: int = 150  # Pictures in the slice of whole portraits.
     portrait_sources: tuple[str, ...] = ("ffhq256", "generated256")  # Sources in FFHQ's framing.
+    wide: int = 150  # Pictures in the slice of coverings that run on, from photographs with surroundings.
+    turned: int = 150  # Pictures in the slice of heads that were turned when photographed.
+    large: int = 100  # Pictures in the slice of sharp photographs at their own size.
 
     def __post_init__(self) -> None:
-        for name, low in (("per_slice", 1), ("portraits", 0)):
+        for name, low in (("per_slice", 1), ("portraits", 0), ("wide", 0), ("turned", 0), ("large", 0)):
             if getattr(self, name) < low:
                 raise ConfigError(f"{name} is {getattr(self, name)} but must be at least {low}")
 
@@ -107,18 +116,18 @@ def _write(
             f"{config.data} holds no face of the split {config.split!r} whose whole jaw is in the crop; "
             "build it from more photographs"
         )
-    framed = [source if source in config.portrait_sources else None for source in sources]
-    portraits = list(islice(balanced(framed, fits, seed=config.seed), config.portraits))
-    if len(crops) < config.per_slice or len(portraits) < config.portraits:
-        log.warning("only %d crops and %d portraits fit; all of them are taken", len(crops), len(portraits))
-    total, rows = len(crops) * len(SLICES) + len(portraits), []
+    if len(crops) < config.per_slice:
+        log.warning("only %d crops fit; all of them are taken", len(crops))
+    photos = _photos(config, shards, fits)
+    total, rows = len(crops) * len(SLICES) + sum(map(len, photos.values())), []
     for name in SLICES:
         for i in crops:
             rows.append(store_crop(folder, name, shards[i], seed=config.seed, patches=patches))
             progress(len(rows), total, shards.entries[i].face_id)
-    for i in portraits:
-        rows.append(store_portrait(folder, shards[i], seed=config.seed, patches=patches))
-        progress(len(rows), total, shards.entries[i].face_id)
+    for name, chosen in photos.items():
+        for i in chosen:
+            rows.append(store_photo(folder, name, shards[i], seed=config.seed, patches=patches))
+            progress(len(rows), total, shards.entries[i].face_id)
     manifest = "".join(json.dumps(row, sort_keys=True) + "\n" for row in rows).encode()
     counts, digest = dict(Counter(row["slice"] for row in rows)), set_sha256(manifest)
     info = {
@@ -135,6 +144,41 @@ def _write(
     (folder / MANIFEST).write_bytes(manifest)
     (folder / SET).write_text(json.dumps(info, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return Frozen(out=config.out, slices=counts, sha256=digest)
+
+
+def _photos(config: FreezeConfig, shards: FaceShards, jaw_fits: Callable[[int], bool]) -> dict[str, list[int]]:
+    """Which faces go into each slice of whole photos."""
+    entries = shards.entries
+
+    def roomy(i: int) -> bool:
+        return jaw_fits(i) and filled(shards[i], WIDE) >= _ROOMY
+
+    def placed(i: int) -> bool:
+        return landmark_gap_px(shards[i]) <= _MOST_GAP_PX
+
+    portraits = [entry.source if entry.source in config.portrait_sources else None for entry in entries]
+    turned = [entry.source if _label(entry, "turn") > _TURNED else None for entry in entries]
+    large = [entry.source if _label(entry, "eyes_px") >= _LARGE_EYES_PX else None for entry in entries]
+    plans: dict[str, tuple[list[str | None], Callable[[int], bool], int]] = {
+        "portrait": (portraits, jaw_fits, config.portraits),
+        "wide": ([*(entry.source for entry in entries)], roomy, config.wide),
+        "turned": (turned, placed, config.turned),
+        "large": (large, jaw_fits, config.large),
+    }
+    photos = {}
+    for name, (sources, fits, count) in plans.items():
+        photos[name] = list(islice(balanced(sources, fits, seed=config.seed), count))
+        if len(photos[name]) < count:
+            log.warning("only %d photos fit the slice %s; all of them are taken", len(photos[name]), name)
+    return {name: chosen for name, chosen in photos.items() if chosen}
+
+
+def _label(entry: FaceEntry, name: str) -> float:
+    """The size of a number that the source states; 0 where it states none."""
+    try:
+        return abs(float(entry.labels.get(name) or 0))
+    except ValueError:
+        return 0.0
 
 
 def balanced(sources: Sequence[str | None], fits: Callable[[int], bool], *, seed: int) -> Iterator[int]:

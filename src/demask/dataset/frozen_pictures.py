@@ -15,10 +15,11 @@ from demask.coverings import (
     HELD_OUT_TEXTURES,
     TRAINING_KINDS,
     TRAINING_TEXTURES,
+    WIDE_KINDS,
     Drawn,
     draw,
 )
-from demask.dataset.frozen_set import PORTRAIT, png_bytes, sha256_of
+from demask.dataset.frozen_set import png_bytes, sha256_of
 from demask.dataset.record import FaceRecord
 from demask.faces.judge import LOWER_FACE, MOUTH
 from demask.geometry import FRAME_PX, apply, invert
@@ -44,18 +45,19 @@ class CoveringSlice:
         colours: Which hues.
     """
 
-    kinds: tuple[str, ...]
-    textures: tuple[tuple[str, ...], ...]
-    colours: str
+    kinds: tuple[str, ...] = TRAINING_KINDS
+    textures: tuple[tuple[str, ...], ...] = (TRAINING_TEXTURES,)
+    colours: str = "training"
 
 
 SLICES: dict[str, CoveringSlice] = {
-    "seen": CoveringSlice(kinds=TRAINING_KINDS, textures=(TRAINING_TEXTURES,), colours="training"),
-    "unseen_colours": CoveringSlice(
-        kinds=TRAINING_KINDS, textures=(("plain",), HELD_OUT_TEXTURES), colours="held_out"
-    ),
-    "unseen_types": CoveringSlice(kinds=HELD_OUT_KINDS, textures=(TRAINING_TEXTURES,), colours="training"),
+    "seen": CoveringSlice(),
+    "unseen_colours": CoveringSlice(textures=(("plain",), HELD_OUT_TEXTURES), colours="held_out"),
+    "unseen_types": CoveringSlice(kinds=HELD_OUT_KINDS),
 }
+
+_ON_PHOTOS: dict[str, CoveringSlice] = {"wide": CoveringSlice(kinds=WIDE_KINDS)}
+"""Of the slices of whole photos, those whose coverings are not as in the slice "seen"."""
 
 
 def store_crop(
@@ -94,20 +96,21 @@ def store_crop(
     return _row(folder, name, record, points, drawn.recipe, files)
 
 
-def store_portrait(
-    folder: Path, record: FaceRecord, *, seed: int, patches: Sequence[ImageU8]
+def store_photo(
+    folder: Path, slice_name: str, record: FaceRecord, *, seed: int, patches: Sequence[ImageU8]
 ) -> dict[str, Any]:
-    """Cover the whole photo with coverings as in the slice "seen"; see `store_crop`."""
+    """Cover the whole photo, for a slice of `PHOTO_SLICES`; see `store_crop`."""
     to_photo = invert(record.photo_to_crop)
     landmarks = apply(to_photo, record.landmarks)
-    name = f"{PORTRAIT}/{record.face_id}"
-    drawn = _drawn(record.photo, landmarks, record.photo_to_crop, name, SLICES["seen"], seed, patches)
+    name = f"{slice_name}/{record.face_id}"
+    covering = _ON_PHOTOS.get(slice_name, SLICES["seen"])
+    drawn = _drawn(record.photo, landmarks, record.photo_to_crop, name, covering, seed, patches)
     files: Files = {
         "masked": (f"{name}.masked.png", drawn.masked),
         "face": (f"{name}.face.png", record.photo),
         "hole": (f"{name}.hole.png", drawn.hole),
     }
-    return _row(folder, PORTRAIT, record, record.photo_points, drawn.recipe, files)
+    return _row(folder, slice_name, record, record.photo_points, drawn.recipe, files)
 
 
 def _drawn(

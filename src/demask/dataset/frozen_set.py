@@ -7,7 +7,7 @@ Layout of the folder::
     faces/<face_id>.face.png  .valid.png       the truth, kept once for all slices
     <slice>/<face_id>.masked.png  .hole.png    the covered face and its true hole (1 bit)
 
-The slice `portrait` keeps its own `.face.png` beside: the whole photo instead of the aligned crop.
+The slices of `PHOTO_SLICES` keep their own `.face.png` beside: the whole photo instead of the aligned crop.
 """
 
 from __future__ import annotations
@@ -29,10 +29,16 @@ from demask.types import Hole, ImageU8, Points
 
 MANIFEST = "manifest.jsonl"
 SET = "set.json"
-PORTRAIT = "portrait"
+PHOTO_SLICES = {
+    "portrait": "FFHQ's framing, seen coverings",
+    "wide": "coverings that run on below or beside the face, photographs with surroundings",
+    "turned": "heads turned when photographed, seen coverings",
+    "large": "sharp photographs of 512 px, seen coverings",
+}
+"""Slices of whole photos, in which the face is looked for too, and what each holds."""
 CROP_SLICES = ("seen", "unseen_colours", "unseen_types")
 FILES = ("masked", "face", "hole", "valid")
-PORTRAIT_FILES = ("masked", "face", "hole")
+PHOTO_FILES = ("masked", "face", "hole")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -62,6 +68,11 @@ class FrozenPicture:
     points: Points
     recipe: dict[str, Any]
     labels: dict[str, str]
+
+    @property
+    def is_photo(self) -> bool:
+        """Whether it is a whole photo, not an aligned crop."""
+        return self.slice in PHOTO_SLICES
 
 
 def png_bytes(picture: ImageU8 | Hole) -> bytes:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from demask.dataset.manifest import labels_in, number_in, text_in
 from demask.dataset.split import SPLITS, Split
 from demask.errors import DatasetError
-from demask.geometry import FRAME_PX, apply
+from demask.geometry import FRAME_PX, Window, apply
 from demask.types import AnyArray, Floats64, Hole, ImageU8, Landmarks, Matrix, Points
 
 PARTS = ("crop.jpg", "photo.jpg", "valid.png", "json")
@@ -80,6 +80,16 @@ def landmark_gap_px(record: FaceRecord) -> float:
     mesh = record.landmarks[:, :2]
     like = np.stack([(mesh[33] + mesh[133]) / 2, (mesh[263] + mesh[362]) / 2, mesh[4], mesh[61], mesh[291]])
     return float(np.linalg.norm(like - seen, axis=1).max())
+
+
+def filled(record: FaceRecord, window: Window) -> float:
+    """How much of a window a face's photograph fills, 0 to 1; turned photographs are taken for upright ones."""
+    height, width = record.photo.shape[:2]
+    ends = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    (x0, y0), (x1, y1) = (f(apply(window.of(record.photo_to_crop), ends), axis=0) for f in (np.min, np.max))
+    side = window.side_px
+    across, down = min(x1, side) - max(x0, 0.0), min(y1, side) - max(y0, 0.0)
+    return float(max(across, 0.0) * max(down, 0.0)) / side**2
 
 
 def encode_record(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from demask.dataset.frozen_set import PORTRAIT
+from demask.dataset.frozen_set import PHOTO_SLICES
 from demask.evaluation.bootstrap import Interval, mean_interval, paired_difference, paired_ratio
 from demask.evaluation.metrics.comparison import FIGURES
 from demask.evaluation.metrics.metric_catalogue import metric_of
@@ -23,7 +23,7 @@ from demask.evaluation.metrics.metric_catalogue import metric_of
 Record = dict[str, Any]
 Summary = dict[str, Any]
 
-HOLE_FACTS = ("hole_iou", "hole_reached", "hole_extra")
+HOLE_FACTS = ("hole_iou", "hole_reached", "hole_extra", "covering_left")
 BASE_SLICE = "seen"
 UNSEEN_SLICES = ("unseen_colours", "unseen_types")
 GROUP_FIGURES = ("hole_psnr", "hole_lpips", "identity")
@@ -31,7 +31,7 @@ GROUPS: Mapping[str, tuple[str, Callable[[str], bool]]] = {
     "turn": ("turn of the head", lambda name: name == BASE_SLICE),
     "skin": ("skin as photographed", lambda name: name == BASE_SLICE),
     "source": ("photo source", lambda name: name == BASE_SLICE),
-    "kind": ("kind of covering", lambda name: name != PORTRAIT),
+    "kind": ("kind of covering", lambda name: name not in PHOTO_SLICES),
 }
 """Traits by which results are broken down: their title, and over which slices."""
 

@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
-from demask.dataset.frozen_set import PORTRAIT, FrozenPicture
+from demask.dataset.frozen_set import FrozenPicture
 from demask.errors import InputError
 from demask.evaluation.aggregate import number
 from demask.evaluation.metrics.comparison import FIGURES, FROZEN_METRICS, Comparison
@@ -32,7 +32,7 @@ from demask.faces.hole import HoleFinder
 from demask.faces.judge import JudgeSettings, judge
 from demask.faces.looker import Looked, Looker
 from demask.faces.reach import coverage_from_photo
-from demask.geometry import FRAME_POINTS, crop_to_frame, scale_of, to_frame, warp_back
+from demask.geometry import FRAME_POINTS, TIGHT, Window, crop_to_frame, scale_of, to_frame, warp_back
 from demask.photo.composite import composite
 from demask.photo.paste import PasteConfig
 from demask.remover import Remover
@@ -42,6 +42,8 @@ Setting = Literal["raw", "pasted", "found", "whole"]
 SETTINGS: tuple[Setting, ...] = get_args(Setting)
 
 NAN = float("nan")
+
+_CLEARLY, _UNCHANGED = 24, 6  # Grey levels between covering and face, and between covering and answer.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -81,10 +83,10 @@ class Answering:
         paste: PasteConfig | None = None,
     ) -> None:
         self._config, self._paste = config or JudgeSettings(), paste
-        self._finder, self._hole_finder = finder, hole_finder
+        self._finder = finder
+        self._hole_finder = _Remembering(hole_finder)
         self._picture: FrozenPicture | None = None
         self._looked: Looked | None = None
-        self._coverage: Alpha | None = None
 
     def __call__(self, picture: FrozenPicture, setting: Setting, restorer: Restorer) -> Answer:
         """Restore one picture.
@@ -98,24 +100,24 @@ class Answering:
             InputError: The setting `whole` was asked for a whole portrait.
         """
         if picture is not self._picture:
-            self._picture, self._looked, self._coverage = picture, None, None
+            self._picture, self._looked, self._hole_finder.seen = picture, None, None
         masked, hole = picture.masked, picture.hole
         if setting == "whole":
-            if picture.slice == PORTRAIT:
-                raise InputError("a portrait has no whole answer: restorers see aligned crops")
+            if picture.is_photo:
+                raise InputError("a whole photo has no whole answer: restorers see aligned crops")
             return Answer(picture=restorer(masked, hole), restored=True, filled=np.ones_like(hole))
         if setting == "found":
-            self._looked = self._looked or self._looker(portrait=picture.slice == PORTRAIT)(masked)
+            self._looked = self._looked or self._looker(photo=picture.is_photo)(masked)
             return self._restored(picture, self._looked, restorer, self._overlap(picture))
         if not hole.any():
             return Answer(picture=masked, restored=False, filled=hole)
         if setting == "raw":
             drawn, reached = _raw(picture, restorer)
             return Answer(picture=drawn, restored=True, filled=reached)
-        return self._restored(picture, self._looker(portrait=False)(masked, hole=hole), restorer, NAN)
+        return self._restored(picture, self._looker(photo=False)(masked, hole=hole), restorer, NAN)
 
     def _restored(self, picture: FrozenPicture, looked: Looked, restorer: Restorer, overlap: float) -> Answer:
-        remover = Remover(restorer=restorer, finder=self._true_face, hole_finder=self._remembered)
+        remover = Remover(restorer=restorer, finder=self._true_face, hole_finder=self._hole_finder)
         result = remover.restore(picture.masked, looked, paste=self._paste)
         return Answer(
             picture=result.photo,
@@ -126,30 +128,37 @@ class Answering:
 
     def _overlap(self, picture: FrozenPicture) -> float:
         """Intersection over union of the true hole and the one found, before that is widened; crops only."""
-        if picture.slice == PORTRAIT or self._coverage is None:
+        if picture.is_photo or self._hole_finder.seen is None:
             return NAN
         exact = dataclasses.replace(self._config, widen_px=0)
-        found = judge(self._coverage[0], picture.masked, picture.valid, exact)
+        found = judge(self._hole_finder.seen[0], picture.masked, picture.valid, exact)
         return hole_iou(found.hole, picture.hole, picture.valid)
 
-    def _looker(self, *, portrait: bool) -> Looker:
-        if portrait:
+    def _looker(self, *, photo: bool) -> Looker:
+        if photo:
             self._finder = self._finder or Finder.shipped("cpu", threads=1)
-            return Looker(self._finder, self._remembered, self._config)
-        return Looker(self._true_face, self._remembered, self._config)
+            return Looker(self._finder, self._hole_finder, self._config)
+        return Looker(self._true_face, self._hole_finder, self._config)
 
     def _true_face(self, photo: ImageU8) -> list[Face]:
         """Stand in for the finder: the face is where the truth says."""
         assert self._picture is not None
-        points = self._picture.points if self._picture.slice == PORTRAIT else FRAME_POINTS
+        points = self._picture.points if self._picture.is_photo else FRAME_POINTS
         height, width = photo.shape[:2]
         return [Face(box=(0.0, 0.0, float(width), float(height)), points=points, score=1.0)]
 
-    def _remembered(self, crops: ImageU8) -> Alpha:
-        """Keep the coverage that the looker saw, so that it need not be computed twice."""
-        self._hole_finder = self._hole_finder or HoleFinder.shipped(device="cpu", threads=1)
-        self._coverage = self._hole_finder(crops)
-        return self._coverage
+
+class _Remembering:
+    """A hole finder that keeps the coverage it gave last, so that it need not be computed twice."""
+
+    def __init__(self, hole_finder: Callable[[ImageU8], Alpha] | None) -> None:
+        self._finder = hole_finder or HoleFinder.shipped(device="cpu", threads=1)
+        self.windows: tuple[Window, ...] = getattr(self._finder, "windows", (TIGHT,))
+        self.seen: Alpha | None = None
+
+    def __call__(self, crops: ImageU8) -> Alpha:
+        self.seen = self._finder(crops)
+        return self.seen
 
 
 class Measuring:
@@ -184,6 +193,7 @@ class Measuring:
             "hole_iou": number(answer.hole_iou),
             "hole_reached": float(filled[wanted].mean()) if wanted.any() else None,
             "hole_extra": float((~wanted)[filled].mean()) if filled.any() else None,
+            "covering_left": covering_left(answer.picture, truth),
             "figures": {name: number(compared.get(name)) for name in FIGURES},
             "traits": traits_of(truth),
         }
@@ -200,6 +210,24 @@ def measure(
         name: measuring(answering(picture, setting, restorer), picture, setting)
         for name, (answering, restorer) in systems.items()
     }
+
+
+def covering_left(answer: ImageU8, truth: FrozenPicture) -> float | None:
+    """Of the covering's pixels that clearly differ from the bare face, the part that an answer left as it was.
+
+    Returns:
+        0 to 1; None where no pixel differs clearly.
+    """
+    differs = _furthest(truth.masked, truth.face) > _CLEARLY
+    differs &= truth.hole & truth.valid
+    if not differs.any():
+        return None
+    return float((_furthest(answer, truth.masked) <= _UNCHANGED)[differs].mean())
+
+
+def _furthest(one: ImageU8, other: ImageU8) -> ImageU8:
+    """The largest difference of any channel, uint8 [H, W]."""
+    return np.asarray(cv2.absdiff(one, other).max(axis=2), np.uint8)
 
 
 def traits_of(picture: FrozenPicture) -> dict[str, str]:
@@ -219,7 +247,7 @@ def traits_of(picture: FrozenPicture) -> dict[str, str]:
 def _raw(picture: FrozenPicture, restorer: Restorer) -> tuple[ImageU8, Hole]:
     """What the restorer draws in the true hole, and the pixels of it that its crop reaches."""
     masked, hole = picture.masked, picture.hole
-    if picture.slice != PORTRAIT:
+    if not picture.is_photo:
         return composite(restorer(masked, hole), masked, hole), hole
     matrix = to_frame(picture.points)
     crop, _ = crop_to_frame(masked, matrix)

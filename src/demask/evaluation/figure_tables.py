@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from demask.dataset.frozen_set import PORTRAIT
+from demask.dataset.frozen_set import PHOTO_SLICES
 from demask.evaluation.aggregate import BASE_SLICE, GROUPS, HOLE_FACTS
 from demask.evaluation.metrics.comparison import FIGURES
 from demask.evaluation.metrics.metric_catalogue import heading_of, metric_of
@@ -37,6 +37,7 @@ _HOLE_HEADS = {
     "hole_iou": "hole IoU",
     "hole_reached": "of the true hole filled",
     "hole_extra": "of the filled not covered",
+    "covering_left": "of the covering left",
     "restored": "restored",
 }
 
@@ -273,7 +274,7 @@ def markdown(report: Report) -> str:
 
 def slice_title(name: str) -> str:
     """A slice as people read it."""
-    return name.replace("_", " ") + (" (whole portraits)" if name == PORTRAIT else "")
+    return name.replace("_", " ") + (" (whole photos)" if name in PHOTO_SLICES else "")
 
 
 def _places(report: Report) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from demask.faces.judge import LOWER_FACE
+from demask.faces.judge import LOWER_FACE, in_window
 from demask.geometry import FRAME_PX, require_crops
 from demask.types import Alpha, ImageU8
-from demask.weights.sessions import Session, open_session, require_contract, require_shapes
+from demask.weights.sessions import Session, open_session, require_contract, require_shapes, windows_of
 
 BATCH = 8
 """Crops per run: more gains nothing on a CPU and costs memory."""
@@ -17,11 +17,14 @@ class HoleFinder:
     """Tell the covered pixels of aligned crops; one session serves all threads.
 
     Args:
-        session: A network that maps `crop` uint8 [N, 256, 256, 3] to `coverage` float32
-            [N, 256, 256] in [0, 1].
+        session: A network that maps `crop` uint8 [N, S, S, 3] to `coverage` float32 [N, S, S] in [0, 1]; S is
+            256, or left open, and then the wide window's crops fit too.
         mirrored: Look at each crop and at its mirror image, and average: less is missed of coverings
             unlike those of the training, for twice the time. Each look counts by how much of the lower
             face it holds for covered: now and then one of the two sees no covering at all.
+
+    Attributes:
+        windows: Which windows' crops it takes.
 
     Raises:
         WeightsError: The network has other inputs or outputs.
@@ -33,6 +36,7 @@ class HoleFinder:
         crops = (None, FRAME_PX, FRAME_PX)
         require_shapes(session, {"crop": (*crops, 3), "coverage": crops}, what="hole finder")
         self._session, self._mirrored = session, mirrored
+        self.windows = windows_of(session)
 
     @classmethod
     def shipped(cls, *, device: str = "auto", threads: int | None = None) -> HoleFinder:
@@ -43,10 +47,10 @@ class HoleFinder:
         """Give the coverage of each pixel.
 
         Args:
-            crops: Aligned crops, uint8 RGB [N, 256, 256, 3]; any N, also 0.
+            crops: Aligned crops of one window, uint8 RGB [N, S, S, 3]; any N, also 0.
 
         Returns:
-            float32 [N, 256, 256] in [0, 1]; covered above `JudgeSettings.threshold`.
+            float32 [N, S, S] in [0, 1]; covered above `JudgeSettings.threshold`.
 
         Raises:
             InputError: The crops have another shape or type.
@@ -67,8 +71,8 @@ class HoleFinder:
 
 
 def _averaged(one: Alpha, other: Alpha) -> Alpha:
-    """The mean of two looks at crops, [N, 256, 256], each weighted by its coverage of the lower face."""
+    """The mean of two looks at crops, [N, S, S], each weighted by its coverage of the lower face."""
     looks = np.stack([one, other])
-    weights = looks[:, :, LOWER_FACE].mean(axis=2) + np.float32(1e-6)
+    weights = looks[:, :, in_window(LOWER_FACE, one.shape[1])].mean(axis=2) + np.float32(1e-6)
     averaged: Alpha = np.einsum("lnyx,ln->nyx", looks, weights / weights.sum(axis=0))
     return averaged

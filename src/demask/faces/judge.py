@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from demask.errors import ConfigError
 from demask.faces.colours import by_colour
-from demask.geometry import FRAME_PX
+from demask.geometry import FRAME_PX, TIGHT, WIDE, WINDOWS, Window
 from demask.types import Alpha, Floats32, Hole, ImageU8
+
+_EDGE_PX = 3  # A hole so near to the window's edge reaches it.
+_MIN_BEYOND_PX = 12  # So many pixels beyond make a covering run on; fewer are a corner of its rim.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,8 +56,8 @@ class FoundHole:
     """What the coverage of one crop means for its face.
 
     Attributes:
-        hole: The pixels to fill, widened: bool [256, 256]; all False where the face is bare.
-        coverage: The same with soft edges, for pasting: float32 [256, 256] in [0, 1], above 0.5 in the hole.
+        hole: The pixels to fill, widened: bool [S, S] of the window; all False where the face is bare.
+        coverage: The same with soft edges, for pasting: float32 [S, S] in [0, 1], above 0.5 in the hole.
         covered: Whether the face wears a covering over nose or mouth.
         confidence: How sure that is, in [0, 1].
     """
@@ -65,10 +68,15 @@ class FoundHole:
     confidence: float
 
     @classmethod
-    def none(cls, *, confidence: float) -> FoundHole:
+    def none(cls, *, confidence: float, side_px: int = FRAME_PX) -> FoundHole:
         """No hole: a bare face."""
-        nothing = np.zeros((FRAME_PX, FRAME_PX), np.float32)
+        nothing = np.zeros((side_px, side_px), np.float32)
         return cls(hole=nothing > 0, coverage=nothing, covered=False, confidence=confidence)
+
+    def part(self, inner: Window, outer: Window) -> FoundHole:
+        """What a smaller window shows of a hole found in a larger one."""
+        here = inner.within(outer)
+        return replace(self, hole=self.hole[here], coverage=self.coverage[here])
 
 
 def _polygon(*corners: tuple[int, int]) -> Hole:
@@ -84,24 +92,52 @@ MOUTH: Hole = _polygon((97, 164), (159, 164), (159, 190), (97, 190))
 """The mouth of the canonical frame."""
 
 
+def in_window(region: Hole, side_px: int) -> Hole:
+    """A region of the tight window in the window of this side, bool [side_px, side_px]."""
+    window = next(window for window in WINDOWS if window.side_px == side_px)
+    if window == TIGHT:
+        return region
+    placed = np.zeros((side_px, side_px), bool)
+    placed[TIGHT.within(window)] = region
+    return placed
+
+
+def runs_on(found: FoundHole, valid: Hole) -> bool:
+    """Whether a hole in the tight window reaches its edge where the photo goes on: then the wide one is needed.
+
+    Args:
+        found: In the tight window.
+        valid: Where the photo was, bool [384, 384] of the wide window.
+    """
+    tight = TIGHT.within(WIDE)
+    beyond = valid.copy()
+    beyond[tight] = False
+    at_edge = np.zeros_like(valid)
+    inner = at_edge[tight]
+    for strip in (np.s_[:_EDGE_PX], np.s_[-_EDGE_PX:], np.s_[:, :_EDGE_PX], np.s_[:, -_EDGE_PX:]):
+        inner[strip] = found.hole[strip]
+    return int((_dilate(at_edge.astype(np.float32), _EDGE_PX) > 0)[beyond].sum()) >= _MIN_BEYOND_PX
+
+
 def judge(coverage: Alpha, crop: ImageU8, valid: Hole, config: JudgeSettings | None = None) -> FoundHole:
     """Decide whether a face is covered, and by which part of the coverage.
 
     The network's coverage alone decides whether; where the covering ends, the crop's colours help to tell.
 
     Args:
-        coverage: The hole network's answer for one crop, float32 [256, 256] in [0, 1].
-        crop: That crop, uint8 RGB [256, 256, 3].
-        valid: Where the photo was, bool [256, 256]; other pixels count for nothing.
+        coverage: The hole network's answer for one crop of any window, float32 [S, S] in [0, 1].
+        crop: That crop, uint8 RGB [S, S, 3].
+        valid: Where the photo was, bool [S, S]; other pixels count for nothing.
         config: Thresholds.
     """
     config = config or JudgeSettings()
     binary = (coverage > config.threshold) & valid
     covering = _covering(binary, config)
-    region = LOWER_FACE & valid
+    side = len(coverage)
+    region = in_window(LOWER_FACE, side) & valid
     if not _is_covered(covering, valid, config):
         bare_confidence = 1.0 - float(coverage[region].mean()) if region.any() else 0.0
-        return FoundHole.none(confidence=bare_confidence)
+        return FoundHole.none(confidence=bare_confidence, side_px=side)
     confidence = float(coverage[covering & region].mean())
     corrected = by_colour(coverage, crop, valid, weight=config.colour_weight)
     corrected_binary = (corrected > config.threshold) & valid
@@ -120,7 +156,9 @@ def judge(coverage: Alpha, crop: ImageU8, valid: Hole, config: JudgeSettings | N
 
 
 def _is_covered(covering: Hole, valid: Hole, config: JudgeSettings) -> bool:
-    lower_face, mouth = _fraction(covering, LOWER_FACE & valid), _fraction(covering, MOUTH & valid)
+    lower_face, mouth = (
+        _fraction(covering, in_window(region, len(valid)) & valid) for region in (LOWER_FACE, MOUTH)
+    )
     return lower_face >= config.min_lower_face and mouth >= config.min_mouth
 
 
@@ -128,7 +166,8 @@ def _covering(binary: Hole, config: JudgeSettings) -> Hole:
     """The covered parts that belong to the lower face, small islands filled."""
     joined = _dilate(binary.astype(np.float32), (config.reach_px + 1) // 2) > 0
     _, labels = cv2.connectedComponents(joined.astype(np.uint8), connectivity=8)
-    votes = np.bincount(labels[binary & LOWER_FACE], minlength=1)
+    lower_face = in_window(LOWER_FACE, len(binary))
+    votes = np.bincount(labels[binary & lower_face], minlength=1)
     votes[0] = 0
     if not votes.any():
         return np.zeros_like(binary)
@@ -136,12 +175,12 @@ def _covering(binary: Hole, config: JudgeSettings) -> Hole:
     count, islands, stats, _ = cv2.connectedComponentsWithStats((~covering).astype(np.uint8), connectivity=4)
     for label in range(1, count):
         x, y, width, height, area = stats[label]
-        inside = x > 0 and y > 0 and x + width < FRAME_PX and y + height < FRAME_PX
+        inside = x > 0 and y > 0 and x + width < len(binary) and y + height < len(binary)
         if not inside:
             continue
         island = islands == label
         # A strap's loop encloses a cheek; what is enclosed on the lower face is a print or a window.
-        if area <= config.max_island_px or island[LOWER_FACE].sum() > area / 2:
+        if area <= config.max_island_px or island[lower_face].sum() > area / 2:
             covering |= island
     return covering
 

@@ -6,7 +6,7 @@ Everything that restoring needs is found here, once, whatever is then done with 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -18,11 +18,11 @@ from demask.errors import InputError, ShapeMismatch
 from demask.faces.choice import Faces, choose
 from demask.faces.finder import Finder
 from demask.faces.hole import BATCH, HoleFinder
-from demask.faces.judge import FoundHole, JudgeSettings, judge
+from demask.faces.judge import FoundHole, JudgeSettings, judge, runs_on
 from demask.faces.painted import CLOSE_LOOK, Part, face_marked_by, parts_apart
 from demask.faces.reach import coverage_from_photo, hole_in_photo, touches
 from demask.faces.turned import find_in_any_turn, quarter_turns
-from demask.geometry import Framed, box_around, to_frame
+from demask.geometry import TIGHT, WIDE, Framed, box_around, to_frame
 from demask.types import Alpha, Face, Hole, ImageU8
 from demask.weights.sessions import Session, open_session
 
@@ -35,8 +35,10 @@ class LookedFace:
 
     Attributes:
         face: Box, points and score.
-        framed: Its crop; None for a face that was not asked for or cannot be aligned.
-        found: Its hole; None where nobody looked for one, as there is no crop.
+        framed: Its crop, of the tight window, or of the wide one where the covering needs it; None for a face
+            that was not asked for or cannot be aligned.
+        found: Its hole in that crop; None where nobody looked for one, as there is no crop.
+        wide: The wide window's crop, which `framed` is a part of.
         own: Whether the hole is the user's own.
     """
 
@@ -44,6 +46,14 @@ class LookedFace:
     framed: Framed | None = None
     found: FoundHole | None = None
     own: bool = False
+    wide: Framed | None = None
+
+    def in_tight(self) -> LookedFace:
+        """The same as far as the tight window shows it, for restorers that know no other."""
+        if self.framed is None or self.framed.window == TIGHT:
+            return self
+        found = None if self.found is None else self.found.part(TIGHT, self.framed.window)
+        return replace(self, framed=self.framed.part(TIGHT), found=found)
 
     @property
     def covered(self) -> bool | None:
@@ -105,7 +115,8 @@ class Looker:
 
     Args:
         finder: Finds the faces of a photo.
-        hole_finder: Maps crops, uint8 [N, 256, 256, 3], to coverage, float32 [N, 256, 256].
+        hole_finder: Maps crops, uint8 [N, 256, 256, 3], to coverage, float32 [N, 256, 256]; where it has an
+            attribute `windows` with the wide one, crops of 384 px as well.
         settings: From coverage to covered or bare, and how far the hole is widened.
     """
 
@@ -117,6 +128,7 @@ class Looker:
     ) -> None:
         self._finder, self._hole_finder = finder, hole_finder
         self._settings = settings or JudgeSettings()
+        self._wide = WIDE in getattr(hole_finder, "windows", ())
 
     @classmethod
     def shipped(
@@ -244,9 +256,7 @@ class Looker:
         known = [face.face for face in looked.faces]
         touched = [touches(hole, face.box) for face in known]
         faces = [
-            replace(face, found=_drawn(hole, face.framed), own=True)
-            if mine and face.framed is not None
-            else face
+            _with_own(face, hole) if mine and face.framed is not None else face
             for face, mine in zip(looked.faces, touched, strict=True)
         ]
         parts = parts_apart(hole, known)
@@ -258,8 +268,8 @@ class Looker:
         turns = quarter_turns(known[0].points) if known else 0
         for part in parts:
             marked = self._face_near(photo, part, turns)
-            framed = Framed.cut(photo, to_frame(marked.points))
-            faces.append(LookedFace(face=marked, framed=framed, found=_drawn(hole, framed), own=True))
+            wide = Framed.cut(photo, to_frame(marked.points), WIDE)
+            faces.append(_with_own(LookedFace(face=marked, wide=wide), hole))
         return replace(looked, faces=tuple(faces), own_hole=hole)
 
     def _face_near(self, photo: ImageU8, part: Part, turns: int) -> Face:
@@ -285,20 +295,29 @@ class Looker:
         return Face(box=(left + x0, top + y0, right + x0, bottom + y0), points=moved, score=best.score)
 
     def _judged(self, looked: Looked) -> Looked:
-        """Look for the holes of all faces that have a crop and no hole yet."""
+        """Look for the holes of all faces that have a crop and no hole yet.
+
+        First in the tight window; where the hole reaches its edge, again in the wide one.
+        """
         faces = list(looked.faces)
-        todo = [
-            (index, face.framed)
-            for index, face in enumerate(faces)
-            if face.framed is not None and face.found is None
-        ]
-        for start in range(0, len(todo), BATCH):
-            part = todo[start : start + BATCH]
-            coverage = self._hole_finder(np.stack([framed.crop for _, framed in part]))
-            for (index, framed), soft in zip(part, coverage, strict=True):
-                found = judge(soft, framed.crop, framed.valid, self._settings)
-                faces[index] = replace(faces[index], found=found)
+        todo = [i for i, face in enumerate(faces) if face.framed is not None and face.found is None]
+        for i, found in self._found([(i, faces[i].framed) for i in todo]):
+            faces[i] = replace(faces[i], found=found)
+        if self._wide:
+            on = [(i, faces[i].wide) for i in todo if _runs_on(faces[i])]
+            for i, found in self._found(on):
+                if found.covered:  # Else what the wide window adds misleads.
+                    faces[i] = replace(faces[i], framed=faces[i].wide, found=found)
         return replace(looked, faces=tuple(faces))
+
+    def _found(self, crops: Sequence[tuple[int, Framed | None]]) -> Iterator[tuple[int, FoundHole]]:
+        """The holes of crops of one window, with the numbers that came with them."""
+        there = [(number, framed) for number, framed in crops if framed is not None]
+        for start in range(0, len(there), BATCH):
+            part = there[start : start + BATCH]
+            coverage = self._hole_finder(np.stack([framed.crop for _, framed in part]))
+            for (number, framed), soft in zip(part, coverage, strict=True):
+                yield number, judge(soft, framed.crop, framed.valid, self._settings)
 
 
 def _framed(photo: ImageU8, found: Sequence[Face], chosen: Iterable[int]) -> Looked:
@@ -306,16 +325,28 @@ def _framed(photo: ImageU8, found: Sequence[Face], chosen: Iterable[int]) -> Loo
     wanted = frozenset(chosen)
     faces = []
     for index, face in enumerate(found):
-        framed = None
+        wide = None
         if index in wanted:
             with contextlib.suppress(InputError):  # Points that coincide: nothing can be aligned by them.
-                framed = Framed.cut(photo, to_frame(face.points))
-        faces.append(LookedFace(face=face, framed=framed))
+                wide = Framed.cut(photo, to_frame(face.points), WIDE)
+        faces.append(LookedFace(face=face, framed=wide and wide.part(TIGHT), wide=wide))
     return Looked(size=(photo.shape[0], photo.shape[1]), faces=tuple(faces))
 
 
-def _drawn(hole: Hole, framed: Framed) -> FoundHole:
-    """The part of a user's hole that lies in a crop."""
-    coverage = coverage_from_photo(hole, framed.matrix)
+def _runs_on(looked: LookedFace) -> bool:
+    """Whether a covering goes on beyond the tight window."""
+    if looked.found is None or looked.wide is None or not looked.found.covered:
+        return False
+    return runs_on(looked.found, looked.wide.valid)
+
+
+def _with_own(looked: LookedFace, hole: Hole) -> LookedFace:
+    """A face with the part of a user's hole that lies in its crop: the tight one, or else the wide one."""
+    assert looked.wide is not None
+    coverage = coverage_from_photo(hole, looked.wide.matrix, side_px=WIDE.side_px)
     there = coverage > 0
-    return FoundHole(hole=there, coverage=coverage, covered=bool(there.any()), confidence=1.0)
+    found = FoundHole(hole=there, coverage=coverage, covered=bool(there.any()), confidence=1.0)
+    own = replace(looked, framed=looked.wide, found=found, own=True)
+    tight = own.in_tight()
+    assert tight.found is not None
+    return tight if tight.found.hole.sum() == there.sum() else own

@@ -20,8 +20,8 @@ def rect_of(hole: Hole, matrix: Matrix) -> Points:
     """Corners, in the photo, of the upright rectangle around a hole of the frame: float32 [4, 2].
 
     Args:
-        hole: bool [256, 256], not empty.
-        matrix: Photo to frame.
+        hole: bool [S, S] of a window, not empty.
+        matrix: Photo to that window.
     """
     ys, xs = np.nonzero(hole)
     x0, x1, y0, y1 = xs.min() - 1, xs.max() + 1, ys.min() - 1, ys.max() + 1
@@ -32,8 +32,8 @@ def hole_in_photo(hole: Hole, matrix: Matrix, shape: tuple[int, ...]) -> Hole:
     """Warp a hole of the frame into the photo.
 
     Args:
-        hole: bool [256, 256].
-        matrix: Photo to frame.
+        hole: bool [S, S] of a window.
+        matrix: Photo to that window.
         shape: (H, W) of the photo.
 
     Returns:
@@ -52,21 +52,23 @@ def hole_in_photo(hole: Hole, matrix: Matrix, shape: tuple[int, ...]) -> Hole:
     return there
 
 
-def coverage_from_photo(hole: Hole, matrix: Matrix) -> Alpha:
+def coverage_from_photo(hole: Hole, matrix: Matrix, *, side_px: int = FRAME_PX) -> Alpha:
     """Warp a hole of the photo into the frame, a photo much larger than the frame averaged down first.
 
     Args:
         hole: bool [H, W].
-        matrix: Photo to frame.
+        matrix: Photo to a window of the frame.
+        side_px: Side of that window.
 
     Returns:
-        float32 [256, 256] in [0, 1]: the fraction of each frame pixel that is hole.
+        float32 [side_px, side_px] in [0, 1]: the fraction of each pixel of the window that is hole.
     """
-    under = corners_under(matrix, 0, 0, FRAME_PX, FRAME_PX).astype(np.float32)
+    under = corners_under(matrix, 0, 0, side_px, side_px).astype(np.float32)
     box = box_around(under, hole.shape, margin_px=8)
     if box is None:
-        return np.zeros((FRAME_PX, FRAME_PX), np.float32)
+        return np.zeros((side_px, side_px), np.float32)
     x0, y0, x1, y1 = box
     window = hole[y0:y1, x0:x1].astype(np.uint8) * 255
-    crop, _ = crop_to_frame(np.repeat(window[..., None], 3, axis=2), from_window(matrix, x0, y0))
+    local = from_window(matrix, x0, y0)
+    crop, _ = crop_to_frame(np.repeat(window[..., None], 3, axis=2), local, size_px=side_px)
     return (crop[..., 0] / np.float32(255)).astype(np.float32)

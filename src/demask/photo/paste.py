@@ -14,7 +14,7 @@ from demask.photo import grain as grains
 from demask.photo import tone
 from demask.types import AnyArray, Floats32, Hole, ImageU8, Matrix
 
-_GRID = 128  # Side of the small frame in which tone is matched.
+_SHRINK = 2  # Tone is matched in crops so much smaller.
 _STRIP_PIXELS = 1 << 20  # Large faces are blended in strips of about this many pixels.
 _NUM_TILES = 8  # Places along the edge where grain is measured.
 
@@ -163,7 +163,8 @@ def _warp(frame: Floats32, matrix: Matrix, box: tuple[int, int, int, int], how: 
 
 def _match_tone(framed: Framed, restored: Floats32, contour: Floats32) -> Floats32:
     def small(array: AnyArray) -> Floats32:
-        shrunk = cv2.resize(array.astype(np.float32), (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+        size = (array.shape[1] // _SHRINK, array.shape[0] // _SHRINK)
+        shrunk = cv2.resize(array.astype(np.float32), size, interpolation=cv2.INTER_AREA)
         return np.asarray(shrunk, np.float32)
 
     crop, coarse_contour = small(framed.crop), small(contour)

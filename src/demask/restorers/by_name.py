@@ -148,11 +148,11 @@ def fill(restorer: Restorer, masked: ImageU8, hole: Hole) -> ImageU8:
 
     Args:
         restorer: Any restorer.
-        masked: Crops, uint8 RGB [N, 256, 256, 3].
-        hole: True = to be filled, bool [N, 256, 256].
+        masked: Crops of one window that the restorer knows, uint8 RGB [N, S, S, 3].
+        hole: True = to be filled, bool [N, S, S].
 
     Returns:
-        uint8 RGB [N, 256, 256, 3].
+        uint8 RGB [N, S, S, 3].
 
     Raises:
         RestorerError: It gives anything else.

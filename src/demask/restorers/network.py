@@ -13,7 +13,7 @@ from demask.errors import ShapeMismatch, WeightsError
 from demask.geometry import FRAME_PX
 from demask.restorers.about import About
 from demask.types import AnyArray, Hole, ImageU8
-from demask.weights.sessions import Session, require_contract, require_shapes
+from demask.weights.sessions import Session, require_contract, require_shapes, windows_of
 
 MASKED, HOLE, RESTORED = "masked", "hole", "restored"
 _UINT8 = "tensor(uint8)"
@@ -21,13 +21,18 @@ _CROPS = (None, FRAME_PX, FRAME_PX, 3)
 
 
 class _Network(ABC):
-    """What both kinds share: the contract, checked on opening, and the run."""
+    """What both kinds share: the contract, checked on opening, and the run.
+
+    Attributes:
+        windows: Which windows' crops the network takes: where it leaves their size open, the wide one's too.
+    """
 
     def __init__(self, session: Session, *, inputs: tuple[str, ...], what: str) -> None:
         require_contract(session, inputs=dict.fromkeys(inputs, _UINT8), outputs={RESTORED: _UINT8}, what=what)
         shapes = {MASKED: _CROPS, HOLE: _CROPS[:3], RESTORED: _CROPS}
         require_shapes(session, shapes, what=what)
         self._session = session
+        self.windows = windows_of(session)
         counts = {node.shape[0] for node in session.get_inputs() if isinstance((node.shape or [""])[0], int)}
         if counts - {1}:
             raise WeightsError(
@@ -37,7 +42,7 @@ class _Network(ABC):
         self._one_by_one = bool(counts)
 
     def __call__(self, masked: ImageU8, hole: Hole) -> ImageU8:
-        """Restore one crop: uint8 [256, 256, 3] and bool [256, 256] to uint8 [256, 256, 3]."""
+        """Restore one crop: uint8 [S, S, 3] and bool [S, S] to uint8 [S, S, 3]."""
         restored: ImageU8 = self.batch(masked[None], hole[None])[0]
         return restored
 
@@ -45,11 +50,11 @@ class _Network(ABC):
         """Restore several crops, in one run where the network can.
 
         Args:
-            masked: Crops, uint8 RGB [N, 256, 256, 3].
-            hole: True = to be filled, bool [N, 256, 256].
+            masked: Crops of one window, uint8 RGB [N, S, S, 3].
+            hole: True = to be filled, bool [N, S, S].
 
         Returns:
-            The network's drawing of the whole crops, uint8 [N, 256, 256, 3].
+            The network's drawing of the whole crops, uint8 [N, S, S, 3].
 
         Raises:
             ShapeMismatch: `masked` and `hole` cover different pixels.
@@ -83,8 +88,8 @@ class NetworkRestorer(_Network):
     """Fill holes with a network; one session serves all threads.
 
     Args:
-        session: A network that maps `masked` uint8 [N, 256, 256, 3] and `hole` uint8 [N, 256, 256]
-            (1 = fill) to `restored` uint8 [N, 256, 256, 3]; N any, or 1.
+        session: A network that maps `masked` uint8 [N, S, S, 3] and `hole` uint8 [N, S, S] (1 = fill) to
+            `restored` uint8 [N, S, S, 3]; N any, or 1; S 256, or any: then the wide window's crops come too.
 
     Raises:
         WeightsError: The network has other inputs or outputs, or other sizes.

@@ -18,6 +18,7 @@ from typing import Any
 import onnxruntime
 
 from demask.errors import DeviceUnavailable, UsageError, WeightsError
+from demask.geometry import TIGHT, WINDOWS, Window
 from demask.weights import registry
 from demask.weights.devices import is_directml, providers_for
 
@@ -174,6 +175,16 @@ def require_shapes(session: Session, shapes: Mapping[str, tuple[int | None, ...]
                 f"the network is not a {what} for this program: {node.name} is {_sizes(got)}, "
                 f"needed is {_sizes(needed)}"
             )
+
+
+def windows_of(session: Session) -> tuple[Window, ...]:
+    """Which windows of the frame a network takes: all where it leaves their size open, else the tight one.
+
+    Args:
+        session: Its first input is crops, [N, H, W, 3].
+    """
+    sizes = list(session.get_inputs()[0].shape or ())[1:3]
+    return (TIGHT,) if any(isinstance(size, int) for size in sizes) else WINDOWS
 
 
 def _sizes(shape: Sequence[object]) -> str:

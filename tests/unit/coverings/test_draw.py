@@ -223,7 +223,7 @@ def test_held_out_prints_and_colours_can_be_asked_for(face, landmarks):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"kinds": ["scarf"]}, {"kinds": []}, {"textures": ["tartan"]}, {"colours": "red"}], ids=str
+    "wrong", [{"kinds": ["poncho"]}, {"kinds": []}, {"textures": ["tartan"]}, {"colours": "red"}], ids=str
 )
 def test_unknown_names_are_refused(wrong, face, landmarks):
     with pytest.raises(ConfigError, match="choose from"):

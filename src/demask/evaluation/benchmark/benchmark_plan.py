@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from demask.dataset.frozen_set import PORTRAIT, read_info, read_manifest
+from demask.dataset.frozen_set import PHOTO_SLICES, read_info, read_manifest
 from demask.errors import ConfigError, DatasetError
 from demask.evaluation.answers import SETTINGS, Setting
 from demask.evaluation.benchmark.systems import System, file_sha256
@@ -168,7 +168,7 @@ def make_plan(config: BenchmarkConfig) -> Plan:
                 _job(system, digest, index, rows[index], setting)
                 for index in chosen
                 for setting in config.settings
-                if setting != "whole" or name != PORTRAIT
+                if setting != "whole" or name not in PHOTO_SLICES
             ]
     return Plan(config=config, info=info, rows=rows, measured_by=measured_by, jobs=jobs)
 

@@ -19,6 +19,7 @@ class FacesConfig:
     bare_fraction: float = 0.0  # Of faces left bare, half of them with something else before the mouth.
     sharp_factor: float = 3.7  # How much more often a sharp source is drawn than utkface's soft chips.
     soft_sources: tuple[str, ...] = ("utkface",)
+    turned_factor: float = 1.0  # How much more often a face is drawn whose label `turn` is above 0.2.
     enlarged_px: int = (
         0  # pix2pix's jitter instead of the next four: resized to this, cropped to 256 at random.
     )
@@ -46,6 +47,10 @@ class FacesConfig:
     # Fractions of holes that are no covering's, on bare faces: DeepFill v1's boxes, v2's boxes with strokes.
     box_fraction: float = 0.0
     free_form_fraction: float = 0.0
+    wide_fraction: float = 0.0  # Fraction of batches that show the wide window (`geometry.WIDE`).
+    wide_kinds_fraction: float = 0.65  # Fraction of coverings in those that run beyond the tight one.
+    wide_valid: float = 0.6  # How much of the wide window the photograph must fill, at least.
+    sources: tuple[str, ...] = ()  # Only faces of these; () = all.
     workers: int = 2
 
     def __post_init__(self) -> None:
@@ -63,6 +68,9 @@ class FacesConfig:
             "missed_fraction",
             "box_fraction",
             "free_form_fraction",
+            "wide_fraction",
+            "wide_kinds_fraction",
+            "wide_valid",
         ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)} but is a fraction between 0 and 1")
@@ -71,6 +79,8 @@ class FacesConfig:
                 f"box_fraction is {self.box_fraction} and free_form_fraction {self.free_form_fraction}; "
                 "together they are at most 1"
             )
+        if self.enlarged_px and self.wide_fraction:
+            raise ConfigError("enlarged_px is pix2pix's way to vary tight crops; leave it 0 with wide_fraction")
         if self.enlarged_px and self.enlarged_px < FRAME_PX:
             raise ConfigError(f"enlarged_px is {self.enlarged_px}; it must be 0 or at least {FRAME_PX}")
         if self.widen_px[0] > self.widen_px[1] or self.widen_px[0] < 0:

@@ -9,7 +9,7 @@ from demask import geometry
 from demask.coverings.head import head_frame
 from demask.coverings.turning import Turn
 from demask.dataset.record import FaceRecord
-from demask.geometry import FRAME_PX
+from demask.geometry import TIGHT, Window
 from demask.training.data.faces_config import FacesConfig
 from demask.types import Hole, ImageU8, Landmarks, Matrix
 
@@ -20,7 +20,21 @@ def yaw_deg(landmarks: Landmarks) -> float:
     return float(np.degrees(np.arctan2(ahead[0], abs(ahead[2]))))
 
 
-def turned(record: FaceRecord, yaw_deg: float, pitch_deg: float) -> tuple[ImageU8, Hole, Landmarks]:
+def shown(record: FaceRecord, window: Window) -> tuple[ImageU8, Hole, Landmarks]:
+    """Crop, valid pixels and landmarks of a face in a window of the frame."""
+    if window == TIGHT:
+        return record.crop, record.valid, record.landmarks
+    matrix = window.of(record.photo_to_crop)
+    crop, inside = geometry.crop_to_frame(record.photo, matrix, size_px=window.side_px)
+    # What the tight crop calls invalid stays so; beyond it only the photo's edge is known.
+    inside[TIGHT.within(window)] &= record.valid
+    crop[~inside] = 0
+    return crop, inside, (record.landmarks - [window.x0, window.y0, 0]).astype(np.float32)
+
+
+def turned(
+    record: FaceRecord, yaw_deg: float, pitch_deg: float, window: Window = TIGHT
+) -> tuple[ImageU8, Hole, Landmarks]:
     """Crop, valid pixels and landmarks after a turn of the head in its photograph, aligned anew."""
     to_photo = geometry.invert(record.photo_to_crop)
     landmarks = geometry.apply(to_photo, record.landmarks)
@@ -28,9 +42,10 @@ def turned(record: FaceRecord, yaw_deg: float, pitch_deg: float) -> tuple[ImageU
     size = (record.photo.shape[1], record.photo.shape[0])
     valid = cv2.warpAffine(record.valid.astype(np.uint8) * 255, to_photo, size, borderValue=255)
     valid = turn.picture(np.asarray(valid, np.uint8), border=cv2.BORDER_CONSTANT)
-    matrix = geometry.to_frame(turn.moved(record.photo_points).astype(np.float32))
-    crop, inside = geometry.crop_to_frame(turn.picture(record.photo), matrix)
-    still = cv2.warpAffine(valid, matrix, (FRAME_PX, FRAME_PX), flags=cv2.INTER_AREA) >= 250
+    matrix = window.of(geometry.to_frame(turn.moved(record.photo_points).astype(np.float32)))
+    side = window.side_px
+    crop, inside = geometry.crop_to_frame(turn.picture(record.photo), matrix, size_px=side)
+    still = cv2.warpAffine(valid, matrix, (side, side), flags=cv2.INTER_AREA) >= 250
     return crop, inside & still, geometry.apply(matrix, turn.landmarks(landmarks))
 
 

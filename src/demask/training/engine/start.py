@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from demask.errors import ConfigError, TrainingError
 from demask.training.export.weight_names import initializers, noted_weights, read_model
+from demask.training.models.layers import TokenMixer
 from demask.types import Floats32
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def begin_with(network: nn.Module, path: Path, *, export: Callable[[nn.Module, P
         state = load_file(path) if path.suffix == ".safetensors" else noted_weights(path)
         if state is None:
             state = _by_marks(network, path, export)
+        _spread_places(network, state)
         _check_fit(network, state)
         fresh = network.load_state_dict(state, strict=path.suffix == ".safetensors").missing_keys
     except (OSError, SafetensorError, ValueError, RuntimeError, KeyError) as error:
@@ -99,6 +101,14 @@ def _check_fit(network: nn.Module, state: Mapping[str, Tensor]) -> None:
         raise ValueError(
             f"{missing:.0%} of the weights were merged into others in it (take a .safetensors file)"
         )
+
+
+def _spread_places(network: nn.Module, state: dict[str, Tensor]) -> None:
+    """Let places that were learnt for a smaller window serve a larger one, in place."""
+    for name, module in network.named_modules():
+        known = state.get(f"{name}.place")
+        if isinstance(module, TokenMixer) and known is not None and known.shape[1] < module.side**2:
+            state[f"{name}.place"] = module.spread(known)
 
 
 def _by_marks(network: nn.Module, path: Path, export: Callable[[nn.Module, Path], None]) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from demask.geometry import FRAME_PX
 from demask.training.export.onnx_writer import write_onnx
 from demask.training.models.ranges import channels_first, to_model_range, to_pixels
+from demask.training.models.unet import UNet
 
 
 class _RestorerGraph(nn.Module):
@@ -67,17 +68,22 @@ def hole_graph(network: nn.Module) -> nn.Module:
 
 
 def export_restorer(network: nn.Module, path: Path) -> None:
-    """Export a restorer: `masked` uint8 [N, 256, 256, 3], `hole` uint8 [N, 256, 256] to `restored` uint8.
+    """Export a restorer: `masked` uint8 [N, S, S, 3], `hole` uint8 [N, S, S] to `restored` uint8.
+
+    S is 256, or that of any window where the network knows the wide one.
 
     Raises:
         TrainingError: The exported graph does not say what torch says.
     """
-    rng = np.random.default_rng(0)
-    masked = _crops(rng)
-    hole = np.zeros((2, FRAME_PX, FRAME_PX), np.uint8)
+    side = _side(network)
+    masked = _crops(np.random.default_rng(0), side)
+    hole = np.zeros((2, side, side), np.uint8)
     hole[:, 120:220, 70:190] = 1
     inputs = {"masked": masked, "hole": torch.from_numpy(hole)}
-    write_onnx(_RestorerGraph(network), inputs, ["restored"], path, network=network, tolerance=2.0)
+    write_onnx(
+        _RestorerGraph(network), inputs, ["restored"], path, network=network, tolerance=2.0,
+        any_window=side > FRAME_PX,
+    )  # fmt: skip
 
 
 def export_translator(network: nn.Module, path: Path) -> None:
@@ -91,13 +97,17 @@ def export_translator(network: nn.Module, path: Path) -> None:
 
 
 def export_hole(network: nn.Module, path: Path) -> None:
-    """Export a segmenter: `crop` uint8 [N, 256, 256, 3] to `coverage` float32 [N, 256, 256].
+    """Export a segmenter: `crop` uint8 [N, S, S, 3] to `coverage` float32 [N, S, S]; S as for a restorer.
 
     Raises:
         TrainingError: The exported graph does not say what torch says.
     """
-    inputs = {"crop": _crops(np.random.default_rng(0))}
-    write_onnx(hole_graph(network), inputs, ["coverage"], path, network=network, tolerance=0.02)
+    side = _side(network)
+    inputs = {"crop": _crops(np.random.default_rng(0), side)}
+    write_onnx(
+        hole_graph(network), inputs, ["coverage"], path, network=network, tolerance=0.02,
+        any_window=side > FRAME_PX,
+    )  # fmt: skip
 
 
 def export_landmarks(network: nn.Module, path: Path) -> None:
@@ -110,6 +120,12 @@ def export_landmarks(network: nn.Module, path: Path) -> None:
     write_onnx(_LandmarksGraph(network), inputs, ["points"], path, network=network, tolerance=0.2)
 
 
-def _crops(rng: np.random.Generator) -> Tensor:
-    """Two crops of noise to export by and to compare on, uint8 [2, 256, 256, 3]."""
-    return torch.from_numpy(rng.integers(0, 256, (2, FRAME_PX, FRAME_PX, 3), dtype=np.uint8))
+def _side(network: nn.Module) -> int:
+    """Side of the largest window that a network knows places for; 256 where it knows none."""
+    body = getattr(network, "body", None)
+    return body.picture_px if isinstance(body, UNet) else FRAME_PX
+
+
+def _crops(rng: np.random.Generator, side_px: int = FRAME_PX) -> Tensor:
+    """Two crops of noise to export by and to compare on, uint8 [2, side_px, side_px, 3]."""
+    return torch.from_numpy(rng.integers(0, 256, (2, side_px, side_px, 3), dtype=np.uint8))

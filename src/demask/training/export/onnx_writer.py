@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from demask.atomic import replacing
 from demask.errors import TrainingError
+from demask.geometry import TIGHT
 from demask.training.export.weight_names import note_weights
 
 OPSET = 20
@@ -34,6 +35,7 @@ def write_onnx(
     *,
     network: nn.Module,
     tolerance: float,
+    any_window: bool = False,
 ) -> None:
     """Export a module, shrink its weights to float16, compare with torch, then move it into place.
 
@@ -45,6 +47,7 @@ def write_onnx(
         path: Where the .onnx goes.
         network: The part of the graph whose weights the file names, so that a training can begin with them.
         tolerance: Largest difference allowed anywhere, in units of the output.
+        any_window: Let the file take crops of every window of the frame, not only of the examples' size.
 
     Raises:
         TrainingError: The difference exceeds the tolerance; nothing is written.
@@ -52,32 +55,57 @@ def write_onnx(
     # Compare in the contiguous layout and in the weights that the file will hold.
     graph = graph.cpu().float().eval()
     graph.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    batch = torch.export.Dim("batch")
-    shapes = {name: {0: batch} for name in inputs}
     with replacing(path) as temporary:
         with quiet_exporter():
-            torch.onnx.export(
-                graph,
-                kwargs=dict(inputs),
-                f=str(temporary),
-                input_names=list(inputs),
-                output_names=list(outputs),
-                dynamic_shapes=shapes,
-                opset_version=OPSET,
-                external_data=False,
-                verbose=False,
-            )
+            (_trace if any_window else _capture)(graph, inputs, outputs, temporary)
         model = bare(onnx.load(str(temporary)))
         halve_weights(model)
         note_weights(model, network)
         onnx.checker.check_model(model)
         onnx.save(model, str(temporary))
         difference = parity(graph, inputs, temporary)
+        if any_window:
+            tight = {name: tensor[:, : TIGHT.side_px, : TIGHT.side_px] for name, tensor in inputs.items()}
+            difference = max(difference, parity(graph, tight, temporary))
         if not difference <= tolerance:
             raise TrainingError(
                 f"the exported graph differs from torch by {difference:g} (allowed: {tolerance:g}); "
                 "nothing was written"
             )
+
+
+def _capture(graph: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path) -> None:
+    """Export with pictures of the examples' size, any number of them."""
+    batch = torch.export.Dim("batch")
+    torch.onnx.export(
+        graph,
+        kwargs=dict(inputs),
+        f=str(path),
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_shapes={name: {0: batch} for name in inputs},
+        opset_version=OPSET,
+        external_data=False,
+        verbose=False,
+    )
+
+
+def _trace(graph: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path) -> None:
+    """Export with pictures of any size.
+
+    By torch's older exporter: the newer one reasons about sizes in symbols and takes many minutes for it.
+    """
+    open_sides = {0: "batch", 1: "height", 2: "width"}
+    torch.onnx.export(
+        graph,
+        tuple(inputs.values()),
+        f=str(path),
+        input_names=list(inputs),
+        output_names=list(outputs),
+        dynamic_axes=dict.fromkeys((*inputs, *outputs), open_sides),
+        opset_version=OPSET,
+        dynamo=False,
+    )
 
 
 @contextlib.contextmanager
@@ -132,7 +160,7 @@ def halve_weights(model: onnx.ModelProto) -> None:
 def parity(graph: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> float:
     """Largest absolute difference between torch and the ONNX file on the same inputs."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    feed = {name: tensor.numpy() for name, tensor in inputs.items()}
+    feed = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in inputs.items()}
     theirs: list[npt.NDArray[np.generic]] = session.run(None, feed)
     with torch.no_grad():
         ours = graph(*inputs.values())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -68,20 +70,45 @@ class TransformerBlock(nn.Module):
 
 
 class TokenMixer(nn.Module):
-    """A stack of transformer blocks over the cells of a small feature map, with learned places."""
+    """A stack of transformer blocks over the cells of a feature map, with learned places.
+
+    Places are learnt for the cells of the whole frame. A map of fewer cells shows its middle as to columns
+    and its upper part as to rows, as `geometry.TIGHT` lies in `geometry.WIDE`: half of the columns that are
+    missing are missing at each side, and a quarter of the rows above.
+
+    Args:
+        dim: Channels.
+        side: Cells along a side of the largest map.
+        num_blocks: Transformer blocks.
+        num_heads: Of each.
+    """
 
     def __init__(self, dim: int, *, side: int, num_blocks: int, num_heads: int) -> None:
         super().__init__()
+        self.side = side
         self.place = nn.Parameter(0.02 * torch.randn(1, side * side, dim))
         self.blocks = nn.ModuleList(TransformerBlock(dim, num_heads=num_heads) for _ in range(num_blocks))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, side, side] to the same shape."""
+        """[B, C, H, W], at most `side` each, to the same shape."""
         B, C, H, W = x.shape
-        tokens = x.permute(0, 2, 3, 1).reshape(B, H * W, C) + self.place
+        tokens = x.permute(0, 2, 3, 1).reshape(B, H * W, C) + self.places(H, W)
         for block in self.blocks:
             tokens = block(tokens)
         return tokens.reshape(B, H, W, C).permute(0, 3, 1, 2)
+
+    def places(self, height: int, width: int) -> Tensor:
+        """What is added to the tokens of a map of these cells, [1, H * W, C]."""
+        top, left = (self.side - height) // 4, (self.side - width) // 2
+        grid = self.place.reshape(self.side, self.side, -1)
+        return grid[top : top + height, left : left + width].reshape(1, height * width, -1)
+
+    def spread(self, known: Tensor) -> Tensor:
+        """Places of a mixer that knows fewer cells, [1, n * n, C], for this one; further out, the nearest's."""
+        side = math.isqrt(known.shape[1])
+        top, left = (self.side - side) // 4, (self.side - side) // 2
+        rows, columns = ((torch.arange(self.side) - start).clamp(0, side - 1) for start in (top, left))
+        return known.reshape(side, side, -1)[rows][:, columns].reshape(1, self.side**2, -1)
 
 
 class Upsample(nn.Module):

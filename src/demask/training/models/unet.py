@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from demask.geometry import WIDE
 from demask.training.models.layers import ResidualBlock, TokenMixer, Upsample, conv3
 
 
@@ -25,7 +26,7 @@ class UNetConfig:
     decoder_blocks: tuple[int, ...] = (1, 1, 1)
     mixer_blocks: int = 4  # Transformer blocks at the bottom.
     num_heads: int = 5
-    picture_px: int = 256  # Side of the square picture; a multiple of 2**len(widths).
+    picture_px: int = WIDE.side_px  # Side of the largest picture; a multiple of 2**len(widths).
 
 
 class UNet(nn.Module):
@@ -33,6 +34,7 @@ class UNet(nn.Module):
 
     def __init__(self, config: UNetConfig, *, in_channels: int) -> None:
         super().__init__()
+        self.picture_px = config.picture_px
         widths = config.widths
         levels = len(widths) - 1
         self.stem = conv3(4 * in_channels, widths[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
@@ -33,16 +34,23 @@ class FacesTask(Task):
     @cached_property
     def train_faces(self) -> CoveredFaces:
         """The faces to learn from, opened when first asked for; DatasetError where there are none."""
-        return CoveredFaces(self.faces, split="train")
+        return CoveredFaces(self.faces, split="train", group=self.batch_size)
 
     @cached_property
     def val_faces(self) -> CoveredFaces:
-        """Other people's faces, to judge by; DatasetError where there are none."""
-        return CoveredFaces(self.faces, split="val")
+        """Other people's faces in the tight window, to judge by; DatasetError where there are none."""
+        return CoveredFaces(dataclasses.replace(self.faces, wide_fraction=0.0), split="val")
+
+    @cached_property
+    def wide_val_faces(self) -> CoveredFaces | None:
+        """The same in the wide window, where training shows it; None elsewhere."""
+        if not self.faces.wide_fraction:
+            return None
+        return CoveredFaces(dataclasses.replace(self.faces, wide_fraction=1.0), split="val")
 
     def prepare(self) -> None:
         """Open both splits: a data set that lacks one is told before the first step."""
-        _ = self.train_faces, self.val_faces
+        _ = self.train_faces, self.val_faces, self.wide_val_faces
 
     def batches(self, *, start_step: int, num_steps: int, share: Share) -> Iterator[Batch]:
         """Faces of the training split, drawn by number."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from demask.training.data.covered_faces import CoveredFaces
 from demask.training.data.faces_config import FacesConfig
 from demask.training.data.loading import fixed_batch
 from demask.training.engine.task import Batch, Losses
@@ -81,8 +82,17 @@ class HoleTask(FacesTask):
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """Mean IoU over covered faces, and the fraction of pixels wrongly covered on bare ones."""
-        tensors = Tensors.of(fixed_batch(self.val_faces, self.config.validation_faces), self.device)
+        """Mean IoU over covered faces, and the fraction of pixels wrongly covered on bare ones, per window."""
+        figures = self._figures(network, self.val_faces, self.config.validation_faces)
+        scores = [figures["iou"] - figures.get("false_positive_rate", 0.0)]
+        if self.wide_val_faces:
+            wide = self._figures(network, self.wide_val_faces, self.config.validation_faces // 2)
+            scores.append(wide["iou"] - wide.get("false_positive_rate", 0.0))
+            figures |= {f"wide_{name}": value for name, value in wide.items()}
+        return figures | {"score": sum(scores) / len(scores)}
+
+    def _figures(self, network: nn.Module, faces: CoveredFaces, count: int) -> dict[str, float]:
+        tensors = Tensors.of(fixed_batch(faces, count), self.device)
         found = self._coverage(network, tensors.masked) > 0.5
         wanted = (tensors.hole * tensors.valid) > 0.5
         found = found & (tensors.valid > 0.5)
@@ -92,12 +102,12 @@ class HoleTask(FacesTask):
         figures = {"iou": float((both / either.clamp_min(1))[covered].mean())}
         if (~covered).any():
             figures["false_positive_rate"] = float(found[~covered].float().mean())
-        return figures | {"score": figures["iou"] - figures.get("false_positive_rate", 0.0)}
+        return figures
 
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
-        """Crop, found hole, true hole."""
-        tensors = Tensors.of(fixed_batch(self.val_faces, 16), self.device)
+        """Crop, found hole, true hole; the wide window where training shows it."""
+        tensors = Tensors.of(fixed_batch(self.wide_val_faces or self.val_faces, 16), self.device)
         return wide_grid(
             [tensors.masked, as_grey(self._coverage(network, tensors.masked)), as_grey(tensors.hole)]
         )
@@ -119,6 +129,7 @@ def hole(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     faces = FacesConfig(
         data=data, textures=backgrounds, bare_fraction=0.22, nothing_fraction=0.05, widen_px=(0, 0),
         shift_px=6.0, scale=0.07, aspect=0.06, turn_fraction=0.25, dress_fraction=0.12, unusual_fraction=0.25,
+        turned_factor=3.0, profile_fraction=0.1, wall_fraction=0.08, wide_fraction=0.34,
     )  # fmt: skip
     task = HoleTaskConfig(faces=faces)
     return Recipe(task=task, trainer=TrainerConfig(run=run, steps=14_000, decay_from=0.3, validate_every=1000))

@@ -1,4 +1,4 @@
-"""Training the restorer: hole-weighted L1, perceptual distance, and a critic that joins late."""
+"""Training the restorer: hole-weighted L1, perceptual distance, and critics that join late."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from demask.errors import ConfigError, WeightsError
+from demask.training.data.covered_faces import CoveredFaces
 from demask.training.data.faces_config import FacesConfig
 from demask.training.data.loading import fixed_batch
 from demask.training.engine.task import Batch, Losses, frozen
@@ -48,8 +49,11 @@ class RestorerTaskConfig:
     pixel_weight: float = 1.0
     coarse_weight: float = 1.0
     perceptual_weight: float = 1.0
+    whole_perceptual_weight: float = 0.0  # LPIPS of the whole crop at half the size.
     adversarial_weight: float = 0.06
     matching_weight: float = 0.3
+    whole_adversarial_weight: float = 0.0  # A second critic, on the whole crop at half the size;
+    whole_matching_weight: float = 0.0  # at 0 both, there is none.
     landmark_weight: float = 0.0  # Distance of the shipped network's landmarks, in eye distances.
     identity_weight: float = 0.0  # One minus the cosine of the embeddings of `identity_network`.
     identity_network: Path | None = None
@@ -72,6 +76,9 @@ class Restored(NamedTuple):
     fake: Tensor  # [B, 3, window, window]
     real: Tensor  # the same of the face
     hole: Tensor  # [B, 1, window, window]
+    whole_fake: Tensor  # [B, 3, H/2, W/2]: all of it, at half the size
+    whole_real: Tensor  # the same of the face
+    whole_hole: Tensor  # [B, 1, H/2, W/2]
 
 
 class RestorerTask(FacesTask):
@@ -83,11 +90,13 @@ class RestorerTask(FacesTask):
         super().__init__(config.faces, batch_size=config.batch_size)
         self.config = config
         self.networks = {"network": config.model.build(), "critic": PatchCritic()}
-        rates = {"network": config.learning_rate, "critic": config.critic_rate}
+        if config.whole_adversarial_weight or config.whole_matching_weight:
+            self.networks["whole_critic"] = PatchCritic()
+        rates = {"network": config.learning_rate}
         self.optimizers = {
             name: torch.optim.AdamW(
                 network.parameters(),
-                rates[name],
+                rates.get(name, config.critic_rate),
                 betas=(0.5, 0.99),
                 weight_decay=config.weight_decay,
                 fused=True,
@@ -131,8 +140,8 @@ class RestorerTask(FacesTask):
         return [helper for helper in (self.lpips, self.landmarks, self.identity) if helper]
 
     def plan(self, progress: float, *, step: int) -> tuple[str, ...]:
-        """The restorer alone at first, then the critic before it."""
-        return ("critic", "network") if progress >= self.config.critic_from else ("network",)
+        """The restorer alone at first, then the critics before it."""
+        return tuple(reversed(self.networks)) if progress >= self.config.critic_from else ("network",)
 
     def draw(self, batch: Batch, *, progress: float) -> Restored:
         """Fill the holes; cut the window about each, as a user would see it."""
@@ -141,15 +150,22 @@ class RestorerTask(FacesTask):
         prediction = restoration.prediction.float()
         composed = torch.where(tensors.hole * tensors.valid > 0.5, prediction, tensors.face)
         corners = window_corners(tensors.hole, self.config.window_px)
-        window = (cut(x, corners, self.config.window_px) for x in (composed, tensors.face, tensors.hole))
-        return Restored(tensors, prediction, composed, restoration.coarse.float(), *window)
+        fake, real, hole = (
+            cut(x, corners, self.config.window_px) for x in (composed, tensors.face, tensors.hole)
+        )
+        whole = tensors._replace(masked=composed).resized(composed.shape[-1] // 2)
+        return Restored(
+            tensors=tensors, prediction=prediction, composed=composed, coarse=restoration.coarse.float(),
+            fake=fake, real=real, hole=hole,
+            whole_fake=whole.masked, whole_real=whole.face, whole_hole=whole.hole,
+        )  # fmt: skip
 
     def losses(self, of: str, batch: Batch, drawn: Restored, *, progress: float) -> Losses:
-        """The critic's hinge loss, or everything the restorer learns from."""
-        if of == "critic":
-            critic = self.live["critic"]
-            real, fake = critic(drawn.real, drawn.hole), critic(drawn.fake.detach(), drawn.hole)
-            return Losses({"critic": critic_hinge(real.logits, fake.logits).float()}, {"critic": 1.0})
+        """A critic's hinge loss, or everything the restorer learns from."""
+        if of != "network":
+            critic, (fake, real, at) = self.live[of], _shown_to(of, drawn)
+            of_real, of_fake = critic(real, at), critic(fake.detach(), at)
+            return Losses({of: critic_hinge(of_real.logits, of_fake.logits).float()}, {of: 1.0})
         config = self.config
         _, face, hole, valid = drawn.tensors
         terms = {
@@ -167,21 +183,45 @@ class RestorerTask(FacesTask):
             if self.identity:
                 terms["identity"] = identity_distance(self.identity, drawn.composed, face)
                 weights["identity"] = config.identity_weight
+            if self.lpips and config.whole_perceptual_weight:
+                terms["whole_perceptual"] = self.lpips(drawn.whole_fake, drawn.whole_real)
+                weights["whole_perceptual"] = config.whole_perceptual_weight
             if progress >= config.critic_from:
-                with frozen(self.networks["critic"]) as critic:
-                    of_fake = critic(drawn.fake, drawn.hole)
-                    with torch.no_grad():
-                        of_real = critic(drawn.real, drawn.hole)
-                terms["adversarial"] = generator_hinge(of_fake.logits).float()
-                terms["matching"] = feature_matching(of_real.features, of_fake.features).float()
-                weights |= {"adversarial": config.adversarial_weight, "matching": config.matching_weight}
+                self._judged(drawn, terms, weights)
         return Losses(terms, weights)
+
+    def _judged(self, drawn: Restored, terms: dict[str, Tensor], weights: dict[str, float]) -> None:
+        """Add what the critics say of the drawing."""
+        config = self.config
+        of_each = {
+            "critic": ("", config.adversarial_weight, config.matching_weight),
+            "whole_critic": ("whole_", config.whole_adversarial_weight, config.whole_matching_weight),
+        }
+        for name in self.networks.keys() - {"network"}:
+            prefix, adversarial, matching = of_each[name]
+            fake, real, at = _shown_to(name, drawn)
+            with frozen(self.networks[name]) as critic:
+                of_fake = critic(fake, at)
+                with torch.no_grad():
+                    of_real = critic(real, at)
+            terms[f"{prefix}adversarial"] = generator_hinge(of_fake.logits).float()
+            terms[f"{prefix}matching"] = feature_matching(of_real.features, of_fake.features).float()
+            weights |= {f"{prefix}adversarial": adversarial, f"{prefix}matching": matching}
 
     @torch.no_grad()
     def validate(self, network: nn.Module) -> dict[str, float]:
-        """PSNR in the hole (dB), LPIPS of the whole crop; the score is minus the LPIPS, else the PSNR."""
+        """PSNR in the hole (dB) and LPIPS of the whole crop per window; the score is minus LPIPS, else PSNR."""
+        figures = self._figures(network, self.val_faces, self.config.validation_faces)
+        scores = [figures.pop("score")]
+        if self.wide_val_faces:
+            wide = self._figures(network, self.wide_val_faces, self.config.validation_faces // 2)
+            scores.append(wide.pop("score"))
+            figures |= {f"wide_{name}": value for name, value in wide.items()}
+        return figures | {"score": sum(scores) / len(scores)}
+
+    def _figures(self, network: nn.Module, faces: CoveredFaces, count: int) -> dict[str, float]:
         lpips, psnrs = [], []
-        everything = Tensors.of(fixed_batch(self.val_faces, self.config.validation_faces), self.device)
+        everything = Tensors.of(fixed_batch(faces, count), self.device)
         for start in range(0, len(everything.face), 16):
             part = Tensors(*(x[start : start + 16] for x in everything))
             composed = self._composed(network, part)
@@ -196,8 +236,8 @@ class RestorerTask(FacesTask):
 
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
-        """Blanked, restored, truth."""
-        tensors = Tensors.of(fixed_batch(self.val_faces, 16), self.device)
+        """Blanked, restored, truth; in the wide window where training shows it."""
+        tensors = Tensors.of(fixed_batch(self.wide_val_faces or self.val_faces, 16), self.device)
         restored = self._composed(network, tensors)
         return wide_grid([blanked(tensors.masked, tensors.hole), restored, tensors.face])
 
@@ -212,12 +252,19 @@ class RestorerTask(FacesTask):
         return torch.where(inside, prediction.clamp(-1, 1), tensors.face)
 
 
+def _shown_to(critic: str, drawn: Restored) -> tuple[Tensor, Tensor, Tensor]:
+    """What a critic judges: drawn, photographed, and the hole."""
+    if critic == "whole_critic":
+        return drawn.whole_fake, drawn.whole_real, drawn.whole_hole
+    return drawn.fake, drawn.real, drawn.hole
+
+
 def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
     """The restorer: almost six hours on two cores."""
     body = UNetConfig(widths=(32, 64, 160, 384), mixer_blocks=5, num_heads=6)
     faces = FacesConfig(
         data=data, textures=backgrounds, turn_fraction=0.3, yaw_deg=25.0, profile_fraction=0.2,
-        dress_fraction=0.08, missed_fraction=0.25,
+        dress_fraction=0.08, missed_fraction=0.25, wall_fraction=0.1, turned_factor=3.0, wide_fraction=0.34,
     )  # fmt: skip
     task = RestorerTaskConfig(
         faces=faces,
@@ -225,6 +272,9 @@ def restorer(data: Path, run: Path, backgrounds: Path | None) -> Recipe:
         lpips_backbone=weights_if_here("squeeze_backbone"),
         lpips_linear=weights_if_here("lpips_squeeze_linear"),
         perceptual_weight=2.0,
+        whole_perceptual_weight=1.0,
+        whole_adversarial_weight=0.06,
+        whole_matching_weight=0.3,
     )
     return Recipe(task=task, trainer=TrainerConfig(run=run, steps=10_800, decay_from=0.6, validate_every=400))
 
