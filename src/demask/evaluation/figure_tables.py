@@ -100,14 +100,18 @@ def holes_table(report: Report) -> FigureTable:
     says that each finds its own.
     """
     lines = []
-    for name, systems in report["slices"].get("found", {}).items():
+    found = report["slices"].get("found", {})
+    # Reports of earlier versions lack what was not measured then.
+    measured = {key for systems in found.values() for facts in systems.values() for key in facts}
+    keys = [key for key in ("restored", *HOLE_FACTS) if key in measured]
+    for name, systems in found.items():
         shown = systems
         if not report.get("own_holes"):
             shown = {"": max(systems.values(), key=lambda facts: facts["num"])}
         for system, facts in shown.items():
-            cells = [_count(facts["num"]), *(fraction(facts.get(key)) for key in ("restored", *HOLE_FACTS))]
+            cells = [_count(facts["num"]), *(fraction(facts.get(key)) for key in keys)]
             lines.append(Line(name=", ".join(filter(None, (slice_title(name), system))), cells=tuple(cells)))
-    heads = (_HOLE_HEADS[key] for key in ("restored", *HOLE_FACTS))
+    heads = (_HOLE_HEADS[key] for key in keys)
     return FigureTable(
         name="holes",
         title="Holes found",
@@ -274,7 +278,10 @@ def markdown(report: Report) -> str:
 
 def slice_title(name: str) -> str:
     """A slice as people read it."""
-    return name.replace("_", " ") + (" (whole photos)" if name in PHOTO_SLICES else "")
+    shown = name.replace("_", " ")
+    if name not in PHOTO_SLICES:
+        return shown
+    return f"{shown} (whole portraits)" if name == "portrait" else f"{shown} (whole photos)"
 
 
 def _places(report: Report) -> Iterator[tuple[str, str, str, Mapping[str, Any]]]:

@@ -28,8 +28,13 @@ class KeptPhoto:
         arrays = [
             array.nbytes
             for face in self.looked.faces
-            if face.wide is not None and face.found is not None  # The tight crop is a view of the wide one.
-            for array in (face.wide.crop, face.wide.valid, face.found.hole, face.found.coverage)
+            if face.framed is not None and face.found is not None
+            for array in (
+                (face.wide or face.framed).crop,
+                (face.wide or face.framed).valid,
+                face.found.hole,
+                face.found.coverage,
+            )
         ]
         return len(self.photo) + sum(arrays)
 
