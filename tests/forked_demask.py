@@ -94,7 +94,6 @@ def _read(fd: int) -> bytes:
 
 def _wait_for_commands(channel: socket.socket) -> list[str] | None:
     """Returns in a fresh process for each request: what it shall run; None when all is over."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # Nobody waits for the processes that wait for commands.
     while True:
         request, fds, *_ = socket.recv_fds(channel, _MOST_BYTES, 4)
         if not request:
@@ -103,7 +102,9 @@ def _wait_for_commands(channel: socket.socket) -> list[str] | None:
             break
         for fd in fds:
             os.close(fd)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass  # One that had waited for a command and has ended.
     channel.close()
     *streams, noted = fds
     pid = os.fork()
