@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from demask.study.blocks import TRUTH, Block, RealOrRestoredBlock
 from demask.study.intervals import Estimate, from_influence, nothing, proportion_estimate
@@ -46,7 +46,7 @@ def corrected_rate(hits: int, trials: int) -> float:
 
 def d_prime(hit_rate: float, false_alarm_rate: float, *, two_alternatives: bool = False) -> float:
     """z(H) - z(F); over sqrt(2) where every trial shows both kinds (Macmillan and Creelman 2005, eq. 7.2)."""
-    difference = float(norm.ppf(hit_rate) - norm.ppf(false_alarm_rate))
+    difference = float(ndtri(hit_rate) - ndtri(false_alarm_rate))
     return difference / math.sqrt(2) if two_alternatives else difference
 
 
@@ -80,7 +80,7 @@ def summarise(block: Block, records: Sequence[Record], systems: Sequence[str]) -
                 accuracy_people=_over_people(judged),
                 fooled=fooled,
                 d_prime=estimate,
-                bias=-(float(norm.ppf(hit_rate)) + float(norm.ppf(false_rate))) / 2,
+                bias=-(float(ndtri(hit_rate)) + float(ndtri(false_rate))) / 2,
                 hit_rate=hit_rate,
                 false_alarm_rate=false_rate,
             )
@@ -109,7 +109,7 @@ def _d_prime_estimate(
     hit_rate = corrected_rate(int(said[signal].sum()), num_signal)
     false_rate = corrected_rate(int(said[~signal].sum()), num_noise)
     value = d_prime(hit_rate, false_rate, two_alternatives=two_alternatives)
-    steep = [float(norm.pdf(norm.ppf(rate))) for rate in (hit_rate, false_rate)]
+    steep = [math.exp(-float(ndtri(rate)) ** 2 / 2) / math.sqrt(2 * math.pi) for rate in (hit_rate, false_rate)]
     influence = np.where(
         signal,
         (said - hit_rate) / max(1, num_signal) / steep[0],

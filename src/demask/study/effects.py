@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from demask import settings
 from demask.errors import ConfigError, InputError
@@ -78,7 +78,7 @@ class Effects:
         """Exact probability of each rating from the lowest to the highest."""
         num = block.points - block.lowest
         edges = (np.arange(num) + 0.5) / num
-        below = norm.cdf((edges - self.level[condition]) / max(self.latent_sd, 1e-12))
+        below = ndtr((edges - self.level[condition]) / max(self.latent_sd, 1e-12))
         return np.diff(np.concatenate([[0.0], below, [1.0]]))
 
     def mean_rating(self, block: RatingBlock | MushraBlock, condition: str) -> float:

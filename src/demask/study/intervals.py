@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from demask.rng import rng_for
 from demask.types import Floats64
@@ -104,7 +104,7 @@ class Spread:
     @property
     def quantile(self) -> float:
         """Two-sided quantile of t at `CONFIDENCE`."""
-        return float(stats.t.ppf(0.5 + CONFIDENCE / 2, self.freedom))
+        return float(stdtrit(self.freedom, 0.5 + CONFIDENCE / 2))
 
 
 def spread_of(influence: Floats64, people: Names, faces: Names) -> Spread:
@@ -229,7 +229,7 @@ def p_value(value: float, influence: Floats64, people: Names, faces: Names, *, s
     if not 0 < part < 1:
         return 0.0
     error = math.sqrt(spread.variance) / (2 * span) / (part * (1 - part))
-    return float(2 * stats.t.sf(abs(math.log(part / (1 - part))) / error, spread.freedom))
+    return float(2 * stdtr(spread.freedom, -abs(math.log(part / (1 - part))) / error))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
