@@ -36,18 +36,26 @@ def server(tmp_path: Path, tiny_weights: Path) -> Iterator[RunningServer]:
         running.stop()
 
 
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Iterator[RunningServer]:
+    """One for all the tests that leave it running and ask for nothing that is refused."""
+    running = RunningServer(tmp_path_factory.mktemp("steady") / "server", tiny_weights)
+    yield running
+    assert running.stop() == 0
+
+
 def cpu_s(server: RunningServer) -> float:
     fields = Path(f"/proc/{server.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_it_idles(server: RunningServer) -> None:
-    server.http.post("/v1/remove", files={"photo": PHOTO})
+def test_it_idles(steady: RunningServer) -> None:
+    steady.http.post("/v1/remove", files={"photo": PHOTO})
     time.sleep(0.5)
-    before = cpu_s(server)
+    before = cpu_s(steady)
     time.sleep(4)
-    assert cpu_s(server) - before <= 0.04  # 1 % of one core.
+    assert cpu_s(steady) - before <= 0.04  # 1 % of one core.
 
 
 @pytest.mark.parametrize("moment", ["uploading", "working"])
@@ -106,12 +114,12 @@ def blocks(language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["sh", "python"])
-def test_the_lines_in_the_docs_work(server: RunningServer, tmp_path: Path, language: str) -> None:
+def test_the_lines_in_the_docs_work(steady: RunningServer, tmp_path: Path, language: str) -> None:
     place = tmp_path / "reader"
     place.mkdir()
     (place / "photo.png").write_bytes(PHOTO)
-    found = [block.replace("http://127.0.0.1:8000/", server.url) for block in blocks(language)]
-    found = [block for block in found if server.url in block]
+    found = [block.replace("http://127.0.0.1:8000/", steady.url) for block in blocks(language)]
+    found = [block for block in found if steady.url in block]
     assert found
     for block in found:
         assert "8000" not in block
@@ -119,16 +127,16 @@ def test_the_lines_in_the_docs_work(server: RunningServer, tmp_path: Path, langu
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
     assert (place / "bare.png").read_bytes().startswith(b"\x89PNG")
-    assert server.logged(outcome="restored")
-    assert not [line for line in server.logged(message="request") if line["status"] >= 400]
+    assert steady.logged(outcome="restored")
+    assert not [line for line in steady.logged(message="request") if line["status"] >= 400]
 
 
-def test_many_at_once_all_get_the_same(server: RunningServer) -> None:
-    alone = server.http.post("/v1/remove", files={"photo": PHOTO}).content
+def test_many_at_once_all_get_the_same(steady: RunningServer) -> None:
+    alone = steady.http.post("/v1/remove", files={"photo": PHOTO}).content
     answers: list[bytes] = []
 
     def ask() -> None:
-        answers.append(httpx.post(server.url + "v1/remove", files={"photo": PHOTO}, timeout=60).content)
+        answers.append(httpx.post(steady.url + "v1/remove", files={"photo": PHOTO}, timeout=60).content)
 
     threads = [threading.Thread(target=ask) for _ in range(12)]
     for thread in threads:
