@@ -28,7 +28,7 @@ from pathlib import Path
 FOLDER = Path(sys.argv[1]) if __name__ == "__main__" else Path()
 ROOT = Path(__file__).parents[1]
 
-_BODY = ("widths=(8,8,16)", "encoder_blocks=(1,1)", "decoder_blocks=(1,1)", "mixer_blocks=1", "num_heads=2")
+_BODY = ("widths=(8,8)", "encoder_blocks=(1,)", "decoder_blocks=(1,)", "mixer_blocks=0", "num_heads=2")
 _BODY_SETTINGS = tuple(f"model.body.{setting}" for setting in _BODY)
 _OF_FACES = ("faces.workers=0", "batch_size=2", "validation_faces=2")
 _FINDER = (

@@ -22,8 +22,8 @@ from demask.training.engine import checkpoint
 from tiny_networks import make_photo
 
 TINY_BODY = (
-    "--set", "model.body.widths=(8, 8, 16)", "--set", "model.body.encoder_blocks=(1, 1)",
-    "--set", "model.body.decoder_blocks=(1, 1)", "--set", "model.body.mixer_blocks=1",
+    "--set", "model.body.widths=(8, 8)", "--set", "model.body.encoder_blocks=(1,)",
+    "--set", "model.body.decoder_blocks=(1,)", "--set", "model.body.mixer_blocks=0",
     "--set", "model.body.num_heads=2",
 )  # fmt: skip
 SHORT = (
@@ -113,7 +113,7 @@ def test_a_dry_run_shows_settings_and_one_step(demask, shards: Path, tmp_path: P
     done = demask("train", "hole", "--data", shards, *TINY_BODY, *SHORT, "--dry-run")
     assert done.returncode == 0, done.stderr.decode()
     told = json.loads(done.stdout)
-    assert told["task"]["model"]["body"]["widths"] == [8, 8, 16]
+    assert told["task"]["model"]["body"]["widths"] == [8, 8]
     assert told["parameters"]["network"] > 100
     assert told["first_step"]["cross_entropy"] > 0
     assert list(tmp_path.iterdir()) == []

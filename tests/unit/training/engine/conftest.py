@@ -12,4 +12,5 @@ def _compiled_code_of_this_run_only(tmp_path_factory: pytest.TempPathFactory) ->
     """torch.compile's own folder is the user's: what a killed run left half written there fails the next."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("inductor")))
+        patch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")  # More are processes that import torch again.
         yield

@@ -14,8 +14,8 @@ from demask.training.saved import saved_recipe
 from demask.training.tasks.register import make_task, recipes, trainings
 
 TINY_BODY = (
-    "model.body.widths=(8, 8, 16)", "model.body.encoder_blocks=(1, 1)", "model.body.decoder_blocks=(1, 1)",
-    "model.body.mixer_blocks=1", "model.body.num_heads=2",
+    "model.body.widths=(8, 8)", "model.body.encoder_blocks=(1,)", "model.body.decoder_blocks=(1,)",
+    "model.body.mixer_blocks=0", "model.body.num_heads=2",
 )  # fmt: skip
 SHORT = (
     "batch_size=2", "validation_faces=2", "faces.workers=0", "trainer.steps=1", "trainer.validate_every=1",
