@@ -109,7 +109,9 @@ def _d_prime_estimate(
     hit_rate = corrected_rate(int(said[signal].sum()), num_signal)
     false_rate = corrected_rate(int(said[~signal].sum()), num_noise)
     value = d_prime(hit_rate, false_rate, two_alternatives=two_alternatives)
-    steep = [math.exp(-float(ndtri(rate)) ** 2 / 2) / math.sqrt(2 * math.pi) for rate in (hit_rate, false_rate)]
+    steep = [
+        math.exp(-(float(ndtri(rate)) ** 2) / 2) / math.sqrt(2 * math.pi) for rate in (hit_rate, false_rate)
+    ]
     influence = np.where(
         signal,
         (said - hit_rate) / max(1, num_signal) / steep[0],
