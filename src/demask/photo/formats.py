@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from demask.errors import PhotoUnsupported, UsageError
+from demask.errors import PhotoUnsupported
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,19 +51,6 @@ def format_of(path: PurePath) -> str | None:
     """Name of the format that a file name's suffix stands for, or None where we know none."""
     suffix = path.suffix.lower()
     return next((name for name, kind in FORMATS.items() if suffix in kind.suffixes), None)
-
-
-def format_named(name: str) -> str:
-    """Pillow's name of a format as people write it: `jpg`, `.jpg` and `JPEG` are all JPEG.
-
-    Raises:
-        UsageError: We know no such format.
-    """
-    wanted = name.strip().lower().removeprefix(".")
-    for key, kind in FORMATS.items():
-        if wanted == key.lower() or f".{wanted}" in kind.suffixes:
-            return key
-    raise UsageError(f"no format is called {name!r}; name one of {', '.join(map(str.lower, FORMATS))}")
 
 
 def suffix_of(name: str) -> str:

@@ -6,14 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from demask.errors import UsageError
-from demask.photo.formats import FORMATS, READ_SUFFIXES, format_named, format_of, output_format, suffix_of
+from demask.photo.formats import FORMATS, READ_SUFFIXES, format_of, output_format, suffix_of
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_suffix_and_name_agree(name: str) -> None:
     assert format_of(Path("a" + suffix_of(name).upper())) == name
-    assert format_named(name) == format_named(suffix_of(name)) == name
     assert suffix_of(name) in READ_SUFFIXES
     wanted = FORMATS[output_format(name)]
     assert wanted.writes
@@ -23,5 +21,3 @@ def test_suffix_and_name_agree(name: str) -> None:
 def test_unknown_names() -> None:
     assert format_of(Path("a.txt")) is None
     assert format_of(Path("jpg")) is None
-    with pytest.raises(UsageError, match="xcf"):
-        format_named("xcf")
