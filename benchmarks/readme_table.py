@@ -1,4 +1,4 @@
-"""Write the README's table of figures, between its two marks, and the tables beside the committed reports.
+"""Write the table of docs/quality.md, between its two marks, and the tables beside the committed reports.
 
     python benchmarks/readme_table.py            # writes
     python benchmarks/readme_table.py --check    # only says whether it is as it should be
@@ -18,7 +18,7 @@ from demask.evaluation.metrics.metric_catalogue import heading_of, metric_of
 from demask.evaluation.table_parts import markdown_table
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-MEASURED = REPOSITORY / "docs/measured"
+MEASURED, QUALITY = REPOSITORY / "docs/measured", REPOSITORY / "docs/quality.md"
 BEGIN, END = "<!-- figures: python benchmarks/readme_table.py -->", "<!-- end of figures -->"
 
 FIGURES = ("hole_psnr", "ssim", "lpips", "identity")
@@ -64,15 +64,13 @@ def written(readme: str, block: str) -> str:
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise SystemExit(f"README.md lacks the marks {BEGIN} and {END}")
+        raise SystemExit(f"docs/quality.md lacks the marks {BEGIN} and {END}")
     return f"{before}{BEGIN}\n{block}\n{END}{after}"
 
 
 def main() -> None:
     """Write, or check."""
-    wanted = {
-        REPOSITORY / "README.md": written((REPOSITORY / "README.md").read_text(encoding="utf-8"), table())
-    }
+    wanted = {QUALITY: written(QUALITY.read_text(encoding="utf-8"), table())}
     for name in dict.fromkeys(row[1] for row in ROWS):
         wanted[MEASURED / name / "tables.md"] = markdown(_report(MEASURED / name / "results.json"))
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

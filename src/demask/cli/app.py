@@ -11,6 +11,7 @@ from demask.cli import (
     batch,
     benchmark,
     c2pa,
+    compare,
     cover,
     dataset,
     doctor,
@@ -18,6 +19,7 @@ from demask.cli import (
     find,
     inspect,
     page,
+    raw,
     remove,
     restorers,
     score,
@@ -65,6 +67,8 @@ app.add_typer(batch.app, name="batch")
 app.command("find")(find.find)
 app.command("video")(video.video)
 app.command("cover")(cover.cover)
+app.command("compare")(compare.compare)
+app.command("raw")(raw.raw)
 app.command("serve")(serve.serve)
 app.command("page")(page.page)
 app.command("inspect")(inspect.inspect)

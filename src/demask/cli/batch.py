@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from demask.cli import options as o
+from demask.cli.completions import complete_with, restorers
 
 
 class _RunByDefault(TyperGroup):
@@ -61,7 +62,13 @@ def run(
     faces: o.Faces = "all",
     restorer: Annotated[
         str,
-        typer.Option("--restorer", envvar="DEMASK_RESTORER", metavar="NAME", help="As for `demask remove`."),
+        typer.Option(
+            "--restorer",
+            envvar="DEMASK_RESTORER",
+            metavar="NAME",
+            autocompletion=complete_with(restorers),
+            help="As for `demask remove`.",
+        ),
     ] = "network",
     device: o.Device = "auto",
     gpus: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from demask.cli import options as o
+from demask.cli.completions import complete_with, kinds
 
 
 def cover(
@@ -18,7 +19,12 @@ def cover(
     ] = None,
     kind: Annotated[
         str | None,
-        typer.Option("--kind", metavar="KIND", help="Kind of covering, such as surgical; default: any."),
+        typer.Option(
+            "--kind",
+            metavar="KIND",
+            autocompletion=complete_with(kinds),
+            help="Kind of covering, such as surgical; default: any.",
+        ),
     ] = None,
     seed: Annotated[
         int, typer.Option("--seed", envvar="DEMASK_SEED", help="Another number, another covering.")

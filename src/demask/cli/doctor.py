@@ -1,4 +1,4 @@
-"""`demask doctor`: is everything there that the main job needs, and does it run?"""
+"""`demask doctor`: is everything there that the main job needs, does it run, and how to get what is missing."""
 
 from __future__ import annotations
 
@@ -6,35 +6,33 @@ import typer
 
 from demask.cli import options as o
 
-PACKAGES = ("numpy", "Pillow", "opencv-python-headless", "onnxruntime", "typer", "rich")
-EXTRAS = ("torch", "onnx", "pillow-heif", "c2pa-python")
-
 
 def doctor(device: o.Device = "auto", debug: o.Debug = False) -> None:
-    """Check the installation: packages, devices, weights, and a run of every network.
+    """Check the installation: packages, extras, devices, weights, and a run of every network.
 
     Exits with 1 if the main job would not work.
 
-    Example: demask doctor
+    Example: demask doctor --device cuda
     """
     import platform
-    from importlib import metadata
 
-    from demask import __version__
+    from demask.cli.installation import base_packages, extra_states
     from demask.cli.streams import say_error
     from demask.errors import DemaskError
+    from demask.extras import install_command
+    from demask.version import __version__
 
     typer.echo(f"demask {__version__}, Python {platform.python_version()}, {platform.platform()}")
-    for package in (*PACKAGES, *EXTRAS):
-        try:
-            typer.echo(f"  {package} {metadata.version(package)}")
-        except metadata.PackageNotFoundError:
-            typer.echo(f"  {package} is not installed" + (" (optional)" if package in EXTRAS else ""))
-
-    import onnxruntime
-
-    typer.echo(f"onnxruntime can use: {', '.join(onnxruntime.get_available_providers())}")
-    failed = False
+    typer.echo("base:")
+    for package, version in base_packages():
+        typer.echo(f"  {package} {version or 'IS NOT INSTALLED'}")
+    typer.echo("extras:")
+    for extra, packages in extra_states():
+        missing = [name for name, version in packages if version is None]
+        there = ", ".join(f"{name} {version}" for name, version in packages if version)
+        how = f"missing {', '.join(missing)}; to have it: {install_command(extra)}" if missing else "all there"
+        typer.echo(f"  {extra}: {how}" + (f" (there: {there})" if missing and there else ""))
+    failed = _devices(device)
     for name in ("finder", "hole", "restorer"):
         try:
             typer.echo(f"{name}: {_try(name, device)}")
@@ -44,6 +42,46 @@ def doctor(device: o.Device = "auto", debug: o.Debug = False) -> None:
     if failed:
         raise typer.Exit(1)
     typer.echo("all is well")
+
+
+def _devices(device: str) -> bool:
+    """Tell which devices there are; True where something is wrong with the runtime."""
+    import sys
+
+    from demask.cli.streams import say_error
+
+    try:
+        import onnxruntime
+
+        from demask.weights.devices import KINDS, how_to_get, installed_builds, providers_for
+    except ImportError as error:
+        hint = ""
+        if sys.platform == "win32":
+            hint = "; install Microsoft's Visual C++ runtime: https://aka.ms/vs/17/release/vc_redist.x64.exe"
+        say_error(f"onnxruntime cannot be loaded: {error}{hint}")
+        raise typer.Exit(1) from None
+    there = onnxruntime.get_available_providers()
+    typer.echo("devices:")
+    typer.echo("  cpu: there")
+    for name, kind in KINDS.items():
+        typer.echo(f"  {name}: {'there' if kind.provider in there else 'not there; ' + how_to_get(name)}")
+    builds = installed_builds()
+    if len(builds) > 1:
+        names = " ".join(builds)
+        say_error(
+            f"{' and '.join(builds)} are all installed and spoil each other; run: pip uninstall -y {names} && "
+            f"pip install {list(builds)[-1]}"
+        )
+        return True
+    from demask.errors import DemaskError
+
+    try:
+        used = providers_for(device)[0]
+        typer.echo(f"used with --device {device}: {used[0] if isinstance(used, tuple) else used}")
+    except DemaskError as error:
+        say_error(str(error))
+        return True
+    return False
 
 
 def _try(name: str, device: str) -> str:

@@ -31,6 +31,8 @@ def find(
         ),
     ] = None,
     faces: o.Faces = "all",
+    finder_network: o.FinderNetwork = None,
+    hole_network: o.HoleNetwork = None,
     device: o.Device = "auto",
     threads: o.Threads = None,
     jobs: o.Jobs = None,
@@ -60,6 +62,8 @@ def find(
             raise UsageError("the picture and --json would both go to stdout; draw to a file")
         refuse_terminal()
     chosen = o.parse_faces(faces)
+    o.only_file(finder_network, "--finder-network")
+    o.only_file(hole_network, "--hole-network")
 
     from demask.cli.find_job import FindSettings, run
     from demask.cores import share_cores
@@ -70,6 +74,8 @@ def find(
         faces=chosen,
         max_megapixels=max_megapixels,
         overwrite=overwrite,
+        finder_network=finder_network,
+        hole_network=hole_network,
         device=device,
         threads=threads_each,
     )

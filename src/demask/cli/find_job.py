@@ -24,6 +24,8 @@ class FindSettings(PhotoSettings):
     """What the user asked for; the options of `demask find` of the same names."""
 
     draws: bool = False
+    finder_network: Path | None = None
+    hole_network: Path | None = None
 
 
 def run(jobs: Sequence[Job], settings: FindSettings, *, workers: int, json: bool, quiet: bool) -> int:
@@ -33,7 +35,12 @@ def run(jobs: Sequence[Job], settings: FindSettings, *, workers: int, json: bool
         DemaskError: The networks cannot be loaded. What fails for one photo is reported, not raised.
     """
     make_first_folder(jobs)
-    looker = Looker.shipped(device=settings.device, threads=settings.threads)
+    looker = Looker.shipped(
+        device=settings.device,
+        threads=settings.threads,
+        finder=settings.finder_network,
+        hole_finder=settings.hole_network,
+    )
 
     def work(job: Job, source: Path | bytes) -> Result[bytes | None]:
         clock = Clock()

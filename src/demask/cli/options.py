@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from demask.cli.completions import complete_with, devices
 from demask.cli.streams import set_debugging
 from demask.errors import UsageError
 
@@ -31,8 +32,27 @@ Device = Annotated[
     typer.Option(
         "--device",
         envvar="DEMASK_DEVICE",
+        autocompletion=complete_with(devices),
         metavar="auto|cpu|cuda[:N]|directml[:N]|coreml|openvino[:NAME]",
         help="Where the networks run; `demask doctor` says what is there and how to get more.",
+    ),
+]
+FinderNetwork = Annotated[
+    Path | None,
+    typer.Option(
+        "--finder-network",
+        envvar="DEMASK_FINDER_NETWORK",
+        metavar="FILE",
+        help="Find faces with this .onnx network instead; docs/restorers.md says what it takes and gives.",
+    ),
+]
+HoleNetwork = Annotated[
+    Path | None,
+    typer.Option(
+        "--hole-network",
+        envvar="DEMASK_HOLE_NETWORK",
+        metavar="FILE",
+        help="Find holes with this .onnx network instead; docs/restorers.md says what it takes and gives.",
     ),
 ]
 Threads = Annotated[

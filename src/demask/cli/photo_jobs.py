@@ -51,6 +51,7 @@ def plan_jobs(
     review: Path | None = None,
     overwrite: bool = False,
     writes: bool = True,
+    may_be_empty: bool = False,
 ) -> list[Job]:
     """Give every input its output.
 
@@ -65,6 +66,7 @@ def plan_jobs(
         review: Folder for copies of doubtful results.
         overwrite: The user allows that files are replaced, the input itself included.
         writes: False gives every job stdout as its target, for a command that writes no picture.
+        may_be_empty: A folder without pictures is no error.
 
     Raises:
         UsageError: Two inputs would be written to one file, or an output is an input.
@@ -73,7 +75,7 @@ def plan_jobs(
     """
     inputs = [name for given in inputs for name in _matching(given)]
     several = len(inputs) > 1 or any(name != STDIO and Path(name).is_dir() for name in inputs)
-    found = [pair for name in inputs for pair in _expand(name, output, ending)]
+    found = [pair for name in inputs for pair in _expand(name, output, ending, may_be_empty=may_be_empty)]
     if output == STDIO and several:
         raise UsageError(f"-o - takes one picture, not {len(found)}; name a folder with -o FOLDER")
     into = _folder(output, several)
@@ -123,7 +125,9 @@ def _review_target(review: Path | None, relative: Path, target: Path | None) -> 
     return review / (relative if target is None else relative.with_suffix(target.suffix))
 
 
-def _expand(name: str, output: str | None, ending: str) -> Iterator[tuple[Path | None, Path]]:
+def _expand(
+    name: str, output: str | None, ending: str, *, may_be_empty: bool
+) -> Iterator[tuple[Path | None, Path]]:
     """The files an input stands for, each with its path relative to that input."""
     if name == STDIO:
         yield None, Path("stdin")
@@ -146,7 +150,7 @@ def _expand(name: str, output: str | None, ending: str) -> Iterator[tuple[Path |
             entry for entry in folders if entry[0] != "." and (here / entry).resolve() != skipped
         )
         files += [here / entry for entry in names if _is_picture(here / entry, ending)]
-    if not files:
+    if not files and not may_be_empty:
         raise InputError(f"the folder {root} holds no pictures; known are {', '.join(sorted(READ_SUFFIXES))}")
     for file in sorted(files):
         yield file, file.relative_to(root)

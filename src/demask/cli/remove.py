@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from demask.cli import options as o
+from demask.cli.completions import complete_with, formats, restorers
 
 
 def remove(
@@ -44,10 +45,13 @@ def remove(
         typer.Option(
             "--restorer",
             envvar="DEMASK_RESTORER",
+            autocompletion=complete_with(restorers),
             metavar="NAME",
             help="One that `demask restorers` lists, scene-completion:GALLERY, or the path of an .onnx file.",
         ),
     ] = "network",
+    finder_network: o.FinderNetwork = None,
+    hole_network: o.HoleNetwork = None,
     device: o.Device = "auto",
     threads: o.Threads = None,
     jobs: o.Jobs = None,
@@ -56,6 +60,7 @@ def remove(
         typer.Option(
             "--format",
             envvar="DEMASK_FORMAT",
+            autocompletion=complete_with(formats),
             metavar="NAME",
             help="jpeg, png, webp, tiff, avif, heif. Default: as the output's name says, else as the input.",
         ),
@@ -122,6 +127,14 @@ def remove(
             help="Exit with 4 if no photo had anything to remove.",
         ),
     ] = False,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            envvar="DEMASK_WATCH",
+            help="Go on for ever: do what comes into the one input folder, once it is whole. Ends with Ctrl-C.",
+        ),
+    ] = False,
     json: o.Json = False,
     quiet: o.Quiet = False,
     dry_run: Annotated[
@@ -142,18 +155,20 @@ def remove(
 
     Example: demask remove photo.jpg -o bare.jpg
     """
-    from demask.cli.photo_jobs import STDIO, plan_jobs
+    from demask.cli.photo_jobs import STDIO, Job, plan_jobs
     from demask.cli.streams import refuse_terminal, say
     from demask.errors import UsageError
 
-    planned = plan_jobs(
-        inputs,
-        output,
-        format=o.parse_format(format),
-        holes=holes,
-        review=review,
-        overwrite=overwrite,
-    )
+    written = o.parse_format(format)
+
+    def plan() -> list[Job]:
+        return plan_jobs(
+            inputs, output, format=written, holes=holes, review=review, overwrite=overwrite, may_be_empty=watch
+        )
+
+    planned = plan()
+    if watch and (len(inputs) > 1 or not Path(inputs[0]).is_dir() or output in (None, STDIO)):
+        raise UsageError("--watch is for one folder and an output folder: demask remove --watch in/ -o out/")
     if hole is not None and len(planned) > 1:
         raise UsageError(f"--hole is for one photo, but there are {len(planned)}; run them one by one")
     chosen = o.parse_faces(faces)
@@ -161,6 +176,8 @@ def remove(
     if to_stdout and json:
         raise UsageError("the picture and --json would both go to stdout; write the picture with -o FILE")
     o.only_file(hole, "--hole")
+    o.only_file(finder_network, "--finder-network")
+    o.only_file(hole_network, "--hole-network")
     o.require_c2pa(c2pa)
     if dry_run:
         for job in planned:
@@ -172,7 +189,7 @@ def remove(
     from demask.cli.remove_job import RemoveSettings, run
     from demask.cores import share_cores
 
-    workers, threads_each = share_cores(len(planned), jobs=jobs, threads=threads)
+    workers, threads_each = share_cores(1_000_000 if watch else len(planned), jobs=jobs, threads=threads)
     settings = RemoveSettings(
         faces=chosen,
         hole=hole,
@@ -184,7 +201,14 @@ def remove(
         skip_untouched=skip_untouched,
         retry_failed=retry_failed,
         restorer=restorer,
+        finder_network=finder_network,
+        hole_network=hole_network,
         device=device,
         threads=threads_each,
     )
+    if watch:
+        from demask.cli.remove_job import watch_folder
+
+        watch_folder(Path(inputs[0]), plan, settings, workers=workers, json=json, quiet=quiet)
+        return
     raise typer.Exit(run(planned, settings, workers=workers, json=json, quiet=quiet, fail_if_none=fail_if_none))

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from demask.batch.content_key import made_with
+from demask.batch.content_key import made_with, sha256_of
 from demask.cli.done_before import DoneBefore
 from demask.cli.outcome import Report
 from demask.cli.outputs import make_first_folder
 from demask.cli.photo_job import PhotoSettings, do_photo
 from demask.cli.photo_jobs import Job
 from demask.cli.photo_run import run_jobs
+from demask.cli.streams import say
+from demask.cli.watching import arrivals
 from demask.photo.handed_in import Output
 from demask.photo.hole_picture import read_hole
 from demask.remover import Remover
@@ -31,6 +33,8 @@ class RemoveSettings(PhotoSettings):
     skip_untouched: bool = False
     restorer: str = "network"
     retry_failed: bool = False
+    finder_network: Path | None = None
+    hole_network: Path | None = None
 
 
 def run(
@@ -40,15 +44,25 @@ def run(
     workers: int,
     json: bool,
     quiet: bool,
-    fail_if_none: bool,
+    fail_if_none: bool = False,
+    remover: Remover | None = None,
 ) -> int:
     """Do all jobs, tell about each; return the exit code.
+
+    Args:
+        jobs: What to do.
+        settings: What the user asked for.
+        workers: Photos at the same time.
+        json: Print a JSON line per photo.
+        quiet: Say nothing on stderr but errors.
+        fail_if_none: See `exit_code_of`.
+        remover: One that is there already.
 
     Raises:
         DemaskError: The remover cannot be made. What fails for one photo is reported, not raised.
     """
     make_first_folder(jobs)
-    remover = Remover(device=settings.device, restorer=settings.restorer, threads=settings.threads)
+    remover = remover or _remover(settings)
 
     def work(job: Job, source: Path | bytes) -> Result[bytes | None]:
         limit = settings.max_megapixels
@@ -82,6 +96,50 @@ def run(
     )
 
 
+def watch_folder(
+    folder: Path,
+    plan: Callable[[], list[Job]],
+    settings: RemoveSettings,
+    *,
+    workers: int,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Do what comes into a folder, until interrupted.
+
+    Args:
+        folder: Where photos arrive.
+        plan: Gives every photo in it, whole or not, its output.
+        settings: What the user asked for.
+        workers: Photos at the same time.
+        json: As for `run`.
+        quiet: As for `run`.
+    """
+    remover = _remover(settings)
+    if not quiet:
+        say(f"watching {folder}; Ctrl-C ends it")
+    for batch in arrivals(folder):
+        whole = set(batch)
+        jobs = [job for job in plan() if job.source in whole]
+        if jobs:
+            run(jobs, settings, workers=workers, json=json, quiet=quiet, remover=remover)
+
+
+def _remover(settings: RemoveSettings) -> Remover:
+    return Remover(
+        device=settings.device,
+        restorer=settings.restorer,
+        threads=settings.threads,
+        finder=settings.finder_network,
+        hole_finder=settings.hole_network,
+    )
+
+
+def _own_networks(settings: RemoveSettings) -> dict[str, str]:
+    own = {"own finder": settings.finder_network, "own hole network": settings.hole_network}
+    return {name: sha256_of(path) for name, path in own.items() if path is not None}
+
+
 def _done_before(settings: RemoveSettings, format: str | None) -> DoneBefore:
     made = made_with(
         restorer=settings.restorer,
@@ -90,6 +148,7 @@ def _done_before(settings: RemoveSettings, format: str | None) -> DoneBefore:
         hole=settings.hole,
         skip_untouched=settings.skip_untouched,
         strip=settings.strip,
+        **_own_networks(settings),
     )
     return DoneBefore(made, settings, retry_failed=settings.retry_failed)
 

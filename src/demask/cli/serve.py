@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from demask.cli import options as o
+from demask.cli.completions import complete_with, restorers
 
 
 def serve(
@@ -89,7 +90,13 @@ def serve(
     ] = 300,
     restorer: Annotated[
         str,
-        typer.Option("--restorer", envvar="DEMASK_RESTORER", metavar="NAME", help="As in `demask remove`."),
+        typer.Option(
+            "--restorer",
+            envvar="DEMASK_RESTORER",
+            metavar="NAME",
+            autocompletion=complete_with(restorers),
+            help="As in `demask remove`.",
+        ),
     ] = "network",
     c2pa: o.C2pa = None,
     runtime: o.WebRuntime = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from demask.cli import options as o
+from demask.cli.completions import complete_with, restorers
 
 
 def video(
@@ -59,6 +60,7 @@ def video(
         typer.Option(
             "--restorer",
             envvar="DEMASK_RESTORER",
+            autocompletion=complete_with(restorers),
             metavar="NAME",
             help="One that `demask restorers` lists, or the path of an .onnx file.",
         ),

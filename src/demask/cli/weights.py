@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from demask.cli import options as o
+from demask.cli.completions import complete_with
+from demask.cli.completions import weights as downloadable
 
 app = typer.Typer(
     help="The shipped networks, and third-party weights for training and measuring.",
@@ -39,17 +42,45 @@ def list_(json: o.Json = False, debug: o.Debug = False) -> None:
                     "url": weights.url,
                     "sha256": weights.expected_sha256(),
                     "shipped": weights.shipped,
+                    "replaced": registry.is_replaced(weights, path),
                     "path": None if path is None else str(path),
                 }
             )
         else:
             here = "not here" if path is None else str(path)
+            if registry.is_replaced(weights, path):
+                here = f"REPLACED by {here}, which is taken instead of the shipped one"
             typer.echo(f"{weights.name:22}{weights.what}\n{'':22}{weights.licence}; {weights.home}; {here}")
 
 
 @app.command()
+def push(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; it must not exist yet.")],
+    debug: o.Debug = False,
+) -> None:
+    """Write a folder to upload to the Hugging Face Hub: networks, checksums and the model card with metadata.
+
+    Nothing is sent anywhere. Upload it with: huggingface-cli upload OWNER/NAME DIR
+
+    Example: demask weights push hub/
+    """
+    from demask.cli.streams import say
+    from demask.weights.hub_folder import write_hub_folder
+
+    write_hub_folder(folder)
+    say(f"{folder} is ready; upload it with: huggingface-cli upload OWNER/NAME {folder}")
+
+
+@app.command()
 def get(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names that `list` shows.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="Names that `list` shows.",
+            autocompletion=complete_with(downloadable),
+        ),
+    ],
     debug: o.Debug = False,
 ) -> None:
     """Download weights into DEMASK_HOME (else the cache folder), checked by sha256.

@@ -240,6 +240,11 @@ def find(name: str) -> Path:
     return path
 
 
+def is_replaced(weights: Weights, path: Path | None) -> bool:
+    """Whether a file of the user's own is taken instead of a shipped one."""
+    return weights.shipped and path is not None and path.parent != SHIPPED_FOLDER
+
+
 def remedy(weights: Weights) -> str:
     """What to do where a file is missing."""
     if weights.shipped:

@@ -1,4 +1,4 @@
-"""The committed reports, and what is written from them: tables and the README's figures."""
+"""The committed reports, and what is written from them: tables and docs/quality.md."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_tables_are_those_of_the_report(name: str) -> None:
 
 
 def test_the_readme_holds_the_figures_of_the_committed_reports(readme_table: ModuleType) -> None:
-    readme = (REPOSITORY / "README.md").read_text()
+    readme = (REPOSITORY / "docs/quality.md").read_text()
     assert readme_table.written(readme, readme_table.table()) == readme
     done = subprocess.run(
         [sys.executable, REPOSITORY / "benchmarks/readme_table.py", "--check"], capture_output=True, check=False
@@ -64,13 +64,13 @@ def test_the_sentences_of_the_readme_say_what_was_measured() -> None:
         f"Bare faces: {100 * bare['bare']['touched']['value']:.1f} % of {bare['bare']['num']:,} are touched",
         f"Pictures without people: {false_faces:.1f} false faces per 100",
     ]
-    readme = " ".join((REPOSITORY / "README.md").read_text().split())
+    readme = " ".join((REPOSITORY / "docs/quality.md").read_text().split())
     assert abs(ratio["hole_psnr"]["value"] - 1) < 0.005
     assert [sentence for sentence in wanted if sentence not in readme] == []
 
 
 def test_a_readme_with_another_figure_is_told(readme_table: ModuleType) -> None:
-    readme = (REPOSITORY / "README.md").read_text()
+    readme = (REPOSITORY / "docs/quality.md").read_text()
     figure = readme_table.table().splitlines()[-1].split(" | ")[1]
     assert readme_table.written(readme.replace(figure, "99.99"), readme_table.table()) != readme.replace(
         figure, "99.99"
