@@ -47,7 +47,7 @@ class Remover:
         restorer: A name (see `demask.restorers.by_name.get_restorer`) or any `Restorer`.
         threads: Threads of each network; None leaves it to the runtime.
         finder: What finds faces in a photo, instead of the shipped network: a callable, or the path of an
-            .onnx file of the same contract (docs/restorers.md).
+            .onnx file of the same contract (docs/python.md).
         hole_finder: What maps crops [N, 256, 256, 3] to coverage [N, 256, 256], instead of the same.
         config: Thresholds from coverage to covered or bare, and how far the hole is widened.
         session_options: For onnxruntime: attributes of its `SessionOptions` and, with a dot in their names,

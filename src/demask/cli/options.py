@@ -43,7 +43,7 @@ FinderNetwork = Annotated[
         "--finder-network",
         envvar="DEMASK_FINDER_NETWORK",
         metavar="FILE",
-        help="Find faces with this .onnx network instead; docs/restorers.md says what it takes and gives.",
+        help="Find faces with this .onnx network instead; docs/python.md says what it takes and gives.",
     ),
 ]
 HoleNetwork = Annotated[
@@ -52,7 +52,7 @@ HoleNetwork = Annotated[
         "--hole-network",
         envvar="DEMASK_HOLE_NETWORK",
         metavar="FILE",
-        help="Find holes with this .onnx network instead; docs/restorers.md says what it takes and gives.",
+        help="Find holes with this .onnx network instead; docs/python.md says what it takes and gives.",
     ),
 ]
 Threads = Annotated[
