@@ -122,10 +122,15 @@ def train(
                 f"{progress.waiting_fraction:.0%} waiting for data, {minutes:.0f} min left: {numbers}"
             )
 
-        run_training(recipe, on_progress, should_stop=stopping.is_set)
+        trainer = run_training(recipe, on_progress, should_stop=stopping.is_set)
     if stopping.is_set():
         if not quiet:
             say("stopped and saved; the same command goes on")
         raise KeyboardInterrupt
-    if not quiet:
+    if not quiet and trainer.num_steps < trainer.config.steps:
+        say(
+            f"max_minutes is over at step {trainer.num_steps} of {trainer.config.steps}; the same command "
+            f"goes on; or take it as it is: demask export {run}"
+        )
+    elif not quiet:
         say(f"done; export it with: demask export {run}")
