@@ -252,10 +252,38 @@ def main() -> None:
     finally:
         if nodes is not None:
             nodes.close()
+    print(summary(rounds))
+    if args.out:
+        args.out.with_suffix(".md").write_text(as_markdown(args.on, rounds))
+
+
+def summary(rounds: list[dict[str, object]]) -> str:
+    """How many rounds left everything as it should be."""
     perfect = [
-        r for r in rounds if r["right"] == PHOTOS == r["rows"] and r["code"] == 0 and not r["rows_doubled"]
+        r for r in rounds if r["right"] == PHOTOS == r["rows"] and not r["rows_doubled"] and not r["others"]
     ]
-    print(f"{len(perfect)} of {len(rounds)} rounds: nothing lost, nothing doubled, manifest right")
+    perfect = [r for r in perfect if r["code"] == 0 and not r["not_good"]]
+    hit = sum(bool(r["killed"]) for r in rounds)
+    return (
+        f"{len(perfect)} of {len(rounds)} rounds ({hit} killed before the batch was through): "
+        "nothing lost, nothing doubled, manifest right"
+    )
+
+
+def as_markdown(on: str, rounds: list[dict[str, object]]) -> str:
+    """The report for people."""
+    lines = [
+        "# A batch killed in its middle",
+        "",
+        f"Made by `python benchmarks/batch_kills.py --on {on}`: {PHOTOS} photos of {PAUSE_S:g} s each, two "
+        f"workers, killed with SIGKILL after a random number of outputs. {summary(rounds)}.",
+        "",
+        "| killed | after outputs | s to the end | outputs right | others | rows | rows doubled | not good |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    columns = ("kind", "killed_after", "seconds_after", "right", "others", "rows", "rows_doubled", "not_good")
+    lines += ["| " + " | ".join(str(r[name]) for name in columns) + " |" for r in rounds]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ written dominates. Some parts use the shipped networks, some a stand-in that giv
 (`fake`) or after a pause; every figure says which. Processor seconds are what to compare on a busy machine.
 
 driver: many photos, one driver: its memory by the number of photos, listing, photographs a second.
+handing: the driver by itself: reading a list, looking up, handing out, writing down; no photo is read.
 speed: networks: one loop in one process, `xargs -P2 demask remove`, a batch of one and of two workers.
 workers: a pause instead of work: 1, 2, 16, 64 workers.
 ray: the same photos through the process pool and through Ray, with networks.
@@ -26,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,8 +42,9 @@ sys.path[:0] = [str(ROOT / "tests")]
 
 from batch_openers import open_fake  # noqa: E402
 from demask.batch.batch_run import Summary, run_batch  # noqa: E402
-from demask.batch.batch_worker import Setup  # noqa: E402
+from demask.batch.batch_worker import Answer, Setup  # noqa: E402
 from demask.batch.content_key import made_with  # noqa: E402
+from demask.batch.manifest_row import Row  # noqa: E402
 from demask.batch.manifest_store import ManifestIndex, manifest_place  # noqa: E402
 from demask.batch.photo_source import list_photos  # noqa: E402
 from demask.batch.process_engine import ProcessEngine  # noqa: E402
@@ -171,6 +174,66 @@ def part_driver(folder: Path, count: int) -> dict[str, Any]:
     }
 
 
+class NoWork:
+    """An engine that answers at once, without a worker; four tasks between two looks, as of two workers."""
+
+    def __init__(self) -> None:
+        self._asked = 0
+
+    def has_room(self, *, alone: bool) -> bool:
+        """See `Engine`."""
+        self._asked = (self._asked + (not alone)) % 5
+        return not alone and self._asked > 0
+
+    def submit(self, task: Any, *, alone: bool) -> Any:
+        """See `Engine`."""
+        rows = [
+            Row(name=ref.name, output=ref.name, key="0" * 64, status="no_face", worker="none", at=time.time())
+            for ref, _ in task.photos
+        ]
+        future: Future[Answer] = Future()
+        future.set_result(Answer(rows=rows))
+        return future
+
+    def pending(self) -> list[Any]:
+        """See `Engine`."""
+        return []
+
+    def close(self) -> None:
+        """See `Engine`."""
+
+
+def part_handing(folder: Path, count: int) -> dict[str, Any]:
+    """The driver by itself, and its memory by the number of photos."""
+    listed, target = folder / "list.jsonl", folder / "handed"
+    with listed.open("w") as file:
+        for index in range(count):
+            file.write(f'{{"path": "{index // 1000:05}/photo-{index:09}.jpg"}}\n')
+    at: list[tuple[int, float]] = []
+    page = os.sysconf("SC_PAGE_SIZE") / 2**20
+
+    def note(_: Any, summary: Summary) -> None:
+        if summary.total % max(1, count // 20) == 0:
+            at.append((summary.total, round(int(Path("/proc/self/statm").read_text().split()[1]) * page, 1)))
+
+    before = time.process_time()
+    run(listed, fake_setup(target), lambda setup: NoWork(), on_row=note)
+    handing_s = time.process_time() - before
+    before = time.process_time()
+    with ManifestIndex(manifest_place(str(target))) as index:
+        rows = sum(index.counts().values())
+    index_s = time.process_time() - before
+    files = list((target / ".demask" / "manifest").iterdir())
+    return {
+        "photos": count,
+        "driver_cpu_us_per_photo": round(handing_s / count * 1e6, 1),
+        "index_cpu_us_per_row": round(index_s / rows * 1e6, 1),
+        "manifest_bytes_per_row": round(sum(file.stat().st_size for file in files) / rows, 1),
+        "manifest_files": len(files),
+        "driver_mb_by_photos": at,
+    }
+
+
 def part_speed(folder: Path, count: int) -> dict[str, Any]:
     """Real networks: a batch against what people do without it."""
     source = folder / "some"
@@ -293,7 +356,7 @@ def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--parts", nargs="*", default=["driver", "speed", "workers", "ray"])
+    parser.add_argument("--parts", nargs="*", default=["driver", "handing", "speed", "workers", "ray"])
     parser.add_argument("--many", type=int, default=100_000, help="photos of `driver`")
     parser.add_argument("--some", type=int, default=2_000, help="photos of `speed` and `ray`")
     parser.add_argument("--pause", type=float, default=0.1, help="seconds of work in `workers`")
@@ -302,6 +365,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="batch-"))
     parts: dict[str, Callable[[], dict[str, Any]]] = {
         "driver": lambda: part_driver(folder, args.many),
+        "handing": lambda: part_handing(folder, args.many),
         "speed": lambda: part_speed(folder, args.some),
         "workers": lambda: part_workers(folder, 100, args.pause),
         "ray": lambda: part_ray(folder, args.some),

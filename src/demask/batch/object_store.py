@@ -38,7 +38,11 @@ class ObjectStore:
         self._url = url.rstrip("/")
         patience = timedelta(seconds=float(os.environ.get("DEMASK_STORE_TIMEOUT_S", "60")))
         options: dict[str, Any] = {
-            "client_options": {"timeout": patience, "connect_timeout": min(patience, timedelta(seconds=10))},
+            "client_options": {
+                "timeout": patience,
+                "connect_timeout": min(patience, timedelta(seconds=10)),
+                "allow_http": _without_tls(),
+            },
             "retry_config": {"max_retries": 5, "retry_timeout": 3 * patience},
         }
         try:
@@ -119,6 +123,12 @@ class ObjectStore:
         raise InputError(f"cannot {do} {place}: {_reason(error)}") from error
 
 
+def _without_tls() -> bool:
+    """Whether the address that the environment names is one without TLS, such as a store of one's own."""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT", "AZURE_ENDPOINT", "GOOGLE_ENDPOINT")
+    return any(os.environ.get(name, "").startswith("http://") for name in names)
+
+
 def _reason(error: Exception) -> str:
     """What went wrong in a few words; the library's own fill a page."""
     from obstore import exceptions
@@ -126,11 +136,11 @@ def _reason(error: Exception) -> str:
     text = str(error)
     if isinstance(error, FileNotFoundError | exceptions.NotFoundError):
         return "it is not there (any more)"
-    if isinstance(error, PermissionError | exceptions.PermissionDeniedError) or "403" in text:
+    if isinstance(error, PermissionError | exceptions.PermissionDeniedError) or "status: 403" in text:
         return f"{_DENIED}; check the credentials and the bucket's policy"
-    if isinstance(error, exceptions.UnauthenticatedError) or "401" in text:
+    if isinstance(error, exceptions.UnauthenticatedError) or "status: 401" in text:
         return "the credentials are refused; check them"
-    if "timed out" in text or "timeout" in text.lower():
+    if "timed out" in text or "kind: Timeout" in text or "TimedOut" in text:
         return "the store does not answer in time; try again, or raise DEMASK_STORE_TIMEOUT_S"
     return _first_line(error)
 
