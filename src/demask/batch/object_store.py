@@ -6,11 +6,12 @@ that of two writers exactly one wins, and an object is there whole or not at all
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, NoReturn
 
 from demask.batch.stores import Item, TargetUnusable
 from demask.errors import InputError, OutputError, OutputExists, PhotoUnreadable, UsageError
@@ -86,9 +87,10 @@ class ObjectStore:
         import obstore
 
         try:
-            return cast(BinaryIO, obstore.open_reader(self._store, name, buffer_size=_READ_AHEAD_BYTES))
+            opened = obstore.open_reader(self._store, name, buffer_size=_READ_AHEAD_BYTES)
         except Exception as error:
             self._cannot("read", name, error)
+        return io.BufferedReader(_Readable(opened), _READ_AHEAD_BYTES)
 
     def size(self, name: str) -> int | None:
         """See `Store`."""
@@ -121,6 +123,30 @@ class ObjectStore:
     def _cannot(self, do: str, name: str, error: Exception) -> NoReturn:
         place = f"{self._url}/{name}" if name else self._url
         raise InputError(f"cannot {do} {place}: {_reason(error)}") from error
+
+
+class _Readable(io.RawIOBase):
+    """An object as the standard library reads files; obstore's own reader is no context manager."""
+
+    def __init__(self, opened: Any) -> None:
+        self._opened = opened
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = bytes(self._opened.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._opened.seek(offset, whence))
+
+    def tell(self) -> int:
+        return int(self._opened.tell())
 
 
 def _without_tls() -> bool:
