@@ -13,7 +13,7 @@ from demask.geometry import FRAME_PX, TIGHT, WIDE, WINDOWS, Window
 from demask.types import Alpha, Floats32, Hole, ImageU8
 
 _EDGE_PX = 3  # A hole so near to the window's edge reaches it.
-_MIN_BEYOND_PX = 12  # So many pixels beyond make a covering run on; fewer are a corner of its rim.
+_MIN_CONTACT_PX = 6  # Along so much of the edge a covering or a strap runs on; less is a corner of its rim.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,14 +109,16 @@ def runs_on(found: FoundHole, valid: Hole) -> bool:
         found: In the tight window.
         valid: Where the photo was, bool [384, 384] of the wide window.
     """
-    tight = TIGHT.within(WIDE)
-    beyond = valid.copy()
-    beyond[tight] = False
-    at_edge = np.zeros_like(valid)
-    inner = at_edge[tight]
-    for strip in (np.s_[:_EDGE_PX], np.s_[-_EDGE_PX:], np.s_[:, :_EDGE_PX], np.s_[:, -_EDGE_PX:]):
-        inner[strip] = found.hole[strip]
-    return int((_dilate(at_edge.astype(np.float32), _EDGE_PX) > 0)[beyond].sum()) >= _MIN_BEYOND_PX
+    rows, columns = TIGHT.within(WIDE)
+    hole, contact = found.hole, 0
+    for at_edge, beyond in (
+        (hole[:_EDGE_PX].any(axis=0), valid[rows.start - 1, columns]),
+        (hole[-_EDGE_PX:].any(axis=0), valid[rows.stop, columns]),
+        (hole[:, :_EDGE_PX].any(axis=1), valid[rows, columns.start - 1]),
+        (hole[:, -_EDGE_PX:].any(axis=1), valid[rows, columns.stop]),
+    ):
+        contact += int((at_edge & beyond).sum())
+    return contact >= _MIN_CONTACT_PX
 
 
 def judge(coverage: Alpha, crop: ImageU8, valid: Hole, config: JudgeSettings | None = None) -> FoundHole:

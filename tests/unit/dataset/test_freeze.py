@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from demask.coverings import HELD_OUT_KINDS, HELD_OUT_TEXTURES, TRAINING_KINDS, TRAINING_TEXTURES
+from demask.coverings import (
+    HELD_OUT_KINDS,
+    HELD_OUT_TEXTURES,
+    TRAINING_KINDS,
+    TRAINING_TEXTURES,
+    WIDE_KINDS,
+)
 from demask.dataset.freeze import FreezeConfig, balanced, freeze, jaw_inside
 from demask.dataset.frozen_set import MANIFEST, SET, load_frozen
 from demask.dataset.record import FaceRecord, encode_record
@@ -189,3 +196,15 @@ def test_a_cut_chin_or_an_invalid_jaw_is_refused() -> None:
 def test_a_set_of_no_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="per_slice"):
         FreezeConfig(data=tmp_path, out=tmp_path, per_slice=0)
+
+
+def test_whole_photos_fill_the_slices_that_they_fit(tmp_path: Path) -> None:
+    labels = [{"turn": "0.31"}, {"turn": "-0.5"}, {"eyes_px": "128"}, {"turn": "", "eyes_px": "76"}]
+    faces = [dataclasses.replace(face(number, "source"), labels=said) for number, said in enumerate(labels)]
+    shards = write_shards(tmp_path / "shards", faces)
+    frozen = freeze(FreezeConfig(data=shards, out=tmp_path / "set", per_slice=1, wide=2, turned=9, large=9))
+    pictures = [picture for picture in load_frozen(frozen.out) if picture.is_photo]
+    by_slice = {name: [p for p in pictures if p.slice == name] for name in frozen.slices}
+    assert {p.face_id for p in by_slice["turned"]} == {faces[0].face_id, faces[1].face_id}
+    assert [p.face_id for p in by_slice["large"]] == [faces[2].face_id]
+    assert all(p.recipe["kind"] in WIDE_KINDS for p in by_slice.get("wide", []))

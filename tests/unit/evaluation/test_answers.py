@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from demask.coverings import draw
 from demask.dataset.frozen_set import FrozenPicture
 from demask.errors import InputError
-from demask.evaluation.answers import SETTINGS, Answering, Measuring, measure
+from demask.evaluation.answers import SETTINGS, Answering, Measuring, covering_left, measure
 from demask.evaluation.metrics.comparison import FIGURES, Comparison
 from demask.evaluation.metrics.networks import Networks
 from demask.faces.landmarks import landmarks_from_points
@@ -131,3 +133,14 @@ def test_the_truth_scores_best_in_every_setting(crop: FrozenPicture) -> None:
         assert truth["hole_reached"] > 0.99
         assert truth["traits"]["kind"] == "surgical"
         assert (truth["hole_iou"] is None) == (setting != "found")
+
+
+def test_what_is_left_of_the_covering_is_counted(crop: FrozenPicture) -> None:
+    assert covering_left(crop.face, crop) == 0
+    assert covering_left(crop.masked, crop) == 1
+    half = crop.face.copy()
+    half[:, 128:] = crop.masked[:, 128:]
+    left = covering_left(half, crop)
+    assert left is not None
+    assert 0.3 < left < 0.7
+    assert covering_left(crop.face, dataclasses.replace(crop, masked=crop.face)) is None

@@ -7,12 +7,13 @@ import pytest
 from demask.coverings.turning import Turn
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
+from demask.geometry import TIGHT, WIDE
 from demask.rng import rng_for
 from demask.training.data import covered_faces as training_faces
 from demask.training.data.covered_faces import CoveredFaces
 from demask.training.data.faces_config import FacesConfig
 from demask.training.data.found_holes import miss, widen
-from demask.training.data.head_moves import yaw_deg
+from demask.training.data.head_moves import shown, yaw_deg
 from demask.training.data.loading import numbered_batches
 
 
@@ -142,3 +143,32 @@ def test_crops_of_nothing_have_no_hole(shards: Path, tmp_path: Path) -> None:
     items = [faces[number] for number in range(6)]
     assert not any(item["hole"].any() for item in items)
     assert all(item["valid"].all() and item["masked"].shape == (256, 256, 3) for item in items)
+
+
+def test_the_pictures_of_a_batch_show_one_window(shards: Path) -> None:
+    config = FacesConfig(data=shards, wide_fraction=0.34, wide_valid=0.0, workers=0)
+    faces = CoveredFaces(config, split="train", group=2)
+    sides = [faces.window(number).side_px for number in range(12)]
+    assert sides == [256, 256, 256, 256, 384, 384, 256, 256, 256, 256, 384, 384]
+    item = faces[4]
+    assert item["masked"].shape == item["face"].shape == (384, 384, 3)
+    assert item["hole"].shape == item["valid"].shape == (384, 384)
+    assert item["hole"].any()
+    assert not (item["hole"] & ~item["valid"] & 1).any()
+
+
+def test_the_wide_window_shows_the_tight_one_where_it_should(shards: Path) -> None:
+    record = FaceShards(shards, split="train")[0]
+    tight, tight_valid, points = shown(record, TIGHT)
+    wide, wide_valid, moved = shown(record, WIDE)
+    here = TIGHT.within(WIDE)
+    both = tight_valid & wide_valid[here]
+    assert both.mean() > 0.5
+    difference = np.abs(tight.astype(int) - wide[here])[both]
+    assert difference.mean() < 6, "the photo is stored as JPEG, and so is the crop"
+    assert np.allclose(points[:, :2] - [WIDE.x0, WIDE.y0], moved[:, :2])
+
+
+def test_sources_can_be_chosen(shards: Path) -> None:
+    with pytest.raises(DatasetError, match="holds no face of nobody"):
+        CoveredFaces(FacesConfig(data=shards, sources=("nobody",)), split="train")

@@ -1,14 +1,19 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from demask.geometry import WINDOWS
+from demask.training.engine.start import begin_with
 from demask.training.export import graphs
 from demask.training.export.onnx_writer import write_onnx
 from demask.training.models.critic import PatchCritic
 from demask.training.models.hole_net import HoleConfig
+from demask.training.models.layers import TokenMixer
 from demask.training.models.ranges import to_model_range, to_pixels
 from demask.training.models.restorer_net import RestorerConfig
 from demask.training.models.unet import UNetConfig
@@ -100,3 +105,45 @@ def test_a_graph_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest
             tolerance=-1,
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_places_of_the_tight_window_lie_in_the_wide_one() -> None:
+    mixer = TokenMixer(8, side=24, num_blocks=1, num_heads=2)
+    grid = mixer.place.reshape(24, 24, 8)
+    assert torch.equal(mixer.places(24, 24), mixer.place)
+    # geometry.TIGHT begins 64 px, four cells, to the right of geometry.WIDE and 32 px, two cells, below.
+    assert torch.equal(mixer.places(16, 16).reshape(16, 16, 8), grid[2:18, 4:20])
+
+
+def test_places_learnt_for_the_tight_window_serve_the_wide_one() -> None:
+    known, wide = (TokenMixer(8, side=side, num_blocks=1, num_heads=2) for side in (16, 24))
+    spread = wide.spread(known.place.detach())
+    wide.place.data = spread
+    assert torch.equal(wide.places(16, 16), known.place)
+    grid, inner = spread.reshape(24, 24, 8), known.place.reshape(16, 16, 8)
+    assert torch.equal(grid[0, 0], inner[0, 0])
+    assert torch.equal(grid[23, 12], inner[15, 8])
+
+
+def test_an_export_takes_crops_of_both_windows(tmp_path: Path) -> None:
+    network = shaken(HoleConfig(body=TINY).build())
+    graphs.export_hole(network, tmp_path / "hole.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "hole.onnx"))
+    for window in WINDOWS:
+        crop = np.random.default_rng(1).integers(0, 256, (1, window.side_px, window.side_px, 3), dtype=np.uint8)
+        (coverage,) = session.run(None, {"crop": crop})
+        with torch.no_grad():
+            picture = to_model_range(torch.from_numpy(crop).permute(0, 3, 1, 2))
+            wanted = torch.sigmoid(network(picture))[:, 0]
+        np.testing.assert_allclose(coverage, wanted.numpy(), atol=0.01)
+
+
+def test_weights_of_the_tight_window_can_be_begun_with(tmp_path: Path) -> None:
+    tight = shaken(HoleConfig(body=dataclasses.replace(TINY, picture_px=256)).build())
+    save_file(tight.state_dict(), tmp_path / "tight.safetensors")
+    wide = HoleConfig(body=TINY).build().eval()
+    begin_with(wide, tmp_path / "tight.safetensors", export=graphs.export_hole)
+    crop = torch.rand(1, 3, 256, 256) * 2 - 1
+    with torch.no_grad():
+        assert torch.equal(wide(crop), tight(crop))
+        assert wide(torch.rand(1, 3, 384, 384)).shape == (1, 1, 384, 384)
