@@ -45,6 +45,6 @@ def page(
         say(f"kept {found.folder}")
         return
     written = write_page(output, found)
-    sizes = ", ".join(f"{size / 1e6:.1f} MB ({build})" for build, size in written.download_bytes.items())
+    sizes = ", ".join(f"{size / 1e6:.1f} MB ({build})" for build, size in written.download_bytes().items())
     say(f"wrote {written.num_files} files to {written.folder}; a visitor loads once, compressed: {sizes}")
     say(f"to try it: python -m http.server --bind 127.0.0.1 -d {written.folder} 8000")

@@ -16,7 +16,7 @@ import numpy as np
 
 from demask import covered_faces
 from demask.faces import colours, finder, judge, painted, turned
-from demask.geometry import FRAME_POINTS, FRAME_PX
+from demask.geometry import FRAME_POINTS, FRAME_PX, WIDE
 from demask.photo import grain, paste, tone
 from demask.photo.provenance import WHOLLY_INVENTED, labelled
 from demask.types import Hole
@@ -32,7 +32,7 @@ MAX_FILE_BYTES = 100_000_000
 def browser_figures() -> dict[str, Any]:
     """The figures, ready for `json.dumps`; the names are those of the code, in lower case."""
     return {
-        "frame": {"px": FRAME_PX, "points": FRAME_POINTS.tolist()},
+        "frame": {"px": FRAME_PX, "points": FRAME_POINTS.tolist(), "wide": asdict(WIDE)},
         "finder": asdict(finder.FinderSettings()),
         "finder_grid": _constants(finder),
         "turned": _constants(turned),

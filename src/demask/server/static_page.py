@@ -8,7 +8,6 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +35,24 @@ class Written:
     Attributes:
         folder: Where.
         num_files: How many files.
-        download_bytes: What a visitor's browser loads once, compressed, by the build of the runtime.
     """
 
     folder: Path
     num_files: int
-    download_bytes: Mapping[str, int]
+
+    def download_bytes(self) -> dict[str, int]:
+        """What a visitor's browser loads once, by the build of the runtime, gzipped."""
+        sizes = {
+            str(path.relative_to(self.folder)): len(gzip.compress(path.read_bytes(), 6))
+            for path in self.folder.rglob("*")
+            if path.is_file()
+        }
+        of_runtime = {name: size for name, size in sizes.items() if name.startswith("runtime/")}
+        always = sum(sizes.values()) - sum(of_runtime.values())
+        return {
+            build: always + sum(of_runtime[f"runtime/{name}"] for name in names.values())
+            for build, names in BUILDS.items()
+        }
 
 
 def write_page(folder: Path, runtime: WebRuntime) -> Written:
@@ -73,7 +84,7 @@ def write_page(folder: Path, runtime: WebRuntime) -> Written:
                     path.write_bytes(data)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror}") from error
-    return Written(folder=folder, num_files=len(files), download_bytes=_download_bytes(files))
+    return Written(folder=folder, num_files=len(files))
 
 
 def _files(runtime: WebRuntime) -> dict[str, bytes | Path]:
@@ -113,7 +124,9 @@ def _static_html(html: str) -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{PAGE_POLICY}">\n  <meta name="referrer" '
         'content="no-referrer">\n  <link rel="manifest" href="page.webmanifest">\n  '
     )
-    html = html.replace("<title>", f"{head}<title>", 1).replace('="/', '="./')
+    html = html.replace("<title>", f"{head}<title>", 1)
+    needs = '<p class="problem">This page needs JavaScript.</p>'
+    html = re.sub(r"(<noscript>).*?(</noscript>)", rf"\1{needs}\2", html, flags=re.DOTALL)
     footer = '<p class="small"><a href="LICENSE.onnxruntime-web.txt">onnxruntime-web (MIT)</a></p>'
     return re.sub(r"(<footer>).*?(</footer>)", rf"\1{footer}\2", html, flags=re.DOTALL)
 
@@ -165,15 +178,3 @@ def _headers() -> str:
     for place in ("engine", "runtime"):
         lines += [f"/{place}/*", f"  Content-Security-Policy: {WORKER_POLICY}"]
     return "\n".join(lines) + "\n"
-
-
-def _download_bytes(files: Mapping[str, bytes | Path]) -> dict[str, int]:
-    sizes = {
-        name: len(gzip.compress(_read(data), 6)) for name, data in files.items() if not name.startswith("_")
-    }
-    of_runtime = {name: size for name, size in sizes.items() if name.startswith("runtime/")}
-    always = sum(sizes.values()) - sum(of_runtime.values())
-    return {
-        build: always + sum(of_runtime[f"runtime/{name}"] for name in names.values())
-        for build, names in BUILDS.items()
-    }

@@ -1,6 +1,6 @@
 /** Where the work is done: the page asks which engines there are, and lets the person choose. */
 
-import { engine, useEngine } from "./engines.js";
+import { engine, engineIsChosen, useEngine } from "./engines.js";
 import { serverEngine } from "./server_engine.js";
 import { $, stored } from "./state.js";
 import { t } from "./texts.js";
@@ -16,7 +16,11 @@ export async function chooseEngine(onChange) {
   } catch {
     // The page was opened without a net, or an older server gives none.
   }
-  if (told.engines.includes("browser")) engines.browser = (await import("./engine/browser_engine.js")).browserEngine;
+  try {
+    if (told.engines.includes("browser")) engines.browser = (await import("./engine/browser_engine.js")).browserEngine;
+  } catch {
+    told.engines = ["server"]; // What is missing is told when it is needed.
+  }
   const wish = stored(localStorage, "demask-engine"), first = told.engines.includes(wish) ? wish : told.engines[0];
   const use = (name) => {
     useEngine(engines[name]);
@@ -27,6 +31,7 @@ export async function chooseEngine(onChange) {
   $("engines").hidden = told.engines.length < 2;
   $("engines").addEventListener("change", ({ target }) => use(stored(localStorage, "demask-engine", target.value)));
   use(first);
+  engineIsChosen();
   document.documentElement.dataset.ready = "";
   if (told.offline) (await import("./offline.js")).keep(engines.browser);
 }

@@ -19,6 +19,14 @@ import { serverEngine } from "./server_engine.js";
 
 let current = serverEngine;
 
+let settle;
+
+/** Resolves once it is known which engines there are. */
+export const chosen = new Promise((resolve) => (settle = resolve));
+
+/** It is known. */
+export const engineIsChosen = () => settle();
+
 /** The engine in use. */
 export const engine = () => current;
 

@@ -2,7 +2,7 @@
 
 import { cancelled } from "./api.js";
 import { setBrush } from "./brush.js";
-import { engine } from "./engines.js";
+import { chosen, engine } from "./engines.js";
 import { foundAlpha, holeIn } from "./hole.js";
 import { Problem, closeProblem, progress, showProblem, showWords } from "./messages.js";
 import { holePng } from "./png.js";
@@ -13,7 +13,7 @@ import { t } from "./texts.js";
 export const TYPES = /^image\/(jpeg|png|webp|avif|heic|heif)$/;
 
 /** Problems of files that are no photo, or only half of one. */
-const NO_PHOTO = ["errorBroken", "errorType"];
+const NO_PHOTO = ["errorBroken", "errorType", "errorLargeHere"];
 
 /** Take a photo from wherever it came, and do the whole job on it. */
 export async function open(file) {
@@ -84,6 +84,7 @@ function showStart() {
 
 async function find(signal) {
   progress(() => t("finding"));
+  await chosen;
   const answer = await engine().find(state.file, { signal });
   if (signal.aborted) throw cancelled();
   Object.assign(state, {

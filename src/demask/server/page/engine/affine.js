@@ -40,6 +40,9 @@ export function fromWindow([[a, b, c], [d, e, f]], x0, y0) {
   return [[a, b, c + a * x0 + b * y0], [d, e, f + d * x0 + e * y0]];
 }
 
+/** The same map, whose target begins (dx, dy) further on. */
+export const shifted = ([[a, b, c], [d, e, f]], dx, dy) => [[a, b, c + dx], [d, e, f + dy]];
+
 /** The same map for a source that was shrunk (rx, ry) times: x_large = (x + 0.5) * rx - 0.5. */
 export function fromShrunk([[a, b, c], [d, e, f]], rx, ry) {
   const [x, y] = [0.5 * rx - 0.5, 0.5 * ry - 0.5];

@@ -16,16 +16,16 @@ function kindOf(file) {
   return /hei[cxms]|mif1|msf1/.test(text(file, 8, 12)) ? "heic" : null;
 }
 
-/** {width, height} as stored, and {lossless}; null where the head does not tell. */
+/** {width, height} as stored, {lossless}, and {inks} for CMYK; null where the head does not tell. */
 function headOf(file, kind) {
   const numbers = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  if (kind === "png" && file.length > 33) return { width: numbers.getUint32(16), height: numbers.getUint32(20), lossless: true };
+  if (kind === "png" && file.length >= 33) return { width: numbers.getUint32(16), height: numbers.getUint32(20), lossless: true };
   if (kind === "webp") return headOfWebp(file, numbers);
   if (kind !== "jpeg") return null;
   for (let at = 2; at + 9 < file.length && file[at] === 0xff; at += 2 + numbers.getUint16(at + 2)) {
     while (file[at + 1] === 0xff) at++;
     const marker = file[at + 1], isFrame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-    if (isFrame) return { width: numbers.getUint16(at + 7), height: numbers.getUint16(at + 5), lossless: false };
+    if (isFrame) return { width: numbers.getUint16(at + 7), height: numbers.getUint16(at + 5), lossless: false, inks: file[at + 9] === 4 };
   }
   throw new Trouble("errorBroken", "the JPEG has no frame");
 }
@@ -57,7 +57,7 @@ function requireWhole(file, kind) {
 /**
  * Decode a file.
  *
- * Returns {photo, alpha, deep, grey, kind, lossless, turn}: upright RGB of 8 bit, and what else is needed to write
+ * Returns {file, photo, alpha, deep, grey, kind, lossless, inks, turn}: upright RGB of 8 bit, and what else is needed to write
  * the file back alike. `alpha` and `deep` are samples of 8 or 16 bit, or null. Pixels stay in the file's own colours.
  */
 export async function decode(blob, limits) {
@@ -68,7 +68,7 @@ export async function decode(blob, limits) {
   const refuse = () => { throw new Trouble("errorLargeHere", "", { max_megapixels: limits.max_megapixels }); };
   if (tooLarge(head)) refuse();
   requireWhole(file, kind);
-  const about = { file, kind, lossless: head?.lossless ?? false, turn: orientationOf(exifOf(file, kind)), deep: null, grey: false };
+  const about = { file, kind, lossless: head?.lossless ?? false, inks: head?.inks ?? false, turn: orientationOf(exifOf(file, kind)), deep: null, grey: false };
   if (kind === "png") {
     if (/acTL/.test(text(file, 0, Math.min(file.length, 4096)))) throw new Trouble("errorType", "the PNG is an animation");
     const read = about.turn === 1 ? await readPng(file) : null;
@@ -76,7 +76,7 @@ export async function decode(blob, limits) {
   }
   let bitmap;
   // What is written as another kind loses its profile: then the pixels are sRGB's.
-  const colorSpaceConversion = kind === "heic" || kind === "avif" ? "default" : "none";
+  const colorSpaceConversion = kind === "heic" || kind === "avif" || about.inks ? "default" : "none";
   try {
     bitmap = await createImageBitmap(new Blob([file], { type: blob.type }), { colorSpaceConversion, premultiplyAlpha: "none" });
   } catch (error) {

@@ -15,11 +15,11 @@ const luma = (data, i) => (data[i] * 9798 + data[i + 1] * 19235 + data[i + 2] * 
  * kind than the photo's own is wanted. Resolves to a Blob.
  */
 export async function encode(decoded, changed, figures, { format = null } = {}) {
-  const { file, kind, photo, alpha, turn, lossless } = decoded, wanted = format ?? kind;
+  const { file, kind, photo, alpha, turn, lossless, inks } = decoded, wanted = format ?? kind;
   if (wanted === "jpeg") {
     const kept = keptJpeg(file, photo, changed, turn, jpegHead(file, figures.label, { upright: false }));
     if (kept) return kept;
-    return withJpegHead(await drawn(photo, null, "image/jpeg", JPEG_QUALITY), jpegHead(file, figures.label, { upright: true }));
+    return withJpegHead(await drawn(photo, null, "image/jpeg", JPEG_QUALITY), jpegHead(file, figures.label, { upright: true, profile: !inks }));
   }
   if (wanted === "webp") {
     // Chromium writes without loss where the quality is 1.

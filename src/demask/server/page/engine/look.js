@@ -1,6 +1,6 @@
 /** A photo to its faces, crops and holes, and from these to the photo without its coverings: demask's looker.py and remover.py. */
 
-import { boxAround, cornersUnder, fromWindow, similarity } from "./affine.js";
+import { boxAround, cornersUnder, fromWindow, shifted, similarity } from "./affine.js";
 import { findFaces } from "./finder.js";
 import { judge } from "./judge.js";
 import { holeInto, pasteBack, rectOf } from "./paste.js";
@@ -27,9 +27,13 @@ export async function look(photo, figures, networks, { onStep = async () => {} }
   return faces;
 }
 
-function framedBy(photo, face, { frame }) {
-  const matrix = similarity(face.points, frame.points);
-  return matrix && { matrix, ...cropToFrame(photo, matrix, frame.px) };
+/** The tight window of a face, as a part of the wide one, which Python cuts; null where it cannot be aligned. */
+function framedBy(photo, face, { frame: { px, points, wide } }) {
+  const matrix = similarity(face.points, points);
+  if (!matrix) return null;
+  const { crop, valid } = cropToFrame(photo, shifted(matrix, -wide.x0, -wide.y0), wide.side_px);
+  const tight = [-wide.x0, -wide.y0, px - wide.x0, px - wide.y0];
+  return { matrix, crop: cut(crop, tight), valid: cut(valid, tight) };
 }
 
 /** The mean of a look at a crop and one at its mirror image, each weighted by its coverage of the lower face. */

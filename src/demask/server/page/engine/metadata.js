@@ -62,18 +62,18 @@ const segment = (marker, ...bodies) => {
 };
 
 /** The segments of a new JPEG: those of the photo but for its old EXIF and XMP, and what is true of the new one. */
-export function jpegHead(file, label, { upright }) {
+export function jpegHead(file, label, { upright, profile = true }) {
   const exif = cleanedExif(exifOf(file, "jpeg"), { upright }), old = jpegSegments(file);
   let packet = encoder.encode(labelledPacket(packetOf(file, "jpeg"), label, { upright }));
   if (packet.length + XMP_HEAD.length > MAX_SEGMENT) packet = encoder.encode(labelledPacket(null, label));
   const kept = old.filter(({ marker, body }) => {
-    if (marker === 0xe2) return !startsWith(body, encoder.encode("MPF\0")) && !startsWith(body, encoder.encode("urn:iso:std:iso:ts:21496"));
+    if (marker === 0xe2) return profile && !startsWith(body, encoder.encode("MPF\0")) && !startsWith(body, encoder.encode("urn:iso:std:iso:ts:21496"));
     return marker === 0xe0 || marker === 0xed || marker === 0xee || marker === 0xfe;
   });
-  const own = [exif && segment(0xe1, EXIF_HEAD, exif), segment(0xe1, XMP_HEAD, packet)].filter(Boolean);
+  const fresh = [exif && segment(0xe1, EXIF_HEAD, exif), segment(0xe1, XMP_HEAD, packet)].filter(Boolean);
   const whole = kept.map(({ marker, body }) => [marker, segment(marker, body)]);
   // JFIF asks to be the first.
-  return [...whole.filter(([marker]) => marker === 0xe0), ...own.map((one) => [0xe1, one]), ...whole.filter(([marker]) => marker !== 0xe0)].map(([, one]) => one);
+  return [...whole.filter(([marker]) => marker === 0xe0), ...fresh.map((one) => [0xe1, one]), ...whole.filter(([marker]) => marker !== 0xe0)].map(([, one]) => one);
 }
 
 /** Put a head into a JPEG from a canvas, whose own segments say nothing that the head does not. */

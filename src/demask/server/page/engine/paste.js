@@ -80,7 +80,7 @@ function windowOf(contour, matrix, photo) {
 }
 
 function toneMatched(framed, restored, contour, figures) {
-  const side = figures.paste_work.grid, small = (picture) => shrunk(asFloats(picture), side, side);
+  const side = Math.floor(restored.width / figures.paste_work.shrink), small = (picture) => shrunk(asFloats(picture), side, side);
   const crop = small(framed.crop), coarse = small(contour), valid = small(framed.valid).data;
   const hole = mapped(coarse, Uint8Array, (value) => (value > 0.5 ? 1 : 0));
   const known = mapped(coarse, Uint8Array, (value, i) => (value < Math.fround(0.02) && valid[i] > Math.fround(0.99) ? 1 : 0));

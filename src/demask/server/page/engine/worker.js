@@ -30,7 +30,7 @@ async function load(step, wants) {
   for (const [name, about] of files) {
     graphs[name] = await fetchedBytes(`networks/${about.file}`, about, (bytes) => step.tell({ name: "load", part: (done += bytes) / total }));
   }
-  const card = wants?.provider !== "wasm" && (await hasCard());
+  const card = wants?.provider ? wants.provider === "webgpu" : await hasCard();
   const { module, script, binary } = figures.runtime[card ? "webgpu" : "wasm"], at = (file) => new URL(`runtime/${file}`, ROOT).href;
   const ort = await import(at(module));
   ort.env.wasm.wasmPaths = { mjs: at(script), wasm: at(binary) };
@@ -96,7 +96,8 @@ const asks = {
     const faces = await look(photo, figures, networks, { onStep: (name, number, total) => step({ name, number, total }) });
     kept = { file, decoded, faces };
     const hole = holeOf(photo, faces), pixels = hole && new ImageData(photo.width, photo.height);
-    if (hole) for (let i = 0; i < hole.data.length; i++) pixels.data.set(hole.data[i] ? [255, 255, 255, 255] : [0, 0, 0, 255], 4 * i);
+    const colours = hole && new Uint32Array(pixels.data.buffer); // Alpha is the highest byte: all machines are little-endian.
+    if (hole) hole.data.forEach((value, i) => (colours[i] = value ? 0xffffffff : 0xff000000));
     return { width: photo.width, height: photo.height, faces: told(faces), hole: hole && (await createImageBitmap(pixels)) };
   },
 
