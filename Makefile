@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 DEMO_OUT := runs/demo/astronaut-demasked.jpg
 
-.PHONY: demo test check fmt bench install install-dev s3-server clean
+.PHONY: demo test check fmt bench site install install-dev s3-server clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -47,6 +47,9 @@ s3-server:  ## moto's S3 server for tests/e2e/test_batch_s3.py; apart, since it 
 
 bench: install-dev  ## Speed on this machine; the README says which figures came from where.
 	$(BIN)/python benchmarks/speed.py --out runs/bench/speed.json
+
+site: install-dev  ## The documentation site, from docs/ and site/, into runs/site/html; links are checked.
+	$(BIN)/python site/build.py $(SITE)
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
