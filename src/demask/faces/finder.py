@@ -21,6 +21,9 @@ from demask.weights.sessions import Session, giving_back_memory, open_session, r
 GRID_PX = 32
 """The sides of what the network sees are multiples of this: its coarsest stride."""
 
+MAX_FEATURE = 0.4
+"""An eye, a nose or a mouth is smaller than this share of its face."""
+
 LARGE_PX = 1024 * 1024
 """A picture with more pixels takes hundreds of megabytes while the network looks at it; they are given back."""
 
@@ -137,7 +140,7 @@ class Finder:
         overview = _scaled(picture, settings.overview_px / max(picture.shape[:2]))
         looks.append(self._look(overview, photo.shape, margin_px))
         boxes, points, scores = (np.concatenate(parts) for parts in zip(*looks, strict=True))
-        kept = suppress(boxes, scores, max_overlap=settings.max_overlap)
+        kept = without_features(boxes, suppress(boxes, scores, max_overlap=settings.max_overlap))
         faces = [
             Face(
                 box=(float(box[0]), float(box[1]), float(box[2]), float(box[3])),
@@ -194,6 +197,26 @@ def suppress(boxes: AnyArray, scores: AnyArray, *, max_overlap: float) -> list[i
         union = areas[best] + areas[rest] - common
         order = rest[common <= max_overlap * union]
     return kept
+
+
+def without_features(boxes: AnyArray, kept: list[int]) -> list[int]:
+    """Drop what lies in a face and is as small as an eye or a mouth of it: close up these look like faces.
+
+    Args:
+        boxes: float [N, 4] as (x0, y0, x1, y1).
+        kept: Indices of those that `suppress` left, best first.
+
+    Returns:
+        The indices that stay, in the same order.
+    """
+    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+
+    def is_feature_of(inner: int, outer: int) -> bool:
+        starts_inside = (boxes[inner, :2] >= boxes[outer, :2]).all()
+        ends_inside = (boxes[inner, 2:] <= boxes[outer, 2:]).all()
+        return bool(starts_inside and ends_inside and sides[inner] < MAX_FEATURE * sides[outer])
+
+    return [index for index in kept if not any(is_feature_of(index, other) for other in kept)]
 
 
 def _scaled(photo: ImageU8, scale: float) -> ImageU8:

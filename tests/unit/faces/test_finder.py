@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from demask.errors import ConfigError, InputError, WeightsError
-from demask.faces.finder import GRID_PX, Finder, FinderSettings, suppress
+from demask.faces.finder import GRID_PX, Finder, FinderSettings, suppress, without_features
 from demask.types import AnyArray, ImageU8
 from demask.weights.sessions import open_session
 from tiny_networks import BLUE, make_photo
@@ -185,3 +185,9 @@ def test_the_memory_of_a_large_look_is_given_back(session: Watching) -> None:
     close_up, overview = session.options
     assert close_up[0].get_run_config_entry("memory.enable_memory_arena_shrinkage") == "cpu:0"
     assert overview == ()
+
+
+def test_an_eye_is_no_face_of_its_own() -> None:
+    face, eye, neighbour, child = (0, 0, 100, 120), (20, 30, 50, 50), (90, 30, 120, 60), (10, 10, 70, 90)
+    boxes = np.array([eye, face, neighbour, child], np.float32)
+    assert without_features(boxes, [0, 1, 2, 3]) == [1, 2, 3]
