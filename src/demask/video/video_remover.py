@@ -177,7 +177,8 @@ class VideoRemover:
         if not due:
             return
         looked = self.remover.looker.at(pixels, [track.face for track in due])
-        for track, face in zip(due, looked.faces, strict=True):
+        # What a track remembers is of one size: the tight window.
+        for track, face in zip(due, (face.in_tight() for face in looked.faces), strict=True):
             if face.found is not None:
                 was = track.holes.covered
                 track.holes.take(face.found, track.grey)
