@@ -203,7 +203,7 @@ def check_admin(served: ServedStudy) -> None:
         assert [fact.split() for fact in facts] == [
             ["10", "planned"], ["9", "enrolled"], ["9", "agreed"], ["9", "finished"], ["1", "withdrawn"],
         ]  # fmt: skip
-        assert ["p004", f"{NUM_TRIALS} of {NUM_TRIALS}", "1", "yes"] in [
+        assert ["p004", f"{NUM_TRIALS} of {NUM_TRIALS}", "1", "yes", "–", "active"] in [
             row.split("\t") for row in page.locator("tbody tr").all_inner_texts()
         ]
         page.goto("about:blank")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from demask.errors import ConfigError
-from demask.study.blocks import ANCHOR, MASKED, NAME, TRUTH, AnyBlock, Block, MushraBlock, Texts
+from demask.study.blocks import ANCHOR, MASKED, NAME, TRUTH, AnyBlock, Block, Texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,8 +293,6 @@ class Plan:
             if name not in allowed:
                 can = ", ".join(sorted(allowed))
                 raise ConfigError(f"{where}: conditions names {name!r}; it can show {can}")
-        if isinstance(block, MushraBlock) and MASKED in block.conditions:
-            raise ConfigError(f"{where}: MUSHRA compares restored pictures; take {MASKED} out of conditions")
         if block.kind == "pair" and len(block.shown(self.systems)) < 2:
             raise ConfigError(f"{where}: a pair needs two conditions; name them in conditions")
         if block.same_pictures_as:

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from demask.rng import rng_for
 from demask.study.answering import Answer
-from demask.study.blocks import Block, ExpressionBlock, MushraBlock, RatingBlock, RealOrRestoredBlock
+from demask.study.blocks import TRUTH, Block, ExpressionBlock, MushraBlock, RatingBlock, RealOrRestoredBlock
 from demask.study.effects import Effects
 from demask.study.joining import ACTIVE
 from demask.study.plan import Plan
@@ -100,6 +100,8 @@ class Crowd:
 
     def _rating(self, block: RatingBlock | MushraBlock, trial: Trial, leniency: float, chance: float) -> str:
         effects = self.effects
+        if isinstance(block, MushraBlock) and trial.first == TRUTH:
+            return str(block.points)  # Who compares with care finds the reference among the pictures.
         latent = (
             effects.level[trial.first]
             + effects.sd_person * leniency

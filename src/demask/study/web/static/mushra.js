@@ -30,8 +30,10 @@ export async function runScreen({ trials, block, words, pictures, screen, width 
     return el("figure", {}, images[place], el("figcaption", {}, el("span", {}, String(number)), output), range);
   });
   reference.alt = words.reference;
-  if (width) for (const image of [reference, ...images]) image.style.width = `${width}px`;
+  const all = [reference, ...images];
+  for (const image of all) image.style.width = width ? `${width}px` : "";
   const group = el("div", { class: "group" }, el("figure", { class: "reference" }, reference, el("figcaption", {}, words.reference)), ...figures);
+  if (width) group.style.setProperty("--column", `${width}px`); // A planned size stays, whatever it takes.
   const section = el("section", { class: "trial mushra", "data-position": trials[0].position, "data-block": trials[0].block, "data-role": "main" },
     el("h1", {}, block.prompt), el("p", { class: "hint" }, words.mushra_hint),
     el("div", { class: "ends" }, el("span", {}, `0: ${block.ends[0]}`), el("span", {}, `100: ${block.ends[1]}`)), group, el("p", {}, confirm));

@@ -99,7 +99,7 @@ async function run(code, wire, session) {
   if (session.status === "timed_out") return onFailure(new Refused(410, { code: "timed_out", message: "" }));
   if (!session.finished && session.status === "active") session = await takePart(code, wire, session);
   if (session.status === "screened") return leaveAway(session);
-  count(1, 1, words);
+  count(stepsOf(session), stepsOf(session), words);
   return end(code, session);
 }
 
