@@ -6,6 +6,7 @@ and addresses through, and the page makes elements of the tree one by one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html.parser import HTMLParser
 from typing import Any
@@ -22,15 +23,16 @@ TAGS = frozenset(
 )
 _EMPTY = frozenset({"hr", "br"})
 _SCHEMES = {"http", "https", "mailto"}
+_HEADING = re.compile(r"(</?h)([1-6])>")
 _reader = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def tree_of(text: str) -> list[Node]:
     """Markdown as a tree; headings start at the second level, since the page has the first."""
     html = _reader.render(text)
-    for level in (4, 3, 2, 1):
-        lower = min(4, level + 1)
-        html = html.replace(f"<h{level}>", f"<h{lower}>").replace(f"</h{level}>", f"</h{lower}>")
+    # Whatever level an author begins with, the page goes on with the second and leaves none out.
+    levels = sorted({level for _, level in _HEADING.findall(html)})
+    html = _HEADING.sub(lambda found: f"{found[1]}{min(4, 2 + levels.index(found[2]))}>", html)
     clean = nh3.clean(html, tags=set(TAGS), attributes={"a": {"href"}}, url_schemes=_SCHEMES, link_rel=None)
     builder = _Builder()
     builder.feed(clean)

@@ -27,6 +27,11 @@ def test_a_page_of_instructions() -> None:
     ]  # fmt: skip
 
 
+def test_headings_follow_the_pages_own() -> None:
+    tags = [node["tag"] for node in tree_of("## One\n\n#### Two\n\n## Three") if isinstance(node, dict)]
+    assert tags == ["h2", "h3", "h2"]
+
+
 def test_nothing_runs_and_nothing_is_loaded() -> None:
     text = (
         "<script>alert(1)</script> <img src=x onerror=alert(1)> ![p](https://evil.example/p.png) "
