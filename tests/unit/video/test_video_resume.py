@@ -54,6 +54,7 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(remover: VideoRemover, tmp_path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.mp4", "unbroken.mp4"]
 
 
+@pytest.mark.slow  # 30 s; the same by an exception, in five, stands above.
 def test_a_killed_process_leaves_its_parts(tiny_weights: Path, tmp_path: Path) -> None:
     """The command line, killed with -9 in the middle, then called again."""
     write_clip(tmp_path / "clip.mp4", Clip(colours=(BLUE,) * 260, sounds=0))
