@@ -38,6 +38,7 @@ def browser_figures() -> dict[str, Any]:
         "turned": _constants(turned),
         "painted": _constants(painted),
         "judge": asdict(judge.JudgeSettings()),
+        "running_on": _constants(judge),
         "regions": {"lower_face": _packed(judge.LOWER_FACE), "mouth": _packed(judge.MOUTH)},
         "colours": _constants(colours),
         "tone": _constants(tone),

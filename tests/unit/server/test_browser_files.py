@@ -35,7 +35,9 @@ def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WebRuntime:
 
 def test_the_engine_asks_for_no_figure_that_python_does_not_tell() -> None:
     figures = json.loads(json.dumps(browser_figures()))
-    parts = {"colours.js": "colours", "tone.js": "tone", "grain.js": "grain", "painted.js": "painted"}
+    parts = {f"{name}.js": name for name in ("colours", "tone", "grain", "painted")} | {
+        "judge.js": "running_on"
+    }
     asked = 0
     for path in sorted((PAGE_FOLDER / "engine").glob("*.js")):
         code = re.sub(r'/\*\*.*?\*/|//[^\n]*|"[^"\n]*"', "", path.read_text("utf-8"), flags=re.S)

@@ -20,7 +20,7 @@ export async function findFaces(photo, figures, run) {
   const overview = scaled(picture, settings.overview_px / Math.max(picture.width, picture.height));
   looks.push(...(await look(overview, photo, marginPx, figures, run)));
   const sizeOf = ({ box: [x0, y0, x1, y1] }) => Math.max(x1 - x0, y1 - y0);
-  return suppressed(looks, settings.max_overlap).sort((one, other) => sizeOf(other) - sizeOf(one));
+  return withoutFeatures(suppressed(looks, settings.max_overlap), figures.finder_grid.max_feature).sort((one, other) => sizeOf(other) - sizeOf(one));
 }
 
 function scaled(photo, scale) {
@@ -46,6 +46,13 @@ async function look(picture, photo, marginPx, { finder, finder_grid: grid }, run
     faces.push({ box: [...place(boxes, 4 * cell), ...place(boxes, 4 * cell + 2)], points: five, score: scores[cell] });
   }
   return faces;
+}
+
+/** Drop what lies in a face and is as small as an eye or a mouth of it: close up these look like faces. */
+function withoutFeatures(faces, maxFeature) {
+  const side = ([x0, y0, x1, y1]) => Math.max(x1 - x0, y1 - y0);
+  const isFeatureOf = (inner, outer) => inner.every((value, i) => (i < 2 ? value >= outer[i] : value <= outer[i])) && side(inner) < maxFeature * side(outer);
+  return faces.filter(({ box }) => !faces.some((other) => isFeatureOf(box, other.box)));
 }
 
 /** Greedy non-maximum suppression: of faces that overlap too much, the best stays. */

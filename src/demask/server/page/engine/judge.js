@@ -24,7 +24,7 @@ const widened = (picture, radiusPx) => (radiusPx ? dilated(picture, disc(2 * rad
  * the frame as pictures.
  */
 export function judge(coverage, crop, valid, figures) {
-  const { judge: settings, regions } = figures, { width, height } = coverage;
+  const { judge: settings } = figures, { width, height } = coverage, regions = regionsIn(width, figures);
   let binary = thresholded(coverage, valid, settings.threshold), covering = coveringOf(binary, settings, regions);
   const onLowerFace = (i) => regions.lower_face.data[i] && valid.data[i];
   if (!isCovered(covering, valid, settings, regions)) {
@@ -52,6 +52,30 @@ export function judge(coverage, crop, valid, figures) {
     hole.data[i] = soft.data[i] > 0.5 ? 1 : 0;
   }
   return { hole, coverage: soft, covered: true, confidence };
+}
+
+/** The regions of the tight window in the window of this side. */
+export function regionsIn(side, { regions, frame: { px, wide } }) {
+  if (side === px) return regions;
+  return Object.fromEntries(Object.entries(regions).map(([name, region]) => {
+    const placed = bytes(side, side);
+    for (let y = 0; y < px; y++) placed.data.set(region.data.subarray(y * px, (y + 1) * px), (y - wide.y0) * side - wide.x0);
+    return [name, placed];
+  }));
+}
+
+/** Whether a hole in the tight window reaches its edge where the photo goes on; `valid` is the wide window's. */
+export function runsOn({ hole }, valid, { running_on: own, frame: { px, wide } }) {
+  const anyOf = (place) => Array.from({ length: own.edge_px }, (_, depth) => place(depth)).some((at) => hole.data[at]);
+  const there = (x, y) => valid.data[(y - wide.y0) * valid.width + x - wide.x0];
+  let contact = 0;
+  for (let i = 0; i < px; i++) {
+    if (there(i, -1) && anyOf((depth) => depth * px + i)) contact++;
+    if (there(i, px) && anyOf((depth) => (px - 1 - depth) * px + i)) contact++;
+    if (there(-1, i) && anyOf((depth) => i * px + depth)) contact++;
+    if (there(px, i) && anyOf((depth) => i * px + px - 1 - depth)) contact++;
+  }
+  return contact >= own.min_contact_px;
 }
 
 function thresholded({ width, height, data }, valid, threshold) {

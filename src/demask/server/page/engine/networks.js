@@ -40,6 +40,12 @@ export class Networks {
     return { ...crop, data: restored.data };
   };
 
+  /** Whether a network leaves the size of its crops open, and so takes those of the wide window too. */
+  takesWide = async (name) => {
+    const [{ shape }] = (await this.#session(name)).inputMetadata;
+    return typeof shape?.[1] !== "number";
+  };
+
   async #run(name, inputs, pictures) {
     const feed = {};
     inputs.forEach((input, i) => {
