@@ -72,7 +72,7 @@ def test_a_folder_keeps_its_tree_and_is_complete(demask, tree: Path, tmp_path: P
         assert list(record) == ["input", "output", "status", "faces", "timings_ms", "credentials", "error"]
         assert record["error"] is None
     (face,) = records[2]["faces"]
-    assert list(face) == ["box", "points", "score", "covered", "status", "confidence"]
+    assert list(face) == ["box", "points", "score", "covered", "status", "confidence", "doubts"]
     assert (len(face["box"]), len(face["points"]), len(face["points"][0])) == (4, 5, 2)
     assert (face["covered"], face["status"]) == (True, "restored")
     assert set(records[2]["timings_ms"]) == {

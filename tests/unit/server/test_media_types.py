@@ -49,7 +49,7 @@ def test_the_message_names_the_field_and_what_came() -> None:
         require_format(picture("JPEG"), field="hole", formats=("PNG",))
     with pytest.raises(Refusal, match="holds no picture that we know; send PNG"):
         require_format(b"GIF89a", field="photo", formats=("PNG",))
-    with pytest.raises(Refusal, match="it starts with nothing"):
+    with pytest.raises(Refusal, match="the field photo holds nothing"):
         require_format(b"", field="photo", formats=("PNG",))
 
 
