@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import statistics
 import sys
@@ -26,7 +25,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from _common import PHOTO_SUFFIXES, REPOSITORY, data_folder, machine, parser
+from _common import PHOTO_SUFFIXES, REPOSITORY, data_folder, parser, write_report
 from demask import Remover
 from demask.photo.decode import read_photo
 from demask.photo.paste import PasteConfig
@@ -41,12 +40,7 @@ def main() -> None:
     """Measure and write the report."""
     options = _options()
     photos = _photos(options.photos, options.num_photos, options.min_px)
-    report: dict[str, Any] = {
-        "what": "Python against the browser engine (onnxruntime-web in headless Chromium)",
-        "photos": options.photos,
-        "machine": machine(),
-        "browser": {},
-    }
+    report: dict[str, Any] = {"photos": options.photos, "browser": {}}
     with tempfile.TemporaryDirectory() as folder:
         site = Path(folder) / "site"
         written = write_page(site, find_runtime())
@@ -60,8 +54,39 @@ def main() -> None:
                 site, chosen, threads=threads, compare=compare, num_grainy=options.num_grainy
             ):
                 report["browser"][str(threads)] = told
-                options.out.write_text(json.dumps(report, indent=1) + "\n")
-    print(json.dumps({**report, "browser": {k: v["summary"] for k, v in report["browser"].items()}}, indent=1))
+                write_report(options.out, report, table=_table(report["browser"]))
+
+
+def _table(browser: dict[str, Any]) -> str:
+    """The report in words: one row for each number of threads."""
+    lines = [
+        "| threads | photographs | seconds, median | processor s, median | Python's | memory |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    for threads, told in browser.items():
+        summary = told["summary"]
+        native = summary.get("native_processor_s", {}).get("median", "")
+        cells = [
+            threads,
+            summary["photos"],
+            summary["seconds"]["median"],
+            summary["processor_s"]["median"],
+            native,
+        ]
+        lines.append(f"| {' | '.join(map(str, cells))} | {told['used']['most_memory_mb']} MB |")
+    first = next(iter(browser.values()))["summary"]
+    if "faces" in first and first["photos_restored"]:
+        lines += [
+            "",
+            f"Of {first['photos']} photographs {first['photos_with_the_same_faces']} have the same "
+            f"{first['faces']} faces, masked or bare alike. Outside the holes "
+            f"{first['pixels_that_differ_outside']} pixels differ. "
+            f"Inside, without grain, both agree to {first['psnr_db']['median']} dB "
+            f"(median; least {first['psnr_db']['least']}; {first['photos_below_45_db']} of "
+            f"{first['photos_restored']} below 45 dB); with the random grain of each to "
+            f"{first['psnr_with_grain_db'].get('median', '-')} dB (median).",
+        ]
+    return "\n".join(lines)
 
 
 def _options() -> argparse.Namespace:
@@ -126,11 +151,11 @@ def _page_processes() -> dict[int, tuple[int, float]]:
                 line.split(":\t", 1) for line in (folder / "status").read_text().splitlines() if ":\t" in line
             )
             ticks = (folder / "stat").read_text().rpartition(")")[2].split()
-            command = (folder / "cmdline").read_text()
+            command = (folder / "cmdline").read_bytes()
         except OSError:  # It has ended meanwhile.
             continue
         parents[int(folder.name)] = int(told["PPid"])
-        if "--type=renderer" in command and "VmHWM" in told:
+        if b"--type=renderer" in command and "VmHWM" in told:
             spent_s = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
             found[int(folder.name)] = (int(told["VmHWM"].split()[0]), spent_s)
 
