@@ -71,9 +71,11 @@ class Answering:
             How many were the first to their trials.
         """
         for answer in answers:
-            times = [answer.reaction_ms, answer.first_ms, answer.second_ms, answer.shown_px]
-            if not all(time_ms is None or 0 <= time_ms < 1e9 for time_ms in times):
-                raise InputError(f"times are {times}; they must be numbers from 0 up")
+            times = [answer.reaction_ms, answer.first_ms, answer.second_ms]
+            if not all(number is None or 0 <= number < 1e9 for number in times):
+                raise InputError(f"times are {times}; they must be milliseconds from 0 up")
+            if answer.shown_px is not None and not 0 <= answer.shown_px < 1e9:
+                raise InputError(f"the shown width is {answer.shown_px}; it must be pixels from 0 up")
         try:
             with self._engine.begin() as db:
                 row = self._answering(db, token)

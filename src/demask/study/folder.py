@@ -28,7 +28,7 @@ from demask.csv_text import csv_text
 from demask.errors import InputError, OutputError, OutputExists, UsageError
 from demask.study.anchors import make_anchors
 from demask.study.assign import Assignment
-from demask.study.blocks import ANCHOR, REFERENCE, TRUTH
+from demask.study.blocks import ANCHOR, REFERENCE, TRUTH, MushraBlock
 from demask.study.database import sqlite_url
 from demask.study.effects import Effects
 from demask.study.language import Language, read_languages
@@ -238,12 +238,13 @@ def open_study(path: Path) -> StudyFolder:
     pictures = facts["pictures"]
     named = {(picture["condition"], picture["face"]): name for name, picture in pictures.items()}
     files = {name: path / picture["file"] for name, picture in pictures.items()}
-    # The open reference of a MUSHRA block is the hidden one under another name.
-    for (condition, face), name in [*named.items()]:
-        if condition == TRUTH:
-            named[REFERENCE, face] = picture_id(facts["seed"], REFERENCE, face)
-            files[named[REFERENCE, face]] = files[name]
     plan = parse_plan(plan_text)
+    if any(isinstance(block, MushraBlock) for block in plan.blocks):
+        # Its open reference is the hidden one under another name.
+        for (condition, face), name in [*named.items()]:
+            if condition == TRUTH:
+                named[REFERENCE, face] = picture_id(facts["seed"], REFERENCE, face)
+                files[named[REFERENCE, face]] = files[name]
     own = {code: path / _WORDS / f"{code}.toml" for code in plan.languages}
     return StudyFolder(
         path=path,

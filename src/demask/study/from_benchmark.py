@@ -85,7 +85,9 @@ def make_folders(
     if not common:
         raise InputError(f"{benchmark} keeps no picture of a face that all of {', '.join(systems)} restored")
     # A face may lie in several slices under several coverings; a study shows it once.
-    chosen = {face: (place, face) for place, face in reversed(common)}
+    chosen: dict[str, tuple[str, str]] = {}
+    for place, face in common:
+        chosen.setdefault(face, (place, face))
     index = {(row["slice"], row["face_id"]): row for row in rows}
     names = {system: (rename or {}).get(system, system) for system in systems}
     labels: dict[str, Mapping[str, str]] = {}
@@ -94,7 +96,7 @@ def make_folders(
     try:
         for name in (*names.values(), "truth", "masked"):
             (part / name).mkdir(parents=True)
-        for face, key in chosen.items():
+        for face, key in sorted(chosen.items()):
             picture = read_picture(data, index[key])
             for name, pixels in (("truth", picture.face), ("masked", picture.masked)):
                 _save(_read(io.BytesIO(_as_kept(pixels))), part / name / f"{face}.png")

@@ -6,7 +6,7 @@ code for the person, which stays in `participants` and in no export of answers.
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Double, ForeignKey, ForeignKeyConstraint, Integer, String, Text
+from sqlalchemy import Boolean, Double, ForeignKey, ForeignKeyConstraint, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -48,6 +48,8 @@ class ParticipantRow(Base):
     """
 
     __tablename__ = "participants"
+    # Whoever a recruiting service sends joins once; the others are NULL there, of which there may be many.
+    __table_args__ = (Index("participants_recruited", "recruit_service", "recruit_person", unique=True),)
 
     token: Mapped[str] = mapped_column(String(40), primary_key=True)
     slot: Mapped[int] = mapped_column(Integer, unique=True)

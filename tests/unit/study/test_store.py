@@ -21,6 +21,7 @@ from demask.errors import InputError, OutputExists, UsageError
 from demask.study.answering import Answer
 from demask.study.codes import UnknownParticipant
 from demask.study.database import open_engine
+from demask.study.joining import Recruit
 from demask.study.store import Store
 from demask.study.tables import Base
 
@@ -80,6 +81,7 @@ def test_what_makes_no_sense_is_refused(store: Store) -> None:
         (Answer(position=10_000, value="3", reaction_ms=1.0), "no trial 10000"),
         (Answer(position=0, value="3", reaction_ms=-1.0), "milliseconds"),
         (Answer(position=0, value="3", reaction_ms=float("nan")), "milliseconds"),
+        (Answer(position=0, value="3", reaction_ms=1.0, shown_px=-1.0), "pixels"),
     ):
         with pytest.raises(InputError, match=words):
             store.answer(token, answer)
@@ -258,5 +260,11 @@ def test_no_column_could_hold_a_name_or_an_address(tmp_path: Path) -> None:
         columns = {row[1] for row in db.execute("PRAGMA table_info(participants)")}
     db.close()
     assert columns == {
-        "token", "slot", "language", "simulated", "enrolled_at", "consented_at", "finished_at",
+        "token", "slot", "place", "language", "simulated", "enrolled_at", "consented_at", "finished_at",
+        "status", "recruit_service", "recruit_person", "recruit_study", "recruit_session",
     }  # fmt: skip
+    # The last three hold a recruiting service's codes, and nothing that is no code.
+    for words in ("Ann Smith", "ann@example.org", "192.0.2.7", "2001:db8::7"):
+        for field in ("person", "study", "session"):
+            with pytest.raises(InputError, match="a form that no recruiting service uses"):
+                Recruit(**{"person": "5f1e", field: words})
