@@ -308,6 +308,7 @@ def test_a_browser_need_not_load_the_page_twice(server: RunningServer) -> None:
         first = server.http.get(path)
         again = server.http.get(path, headers={"If-None-Match": first.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["content-security-policy"] == first.headers["content-security-policy"]
         assert again.headers["etag"] == first.headers["etag"]
         assert server.http.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
         assert server.http.head(path).headers["content-length"] == first.headers["content-length"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
-from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.staticfiles import StaticFiles
 
 from demask.server.browser_files import (
     ISOLATED,
@@ -17,6 +17,7 @@ from demask.server.browser_files import (
 from demask.server.serve_settings import Settings
 from demask.server.web_runtime import find_runtime
 from demask.webkit.access import public
+from demask.webkit.headers import of_unchanged
 
 _HEADERS = {**ISOLATED, "Content-Security-Policy": WORKER_POLICY, "Cache-Control": "no-cache"}
 _FILES = StaticFiles(check_dir=False)  # Knows when a browser's copy is still good.
@@ -56,5 +57,5 @@ async def _file(request: Request) -> Response:
     path = files.on_disk[name]
     answer = FileResponse(path, media_type=media_type, headers=_HEADERS, stat_result=path.stat())
     if _FILES.is_not_modified(answer.headers, request.headers):
-        return NotModifiedResponse(answer.headers)
+        return Response(status_code=304, headers=of_unchanged(answer.headers))
     return answer

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
-from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.staticfiles import StaticFiles
 
 from demask import __version__
 from demask.remover import Remover
@@ -22,7 +22,7 @@ from demask.server.serve_settings import Settings
 from demask.server.service import Service
 from demask.webkit.access import Doors, key_lock, public
 from demask.webkit.edge import Exchange, protect
-from demask.webkit.headers import PAGE
+from demask.webkit.headers import PAGE, of_unchanged
 
 PAGE_FOLDER = Path(__file__).parent / "page"
 _TYPES = {
@@ -93,7 +93,7 @@ async def _page(request: Request) -> Response:
         path, media_type=_TYPES[path.suffix], headers=request.app.state.page_headers, stat_result=path.stat()
     )
     if _FILES.is_not_modified(answer.headers, request.headers):
-        return NotModifiedResponse(answer.headers)
+        return Response(status_code=304, headers=of_unchanged(answer.headers))
     return answer
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 ALWAYS = {
     # For what is no page: nothing may be loaded, and nothing may show it in a frame.
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -22,3 +24,12 @@ PAGE_POLICY = (
 )
 PAGE = {"content-security-policy": PAGE_POLICY}
 """For a page and what belongs to it."""
+
+
+def of_unchanged(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a 304, from those of the answer that the browser has already.
+
+    A browser takes over what a 304 says (RFC 9111, section 3.2): without the page's own policy it would show
+    its copy under the one of `ALWAYS`, which lets nothing load.
+    """
+    return {name: value for name, value in headers.items() if name.lower() != "content-length"}
