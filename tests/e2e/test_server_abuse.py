@@ -377,13 +377,13 @@ def test_a_full_queue_says_when_to_come_back(server: RunningServer) -> None:
 
 
 def test_photos_that_are_kept_take_a_bounded_memory(server: RunningServer) -> None:
-    """64 of them here, each with its crop of half a megabyte; who asks for more pushes out the oldest."""
+    """64 of them here, each with its crop of a megabyte; who asks for more pushes out the oldest."""
     kept = []
     for _ in range(70):
         answer = server.http.post("/v1/find", files={"photo": PHOTO}, params={"keep": "true"})
         kept.append(answer.json()["kept"])
     assert None not in kept
-    assert server.metric("demask_kept_bytes") <= 64 * (len(PHOTO) + 256 * 256 * 9)
+    assert server.metric("demask_kept_bytes") <= 64 * (len(PHOTO) + 384 * 384 * 4 + 256 * 256 * 5)
     statuses = [server.http.post("/v1/remove", files={"kept": (None, token)}).status_code for token in kept]
     assert statuses == [410] * 6 + [200] * 64
 
