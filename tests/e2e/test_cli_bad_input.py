@@ -53,7 +53,8 @@ def one_line(stderr: bytes) -> str:
 
 
 def leftovers(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.name.startswith(".") or ".part" in path.name]
+    hidden = [path for path in folder.rglob("*") if path.name.startswith(".") or ".part" in path.name]
+    return [path for path in hidden if path.name != ".demask.jsonl"]  # The journal of what is done stays.
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,10 @@ def test_stdin_without_an_end(tmp_path: Path, environment: dict[str, str]) -> No
 def test_all_of_several_fail(demask, tmp_path: Path) -> None:
     done = demask("remove", "a.jpg", "b.jpg", "-o", "out/")
     assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 2
+    first, second, summary = done.stderr.decode().splitlines()
+    assert "a.jpg" in first
+    assert "b.jpg" in second
+    assert summary.endswith("2 failed")
 
 
 def test_an_empty_folder(demask, tmp_path: Path) -> None:
@@ -295,7 +299,7 @@ def test_ctrl_c_or_a_kill_in_a_folder_run(
     _, stderr = run.communicate(timeout=60)
     assert run.returncode == 130
     assert b"Traceback" not in stderr
-    finished = sorted((tmp_path / "out").iterdir())
+    finished = sorted((tmp_path / "out").glob("*.jpg"))
     assert stderr.splitlines()[-1] == f"demask: interrupted; {len(finished)} of 300 photos done".encode()
     assert stderr.count(b"1 face restored") == len(finished)
     assert 3 <= len(finished) < 300
@@ -336,7 +340,7 @@ def test_a_full_disk(demask, tmp_path: Path, small_disk: Path) -> None:
     assert "No space left" in lines[0]
     assert "more photos were not tried" in lines[1]
     assert not leftovers(small_disk)
-    written = list((small_disk / "out").iterdir())
+    written = list((small_disk / "out").glob("*.jpg"))
     assert 1 <= len(written) < 12
     for path in written:
         Image.open(io.BytesIO(path.read_bytes())).load()

@@ -46,7 +46,7 @@ def test_the_photo_server_is_open_where_it_is_marked_only() -> None:
 def test_the_study_is_open_where_it_is_marked_only() -> None:
     app = study_app(_Nothing(), _Nothing())
     assert answered_without_a_key(app) == {"/", "/withdraw", "/admin", "/v1/health", "/static/x"}
-    assert len({path for _, path in every_route(app)}) == 13
+    assert len({path for _, path in every_route(app)}) == 20
 
 
 class _Nothing:
