@@ -300,8 +300,10 @@ def test_ctrl_c_or_a_kill_in_a_folder_run(
     assert run.returncode == 130
     assert b"Traceback" not in stderr
     finished = sorted((tmp_path / "out").glob("*.jpg"))
-    assert stderr.splitlines()[-1] == f"demask: interrupted; {len(finished)} of 300 photos done".encode()
-    assert stderr.count(b"1 face restored") == len(finished)
+    num_said = stderr.count(b"1 face restored")
+    # The signal may come when a file has its name and is not counted yet.
+    assert len(finished) - num_said in (0, 1)
+    assert stderr.splitlines()[-1] == f"demask: interrupted; {num_said} of 300 photos done".encode()
     assert 3 <= len(finished) < 300
     assert not leftovers(tmp_path / "out")
     for path in finished:

@@ -97,12 +97,10 @@ def test_a_failure_leaves_nothing_behind(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real_open = Path.open
+    def full(path: Path, mode: str, **_rest: Any) -> Any:
+        return (Path("/dev/full") if mode == "xb" else path).open(mode.replace("x", "w"))
 
-    def full(self: Path, mode: str = "r", *rest: Any) -> Any:
-        return real_open(Path("/dev/full"), "wb") if mode == "xb" else real_open(self, mode, *rest)
-
-    monkeypatch.setattr(Path, "open", full)
+    monkeypatch.setattr("demask.atomic.open", full, raising=False)
     with pytest.raises(OutputError, match="No space left"):
         write_atomic(tmp_path / "a", b"new" * 100_000, overwrite=False)
     assert names(tmp_path) == []
