@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -108,7 +109,8 @@ class BatchWorker:
         self._target = open_store(setup.target)
         self._remover = (setup.opener or open_remover)(setup)
         self._name = f"{socket.gethostname()}:{os.getpid()}"
-        self._nowhere = Path(os.devnull).open("w")  # noqa: SIM115  Open as long as the process lives.
+        self._nowhere = Path(os.devnull).open("w")  # noqa: SIM115  Open as long as the worker lives.
+        weakref.finalize(self, self._nowhere.close)
 
     def __call__(self, task: Task) -> Answer:
         """Do the photos of a task; whatever is wrong with one is its row's reason."""
