@@ -97,8 +97,10 @@ def test_weights_that_are_alike_are_no_puzzle(tmp_path: Path) -> None:
     assert all(difference == 0 for difference in apart(old, new).values())
 
 
-def test_the_shipped_files_name_nothing_yet() -> None:
-    assert noted_weights(find("hole")) is None
+def test_the_shipped_segmenter_names_all_of_its_weights() -> None:
+    noted = noted_weights(find("hole"))
+    assert noted is not None
+    assert noted.keys() == HoleConfig().build().state_dict().keys()
 
 
 def test_what_a_file_says_wrongly_is_refused_and_changes_nothing(tmp_path: Path) -> None:
