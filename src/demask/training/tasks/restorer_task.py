@@ -197,8 +197,10 @@ class RestorerTask(FacesTask):
             "critic": ("", config.adversarial_weight, config.matching_weight),
             "whole_critic": ("whole_", config.whole_adversarial_weight, config.whole_matching_weight),
         }
-        for name in self.networks.keys() - {"network"}:
-            prefix, adversarial, matching = of_each[name]
+        # In one order always: sums in another one round in another way, and a resumed run would differ.
+        for name, (prefix, adversarial, matching) in of_each.items():
+            if name not in self.networks:
+                continue
             fake, real, at = _shown_to(name, drawn)
             with frozen(self.networks[name]) as critic:
                 of_fake = critic(fake, at)
