@@ -12,22 +12,20 @@ them stands each figure's ratio to the base's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import _common
-from demask.dataset.frozen_set import load_frozen, read_info
-from demask.evaluation.aggregate import Record, aggregate
-from demask.evaluation.answers import Answering, Measuring, measure
+from _paired import System, measured
+from demask.evaluation.aggregate import Record
+from demask.evaluation.answers import Answering
 from demask.evaluation.figure_tables import all_tables
 from demask.evaluation.table_parts import markdown_of
 from demask.faces.finder import Finder
 from demask.faces.hole import HoleFinder
 from demask.restorers.by_name import get_restorer
-from demask.types import Restorer
 from demask.weights.sessions import open_session
 
 SHOWN = ("figures", "holes", "differences")
@@ -44,28 +42,15 @@ def main() -> None:
     arguments = parser.parse_args()
     _common.use_neighbouring_weights()
     systems = _systems(arguments.networks, arguments.threads)
-    base = next(iter(systems))
-    info, measuring = read_info(arguments.data), Measuring(threads=arguments.threads)
-    records: dict[str, list[Record]] = {name: [] for name in systems}
-    names = arguments.slices.split(",") if arguments.slices else list(info["slices"])
-    total = sum(min(arguments.limit or info["slices"][name], info["slices"][name]) for name in names)
-    done = 0
-    for name in names:
-        for picture in islice(load_frozen(arguments.data, slices=[name]), arguments.limit):
-            for system, record in measure(picture, "found", systems, measuring).items():
-                records[system].append(record)
-            done += 1
-            _common.show_progress(done, total)
-    report: dict[str, Any] = {
-        "frozen_set": {"sha256": info["sha256"], "split": info["config"].get("split")},
-        "base": base,
-        "own_holes": True,
-        "ratios": {
-            system: {name: _ratios(records[base], records[system], name) for name in names}
-            for system in systems
-            if system != base
-        },
-        **aggregate(records, base=base),
+    records, report = measured(
+        systems, arguments.data, slices=arguments.slices, limit=arguments.limit, threads=arguments.threads
+    )
+    base = report["base"]
+    names = sorted({record["slice"] for record in records[base]})
+    report["ratios"] = {
+        system: {name: _ratios(records[base], records[system], name) for name in names}
+        for system in systems
+        if system != base
     }
     shown = [table for table in all_tables(report) if table.name in SHOWN]
     _common.write_report(
@@ -73,7 +58,7 @@ def main() -> None:
     )
 
 
-def _systems(named: Sequence[str], threads: int | None) -> dict[str, tuple[Answering, Restorer]]:
+def _systems(named: Sequence[str], threads: int | None) -> dict[str, System]:
     finder = Finder.shipped("cpu", threads=threads)
     systems = {}
     for text in named:

@@ -11,16 +11,15 @@ the shipped pipeline stands here.
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import _common
-from demask.dataset.frozen_set import load_frozen, read_info
-from demask.evaluation.aggregate import Record, aggregate
-from demask.evaluation.answers import Answering, Measuring, measure
+from _paired import System as Idea
+from _paired import measured
+from demask.evaluation.answers import Answering
 from demask.evaluation.figure_tables import all_tables
 from demask.evaluation.table_parts import markdown_of
 from demask.faces.finder import Finder
@@ -33,8 +32,6 @@ from demask.weights.sessions import open_session
 
 BASE = "as it is"
 SHOWN = ("figures", "holes", "differences", "wins")
-
-Idea = tuple[Answering, Restorer]
 
 
 def main() -> None:
@@ -53,22 +50,9 @@ def main() -> None:
     arguments = parser.parse_args()
     _common.use_neighbouring_weights()
     ideas = _ideas(arguments)
-    info, measuring = read_info(arguments.data), Measuring(threads=arguments.threads)
-    records: dict[str, list[Record]] = {name: [] for name in ideas}
-    names = arguments.slices.split(",")
-    total, done = sum(min(arguments.limit, info["slices"][name]) for name in names), 0
-    for name in names:
-        for picture in islice(load_frozen(arguments.data, slices=[name]), arguments.limit):
-            for idea, record in measure(picture, "found", ideas, measuring).items():
-                records[idea].append(record)
-            done += 1
-            _common.show_progress(done, total)
-    report: dict[str, Any] = {
-        "frozen_set": {"sha256": info["sha256"], "split": info["config"].get("split")},
-        "base": BASE,
-        "own_holes": True,
-        **aggregate(records, base=BASE),
-    }
+    _, report = measured(
+        ideas, arguments.data, slices=arguments.slices, limit=arguments.limit, threads=arguments.threads
+    )
     shown = [table for table in all_tables(report) if table.name in SHOWN]
     _common.write_report(arguments.out, report, table=markdown_of(shown))
 
