@@ -8,7 +8,6 @@ import typer
 from typer.core import TyperGroup
 
 from demask.cli import options as o
-from demask.cli.completions import complete_with, restorers
 
 
 class _RunByDefault(TyperGroup):
@@ -60,16 +59,7 @@ def run(
     ] = "local",
     manifest: Manifest = None,
     faces: o.Faces = "all",
-    restorer: Annotated[
-        str,
-        typer.Option(
-            "--restorer",
-            envvar="DEMASK_RESTORER",
-            metavar="NAME",
-            autocompletion=complete_with(restorers),
-            help="As for `demask remove`.",
-        ),
-    ] = "network",
+    restorer: o.Restorer = "network",
     device: o.Device = "auto",
     gpus: Annotated[
         float | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from demask.cli.completions import complete_with, devices
+from demask.cli.completions import complete_with, devices, restorers
 from demask.cli.streams import set_debugging
 from demask.errors import UsageError
 
@@ -53,6 +53,16 @@ HoleNetwork = Annotated[
         envvar="DEMASK_HOLE_NETWORK",
         metavar="FILE",
         help="Find holes with this .onnx network instead; docs/python.md says what it takes and gives.",
+    ),
+]
+Restorer = Annotated[
+    str,
+    typer.Option(
+        "--restorer",
+        envvar="DEMASK_RESTORER",
+        autocompletion=complete_with(restorers),
+        metavar="NAME",
+        help="One that `demask restorers` lists, scene-completion:GALLERY, or the path of an .onnx file.",
     ),
 ]
 Threads = Annotated[

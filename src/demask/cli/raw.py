@@ -8,23 +8,13 @@ from typing import Annotated
 import typer
 
 from demask.cli import options as o
-from demask.cli.completions import complete_with, restorers
 
 
 def raw(
     size: Annotated[
         str, typer.Option("--size", metavar="WIDTHxHEIGHT", help="Of every frame, such as 1280x720.")
     ],
-    restorer: Annotated[
-        str,
-        typer.Option(
-            "--restorer",
-            envvar="DEMASK_RESTORER",
-            metavar="NAME",
-            autocompletion=complete_with(restorers),
-            help="As in `demask remove`.",
-        ),
-    ] = "network",
+    restorer: o.Restorer = "network",
     device: o.Device = "auto",
     threads: o.Threads = None,
     jobs: o.Jobs = None,

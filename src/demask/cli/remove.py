@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from demask.cli import options as o
-from demask.cli.completions import complete_with, formats, restorers
+from demask.cli.completions import complete_with, formats
 
 
 def remove(
@@ -40,16 +40,7 @@ def remove(
             help="Also write each found hole, white = hole, such as DIR/photo.jpg.hole.png; --hole reads it.",
         ),
     ] = None,
-    restorer: Annotated[
-        str,
-        typer.Option(
-            "--restorer",
-            envvar="DEMASK_RESTORER",
-            autocompletion=complete_with(restorers),
-            metavar="NAME",
-            help="One that `demask restorers` lists, scene-completion:GALLERY, or the path of an .onnx file.",
-        ),
-    ] = "network",
+    restorer: o.Restorer = "network",
     finder_network: o.FinderNetwork = None,
     hole_network: o.HoleNetwork = None,
     device: o.Device = "auto",

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from demask.cli import options as o
-from demask.cli.completions import complete_with, restorers
 
 
 def serve(
@@ -88,16 +87,7 @@ def serve(
             help="Seconds that the page's photo stays in memory after its last use; 0: it is sent each time.",
         ),
     ] = 300,
-    restorer: Annotated[
-        str,
-        typer.Option(
-            "--restorer",
-            envvar="DEMASK_RESTORER",
-            metavar="NAME",
-            autocompletion=complete_with(restorers),
-            help="As in `demask remove`.",
-        ),
-    ] = "network",
+    restorer: o.Restorer = "network",
     c2pa: o.C2pa = None,
     runtime: o.WebRuntime = None,
     device: o.Device = "auto",

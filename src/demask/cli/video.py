@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from demask.cli import options as o
-from demask.cli.completions import complete_with, restorers
 
 
 def video(
@@ -55,16 +54,7 @@ def video(
         Path | None,
         typer.Option("--compare", metavar="FILE", help="Also write a clip with before and after side by side."),
     ] = None,
-    restorer: Annotated[
-        str,
-        typer.Option(
-            "--restorer",
-            envvar="DEMASK_RESTORER",
-            autocompletion=complete_with(restorers),
-            metavar="NAME",
-            help="One that `demask restorers` lists, or the path of an .onnx file.",
-        ),
-    ] = "network",
+    restorer: o.Restorer = "network",
     device: o.Device = "auto",
     threads: o.Threads = None,
     c2pa: o.C2pa = None,
