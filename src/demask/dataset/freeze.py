@@ -22,7 +22,6 @@ from demask.atomic import remove_leftovers, replacing
 from demask.coverings.outline import JAW
 from demask.dataset.frozen_pictures import SLICES, store_crop, store_photo
 from demask.dataset.frozen_set import MANIFEST, SET, load_frozen, read_info, set_sha256
-from demask.dataset.manifest import FaceEntry
 from demask.dataset.record import FaceRecord, filled, landmark_gap_px
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError, OutputError, OutputExists
@@ -31,7 +30,6 @@ from demask.rng import rng_for
 from demask.types import ImageU8
 
 _ROOMY = 0.7  # How much of the wide window a photograph with surroundings fills.
-_TURNED = 0.2  # Nose off the middle of the eyes, in eye distances.
 _MOST_GAP_PX = 28.0  # Between the landmarks and the finder's points; beyond, they hang in the air.
 _LARGE_EYES_PX = 100.0  # Between the eyes: larger than the frame shows them.
 
@@ -157,8 +155,8 @@ def _photos(config: FreezeConfig, shards: FaceShards, jaw_fits: Callable[[int], 
         return landmark_gap_px(shards[i]) <= _MOST_GAP_PX
 
     portraits = [entry.source if entry.source in config.portrait_sources else None for entry in entries]
-    turned = [entry.source if _label(entry, "turn") > _TURNED else None for entry in entries]
-    large = [entry.source if _label(entry, "eyes_px") >= _LARGE_EYES_PX else None for entry in entries]
+    turned = [entry.source if entry.is_turned else None for entry in entries]
+    large = [entry.source if entry.size_of("eyes_px") >= _LARGE_EYES_PX else None for entry in entries]
     plans: dict[str, tuple[list[str | None], Callable[[int], bool], int]] = {
         "portrait": (portraits, jaw_fits, config.portraits),
         "wide": ([*(entry.source for entry in entries)], roomy, config.wide),
@@ -171,14 +169,6 @@ def _photos(config: FreezeConfig, shards: FaceShards, jaw_fits: Callable[[int], 
         if len(photos[name]) < count:
             log.warning("only %d photos fit the slice %s; all of them are taken", len(photos[name]), name)
     return {name: chosen for name, chosen in photos.items() if chosen}
-
-
-def _label(entry: FaceEntry, name: str) -> float:
-    """The size of a number that the source states; 0 where it states none."""
-    try:
-        return abs(float(entry.labels.get(name) or 0))
-    except ValueError:
-        return 0.0
 
 
 def balanced(sources: Sequence[str | None], fits: Callable[[int], bool], *, seed: int) -> Iterator[int]:

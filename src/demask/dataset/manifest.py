@@ -21,6 +21,7 @@ from demask.errors import DatasetError
 MANIFEST = "manifest.jsonl"
 DATASET = "dataset.json"
 
+_TURNED = 0.2
 _SHARD = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*\.tar")
 
 
@@ -38,6 +39,18 @@ class FaceEntry:
     scale: float
     valid_fraction: float
     labels: dict[str, str]
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether the source says (`turn`) that the nose lies over 0.2 eye distances off the eyes' middle."""
+        return self.size_of("turn") > _TURNED
+
+    def size_of(self, label: str) -> float:
+        """The size of a number that the source states, such as `turn` or `eyes_px`; 0 where it states none."""
+        try:
+            return abs(float(self.labels.get(label) or 0))
+        except ValueError:
+            return 0.0
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> FaceEntry:

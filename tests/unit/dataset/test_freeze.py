@@ -199,7 +199,7 @@ def test_a_set_of_no_pictures_is_refused(tmp_path: Path) -> None:
 
 
 def test_whole_photos_fill_the_slices_that_they_fit(tmp_path: Path) -> None:
-    labels = [{"turn": "0.31"}, {"turn": "-0.5"}, {"eyes_px": "128"}, {"turn": "", "eyes_px": "76"}]
+    labels = [{"turn": "0.31"}, {"turn": "-0.5"}, {"eyes_px": "128"}, {"turn": "left", "eyes_px": "76"}]
     faces = [dataclasses.replace(face(number, "source"), labels=said) for number, said in enumerate(labels)]
     shards = write_shards(tmp_path / "shards", faces)
     frozen = freeze(FreezeConfig(data=shards, out=tmp_path / "set", per_slice=1, wide=2, turned=9, large=9))

@@ -19,10 +19,9 @@ from demask.coverings.catalogue import WIDE_KINDS
 from demask.coverings.distractors import add_distractor
 from demask.coverings.headwear import wear
 from demask.coverings.wall import before_wall
-from demask.dataset.manifest import FaceEntry
 from demask.dataset.record import FaceRecord, filled
 from demask.errors import DatasetError
-from demask.geometry import FRAME_PX, TIGHT, WIDE, Window
+from demask.geometry import TIGHT, WIDE, Window
 from demask.rng import rng_for
 from demask.training.data.augment import FACES_DEGRADATION, FACES_LIGHT, degrade, vary_light
 from demask.training.data.decoys import draw_decoy
@@ -38,7 +37,6 @@ Item = dict[str, npt.NDArray[Any]]
 _PROFILE_DRAWS, _PROFILE_FROM_DEG = 24, 18.0
 _PROFILE_ONWARD_DEG = (8.0, 35.0)
 """A frontal head turned by 45 degrees keeps its far cheek; one turned by 20 looks right 35 degrees further."""
-_TURNED_FROM = 0.2
 _WIDE_DRAWS = 16
 _MOST_TEXTURES = 200
 
@@ -65,9 +63,7 @@ class CoveredFaces(Dataset[Item]):
         self.shards = open_split(config.data, split)
         soft = np.array([entry.source in config.soft_sources for entry in self.shards.entries])
         weight = np.where(soft, 1.0, config.sharp_factor)
-        weight = weight * np.where(
-            [_is_turned(entry) for entry in self.shards.entries], config.turned_factor, 1
-        )
+        weight = weight * np.where([entry.is_turned for entry in self.shards.entries], config.turned_factor, 1)
         if config.sources:
             weight = weight * np.array([entry.source in config.sources for entry in self.shards.entries])
             if not weight.any():
@@ -111,7 +107,7 @@ class CoveredFaces(Dataset[Item]):
 
         masked = face
         hole = np.zeros(valid.shape, bool)
-        published = self._published_hole(rng)
+        published = self._published_hole(rng, window.side_px)
         if published is not None:
             hole = published
         elif rng.random() >= config.bare_fraction:
@@ -162,7 +158,7 @@ class CoveredFaces(Dataset[Item]):
         """Draw which face of the split is shown, sharp sources more often."""
         return min(int(np.searchsorted(self.cumulative, rng.random())), len(self.shards) - 1)
 
-    def _published_hole(self, rng: np.random.Generator) -> Hole | None:
+    def _published_hole(self, rng: np.random.Generator, side_px: int) -> Hole | None:
         """A hole of another work, for the fraction of pictures that has one."""
         boxes, all_of_them = self.config.box_fraction, self.config.box_fraction + self.config.free_form_fraction
         if not all_of_them:
@@ -170,7 +166,7 @@ class CoveredFaces(Dataset[Item]):
         drawn = rng.random()
         if drawn >= all_of_them:
             return None
-        return box_hole(rng, FRAME_PX) if drawn < boxes else free_form_hole(rng, FRAME_PX)
+        return box_hole(rng, side_px) if drawn < boxes else free_form_hole(rng, side_px)
 
     def _turned_head(self, rng: np.random.Generator, window: Window) -> tuple[FaceRecord, float | None]:
         """A head that is turned already, and by how much to turn it further; None where none came up."""
@@ -182,11 +178,6 @@ class CoveredFaces(Dataset[Item]):
             if abs(yaw) >= _PROFILE_FROM_DEG:
                 return record, float(np.copysign(rng.uniform(*_PROFILE_ONWARD_DEG), yaw))
         return record, None
-
-
-def _is_turned(entry: FaceEntry) -> bool:
-    """Whether the source says that the nose lies well off the middle of the eyes, in eye distances."""
-    return abs(float(entry.labels.get("turn") or 0)) > _TURNED_FROM
 
 
 def _no_face(patches: Sequence[ImageU8], rng: np.random.Generator, side_px: int) -> Item:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,9 +26,19 @@ class FacesTask(Task):
     Args:
         faces: Which, and how they are varied.
         batch_size: Faces a step.
+
+    Raises:
+        ConfigError: The wide window is asked for, and the task's network takes tight crops only.
     """
 
+    takes_wide: ClassVar[bool] = False
+
     def __init__(self, faces: FacesConfig, *, batch_size: int) -> None:
+        if faces.wide_fraction and not self.takes_wide:
+            raise ConfigError(
+                f"wide_fraction is {faces.wide_fraction}, but {self.name} takes crops of {FRAME_PX} px only; "
+                "leave it 0"
+            )
         self.faces, self.batch_size = faces, batch_size
 
     @cached_property

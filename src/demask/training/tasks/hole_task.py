@@ -48,6 +48,7 @@ class HoleTask(FacesTask):
     """See the module."""
 
     name = "hole"
+    takes_wide = True
 
     def __init__(self, config: HoleTaskConfig) -> None:
         super().__init__(config.faces, batch_size=config.batch_size)

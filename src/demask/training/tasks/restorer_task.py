@@ -85,6 +85,7 @@ class RestorerTask(FacesTask):
     """See the module."""
 
     name = "restorer"
+    takes_wide = True
 
     def __init__(self, config: RestorerTaskConfig) -> None:
         super().__init__(config.faces, batch_size=config.batch_size)

@@ -172,3 +172,11 @@ def test_the_wide_window_shows_the_tight_one_where_it_should(shards: Path) -> No
 def test_sources_can_be_chosen(shards: Path) -> None:
     with pytest.raises(DatasetError, match="holds no face of nobody"):
         CoveredFaces(FacesConfig(data=shards, sources=("nobody",)), split="train")
+
+
+def test_published_holes_fit_the_wide_window(shards: Path) -> None:
+    config = FacesConfig(
+        data=shards, wide_fraction=1.0, wide_valid=0.0, box_fraction=0.5, free_form_fraction=0.5
+    )
+    faces = CoveredFaces(config, split="train")
+    assert all(faces[number]["hole"].shape == (384, 384) for number in range(4))

@@ -131,6 +131,8 @@ def test_a_side_that_does_not_fit_is_refused(shards: Path) -> None:
     for side in (128, 100, 0):  # Eight halvings need 256 px.
         with pytest.raises(ConfigError, match=f"side_px is {side}"):
             pix2pix_task(shards, side_px=side)
+    with pytest.raises(ConfigError, match="takes crops of 256 px only"):
+        Pix2pixTask(Pix2pixConfig(faces=FacesConfig(data=Path("nowhere"), wide_fraction=0.5)))
     with pytest.raises(ConfigError, match="levels is 9"):
         Unet256Config(levels=9)
 
