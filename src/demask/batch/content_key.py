@@ -78,14 +78,13 @@ def differences(was: MadeWith, now: MadeWith) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """sha256 of a file in hex.
+    """sha256 of a file in hex; networks that a remover has opened are not read again.
 
     Raises:
         InputError: It cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return registry.sha256_of(path)
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
 
