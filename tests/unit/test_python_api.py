@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import own_loop
 from demask.errors import InputError, OutputExists, UsageError
 from demask.photo.before_after import slider_page, taking_turns
 from demask.photo.decode import read_photo
@@ -163,4 +164,4 @@ def test_many_tasks_of_one_loop_share_a_remover(remover: Remover) -> None:
         results = await asyncio.gather(*(asyncio.to_thread(remover, make_photo()) for _ in range(3)))
         return [result.status for result in results]
 
-    assert asyncio.run(all_of_them()) == ["restored"] * 3
+    assert own_loop.run(all_of_them()) == ["restored"] * 3
