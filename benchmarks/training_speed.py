@@ -31,9 +31,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import _common
 from demask.evaluation.bootstrap import mean_interval
-from demask.training.data.covered_faces import CoveredFaces
+from demask.training.data.covered_crops import CoveredFaces
 from demask.training.engine.trainer import Trainer
-from demask.training.models.patchgan import PatchGanConfig
+from demask.training.models.critics import PatchGanConfig
 from demask.training.models.unet256 import Unet256Config
 from demask.training.recipes import resolve
 from demask.training.tasks.register import make_task

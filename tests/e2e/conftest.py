@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
-TRAINING = ("demask.training.run_export", "demask.training.recipes")  # What `train` and `export` import.
+TRAINING = ("demask.training.recipes",)  # What `train` and `export` import.
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from demask.evaluation.metrics.lpips_metric import LpipsPair  # noqa: E402
-from demask.training.export.lpips_graph import export_lpips  # noqa: E402
+from demask.training.export.graphs import export_lpips  # noqa: E402
 from demask.training.losses.perceptual import Lpips, Network  # noqa: E402
 from demask.weights.sessions import open_session  # noqa: E402
 

@@ -52,8 +52,7 @@ def export(
     from demask.weights import registry
 
     try:
-        from demask.training.run_export import export_run
-        from demask.training.saved import saved_recipe
+        from demask.training.recipes import export_run, saved_recipe
     except ModuleNotFoundError as error:
         raise UsageError(f"exporting needs {error.name}; run: {install_command('train')}") from error
 

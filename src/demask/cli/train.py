@@ -81,7 +81,7 @@ def train(
     from demask.extras import install_command
 
     try:
-        from demask.training.engine.step_meter import Progress
+        from demask.training.engine.run_log import Progress
         from demask.training.recipes import rehearsal, resolve, run_training
     except ModuleNotFoundError as error:
         raise UsageError(f"training needs {error.name}; run: {install_command('train')}") from error

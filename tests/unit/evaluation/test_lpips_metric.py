@@ -12,7 +12,7 @@ from demask.weights.sessions import open_session
 
 torch = pytest.importorskip("torch")
 
-from demask.training.export.lpips_graph import export_lpips  # noqa: E402
+from demask.training.export.graphs import export_lpips  # noqa: E402
 from demask.training.losses.perceptual import Lpips  # noqa: E402
 
 SHAPES = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}

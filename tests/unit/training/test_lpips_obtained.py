@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from demask.errors import WeightsError
-from demask.training.data.covered_faces import FacesConfig
+from demask.training.data.covered_crops import FacesConfig
 from demask.training.losses.perceptual import Lpips
 from demask.training.tasks.restorer_task import RestorerTask, RestorerTaskConfig
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from demask.errors import TrainingError
-from demask.training.recipes import resolve
-from demask.training.saved import saved_recipe
+from demask.training.recipes import resolve, saved_recipe
 from demask.training.tasks.register import Recipe
 
 

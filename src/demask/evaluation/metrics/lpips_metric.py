@@ -111,7 +111,7 @@ def lpips_graph(network: Network) -> Path:
         return made
     backbone, linear = _found(FILES[network])
     try:
-        from demask.training.export.lpips_graph import export_lpips
+        from demask.training.export.graphs import export_lpips
         from demask.training.losses.perceptual import Lpips
     except ModuleNotFoundError as error:
         raise WeightsError(

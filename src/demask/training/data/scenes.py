@@ -16,9 +16,9 @@ from demask.errors import ConfigError
 from demask.faces.finder import PAD_GREY
 from demask.training.data.augment import SCENES_DEGRADATION, SCENES_LIGHT, degrade, vary_light
 from demask.training.data.decoys import beside_the_face, draw_decoy, worn_by_nobody
-from demask.training.data.labelled_people import LabelledPicture
+from demask.training.data.finder_pictures import LabelledPicture
 from demask.training.data.portraits import FaceBank, View
-from demask.training.data.stage import Scene, Stage, after_flip, chain, moved_box
+from demask.training.data.scene_labels import Scene, Stage, after_flip, chain, moved_box
 from demask.types import ImageU8, Matrix
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from demask.errors import ConfigError, TrainingError
-from demask.training.export.weight_names import initializers, noted_weights, read_model
+from demask.training.export.weights_file import initializers, noted_weights, read_model
 from demask.training.models.layers import TokenMixer
 from demask.types import Floats32
 

@@ -14,18 +14,13 @@ import torch
 from torch import Tensor
 
 from demask.errors import ConfigError
-from demask.training.engine.allocator import keep_freed_memory
-from demask.training.engine.average import Average
-from demask.training.engine.compile_check import CompileCheck
-from demask.training.engine.fabric import open_fabric
-from demask.training.engine.precision import choose_precision
-from demask.training.engine.run_state import Reached, resume_run, save_run
-from demask.training.engine.sink import Sink
+from demask.training.engine.checkpoint import Average, Reached, resume_run, save_run
+from demask.training.engine.compute import choose_precision, keep_freed_memory, open_fabric
+from demask.training.engine.run_log import Progress, Sink, StepMeter
 from demask.training.engine.start import begin_with
-from demask.training.engine.step_meter import Progress, StepMeter
 from demask.training.engine.task import Batch, Share, Task
 from demask.training.engine.trainer_config import TrainerConfig
-from demask.training.engine.update import Moment, parts_of, update
+from demask.training.engine.update import CompileCheck, Moment, parts_of, update
 
 log = logging.getLogger(__name__)
 

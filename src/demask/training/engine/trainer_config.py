@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from demask.errors import ConfigError
-from demask.training.engine.precision import PRECISIONS
+
+PRECISIONS = ("auto", "bfloat16", "float32")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import torch
 from torch import Tensor, nn
+from torch.export import Dim
 
+from demask.atomic import replacing
+from demask.errors import TrainingError
 from demask.geometry import FRAME_PX
-from demask.training.export.onnx_writer import write_onnx
+from demask.training.export.onnx_writer import bare, parity, quiet_exporter, write_onnx
+from demask.training.export.weights_file import note_weights
+from demask.training.losses.perceptual import Lpips, unit_length
+from demask.training.models.finder_net import FinderGraph, FinderNet
 from demask.training.models.ranges import channels_first, to_model_range, to_pixels
 from demask.training.models.unet import UNet
+
+MAX_BYTES = 1_000_000
+_OUTPUTS = ["boxes", "points", "scores"]
+_TOLERANCE = 1e-3
 
 
 class _RestorerGraph(nn.Module):
@@ -120,6 +132,93 @@ def export_landmarks(network: nn.Module, path: Path) -> None:
     write_onnx(_LandmarksGraph(network), inputs, ["points"], path, network=network, tolerance=0.2)
 
 
+def export_finder(network: FinderNet, path: Path, *, tolerance: float = 0.02) -> None:
+    """Write the network and check that onnxruntime says what torch says, on two sizes of photo.
+
+    The file maps `photo`, uint8 [1, H, W, 3] with H and W multiples of 32, to `boxes` [N, 4], `points`
+    [N, 5, 2] and `scores` [N] of all cells. It appears under its name only when it is complete.
+
+    Args:
+        network: Trained; moved to the CPU in a copy.
+        path: Where to write; the folder is made.
+        tolerance: Largest difference allowed, in pixels and in thousandths of a score.
+
+    Raises:
+        TrainingError: The file is larger than 1 MB, or its output differs.
+    """
+    graph = FinderGraph(network).cpu().eval()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    example = torch.zeros(1, 320, 256, 3, dtype=torch.uint8)
+    high, wide = Dim("rows", min=2, max=512), Dim("columns", min=2, max=512)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The exporter deprecates parts of itself.
+        program = torch.onnx.export(
+            graph,
+            (example,),
+            dynamo=True,
+            input_names=["photo"],
+            output_names=_OUTPUTS,
+            dynamic_shapes=({1: 32 * high, 2: 32 * wide},),
+            verbose=False,
+        )
+    assert program is not None
+    model = bare(program.model_proto)
+    note_weights(model, network)
+    with replacing(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
+        size = temporary.stat().st_size
+        if size > MAX_BYTES:
+            raise TrainingError(f"the finder takes {size} bytes but may take {MAX_BYTES}; make it narrower")
+        _compare(graph, temporary, tolerance)
+
+
+class _LpipsGraph(nn.Module):
+    """A pair of uint8 pictures in; their distance, and the features of both, out."""
+
+    def __init__(self, lpips: Lpips) -> None:
+        super().__init__()
+        self.lpips = lpips
+
+    def forward(self, pair: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.lpips.maps(to_model_range(channels_first(pair)))
+        units = [unit_length(x) for x in maps]
+        distance = self.lpips.distances([x[:1] for x in units], [x[1:] for x in units])
+        return distance, maps[-1].mean(dim=(2, 3))
+
+
+def export_lpips(lpips: Lpips, path: Path) -> None:
+    """Write `pair`, uint8 [2, H, W, 3], to `distance`, float32 [1], and `features`, float32 [2, D].
+
+    The features are the last map averaged over each picture. Weights stay float32: this is a measure.
+
+    Raises:
+        TrainingError: The exported graph does not say what torch says.
+    """
+    graph, rng = _LpipsGraph(lpips).cpu().eval(), np.random.default_rng(0)
+    example, other = (
+        torch.from_numpy(rng.integers(0, 256, (2, *size, 3), dtype=np.uint8)) for size in ((96, 80), (65, 131))
+    )
+    with replacing(path) as temporary:
+        with quiet_exporter():
+            # Traced: the newer exporter tries for a minute to prove that pooling fits any height and width.
+            torch.onnx.export(
+                graph,
+                (example,),
+                str(temporary),
+                input_names=["pair"],
+                output_names=["distance", "features"],
+                dynamic_axes={"pair": {1: "height", 2: "width"}},
+                opset_version=17,
+                dynamo=False,
+            )
+        difference = max(parity(graph, {"pair": pair}, temporary) for pair in (example, other))
+        if not difference <= _TOLERANCE:
+            raise TrainingError(
+                f"the exported LPIPS differs from torch's by {difference:g} (allowed: {_TOLERANCE:g}); "
+                "nothing was written"
+            )
+
+
 def _side(network: nn.Module) -> int:
     """Side of the largest window that a network knows places for; 256 where it knows none."""
     body = getattr(network, "body", None)
@@ -129,3 +228,19 @@ def _side(network: nn.Module) -> int:
 def _crops(rng: np.random.Generator, side_px: int = FRAME_PX) -> Tensor:
     """Two crops of noise to export by and to compare on, uint8 [2, side_px, side_px, 3]."""
     return torch.from_numpy(rng.integers(0, 256, (2, side_px, side_px, 3), dtype=np.uint8))
+
+
+@torch.no_grad()
+def _compare(graph: FinderGraph, path: Path, tolerance: float) -> None:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    for height, width in ((96, 160), (320, 224)):
+        photo = rng.integers(0, 256, (1, height, width, 3), dtype=np.uint8)
+        wanted = graph(torch.from_numpy(photo))
+        for name, got, want in zip(_OUTPUTS, session.run(_OUTPUTS, {"photo": photo}), wanted, strict=True):
+            apart = np.abs(got - want.numpy()).max() * (1000 if name == "scores" else 1)
+            if got.shape != tuple(want.shape) or not apart <= tolerance:
+                raise TrainingError(
+                    f"{name} of the exported finder differs from torch's by {apart:g} at {width}x{height} px, "
+                    f"allowed are {tolerance:g}; try another version of torch or onnxscript"
+                )

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from demask.atomic import replacing
 from demask.errors import TrainingError
 from demask.geometry import TIGHT
-from demask.training.export.weight_names import note_weights
+from demask.training.export.weights_file import note_weights
 
 OPSET = 20
 

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from demask.errors import ConfigError
-from demask.training.models.contextual_attention import contextual_attention
-from demask.training.models.deepfill_layers import FillConv, SameConv2d
+from demask.training.models.deepfill_layers import FillConv, SameConv2d, contextual_attention
 
 SIDES = 8
 """Both sides of a picture are multiples of this: two halvings, and the attention's own."""

@@ -14,22 +14,21 @@ import torch
 from torch import Tensor
 
 from demask.errors import ConfigError
-from demask.training.data.faces_config import FacesConfig
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.task import Batch, Losses, frozen
 from demask.training.engine.trainer_config import TrainerConfig
-from demask.training.losses.discounted import hole_discount, known_l1, weighted_l1
-from demask.training.losses.wasserstein import (
+from demask.training.losses.adversarial import (
     critic_wasserstein,
     generator_wasserstein,
     gradient_penalty,
     random_between,
 )
-from demask.training.models.deepfill_critics import WassersteinCritics, WassersteinCriticsConfig
+from demask.training.losses.pixel import hole_discount, known_l1, weighted_l1
+from demask.training.models.critics import WassersteinCritics, WassersteinCriticsConfig
 from demask.training.models.deepfill_net import DeepFillConfig
 from demask.training.tasks.faces_task import check_side
-from demask.training.tasks.inpainting import Inpainted, InpaintingTask, adam
+from demask.training.tasks.inpainting import Inpainted, InpaintingTask, adam, cut, middle_corners
 from demask.training.tasks.register import Recipe, Training, register
-from demask.training.tasks.windows import cut, middle_corners
 
 _BETAS = (0.5, 0.9)
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from demask.errors import ConfigError
-from demask.training.data.faces_config import FacesConfig
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.task import Batch, Losses, frozen
 from demask.training.engine.trainer_config import TrainerConfig
-from demask.training.losses.conditional import critic_loss, generator_loss
+from demask.training.losses.adversarial import critic_loss, generator_loss
 from demask.training.losses.pixel import l1
-from demask.training.models.deepfill_critics import SpectralPatchConfig
+from demask.training.models.critics import SpectralPatchConfig
 from demask.training.models.deepfill_net import DeepFillConfig
 from demask.training.tasks.faces_task import check_side
 from demask.training.tasks.inpainting import Inpainted, InpaintingTask, adam

@@ -8,22 +8,22 @@ here a covering, takes the place of random masking. Ours: Adam for the first par
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from demask.errors import ConfigError
-from demask.training.data.faces_config import FacesConfig
 from demask.training.data.loading import fixed_batch
-from demask.training.engine.batch_lbfgs import BatchLbfgs
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.task import Batch, Losses
 from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export.graphs import export_translator
-from demask.training.losses.sparsity import half_squared_error, half_squared_weights, sparsity
+from demask.training.losses.pixel import half_squared_error, half_squared_weights, sparsity
 from demask.training.models.auto_encoder import (
     AutoEncoderConfig,
     AutoEncoderNet,
@@ -31,9 +31,8 @@ from demask.training.models.auto_encoder import (
     DenoisingLayer,
     random_patches,
 )
-from demask.training.tasks.faces_task import FacesTask, Tensors
+from demask.training.tasks.faces_task import FacesTask, Tensors, psnr_each, wide_grid
 from demask.training.tasks.register import Recipe, Training, register
-from demask.training.tasks.validation_pictures import psnr_each, wide_grid
 from demask.types import ImageU8
 
 _AT_ONCE = 4  # Pictures judged together: a crop has 20,667 patches of 12 px.
@@ -213,3 +212,29 @@ register(
         invents=True,
     )
 )
+
+
+class BatchLbfgs(torch.optim.LBFGS):
+    """L-BFGS that takes several iterations on each batch and forgets them before the next.
+
+    What it knows of the curvature comes from differences of gradients, and between two batches these are mostly
+    the batches' own. Large batches and several iterations on each: Le et al. 2011 (ICML, "On optimization
+    methods for deep learning"), from memory. Step lengths are searched for (strong Wolfe conditions).
+
+    Args:
+        params: Weights.
+        rate: First step length that is tried, 1 by the method.
+        iterations: On each batch, at most.
+        history: Pairs of differences that are kept, each twice as large as the weights.
+    """
+
+    def __init__(self, params: Iterable[Tensor], *, rate: float, iterations: int, history: int) -> None:
+        super().__init__(
+            params, lr=rate, max_iter=iterations, history_size=history, line_search_fn="strong_wolfe"
+        )
+
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+        """Search from where the weights are, on the batch that `closure` evaluates; returns its first loss."""
+        loss = super().step(closure)  # type: ignore[no-untyped-call]
+        self.state.clear()
+        return loss

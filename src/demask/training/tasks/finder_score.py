@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from demask.faces.finder import FinderSettings, suppress
-from demask.training.data.stage import Scene
+from demask.training.data.scene_labels import Scene
 from demask.types import AnyArray, ImageU8
 
 MATCH_OVERLAP = 0.4

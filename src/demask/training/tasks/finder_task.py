@@ -14,16 +14,15 @@ from torch.utils.data import Dataset
 
 from demask.errors import ConfigError
 from demask.rng import rng_for
-from demask.training.data.cell_targets import UNDECIDED, assign
 from demask.training.data.finder_pictures import backgrounds_of, portraits_of
 from demask.training.data.loading import numbered_batches
 from demask.training.data.portraits import FaceBank
+from demask.training.data.scene_labels import UNDECIDED, Scene, assign
 from demask.training.data.scenes import Composer, ScenesConfig
-from demask.training.data.stage import Scene
 from demask.training.engine.task import Batch, Losses, Share, Task
 from demask.training.engine.trainer_config import TrainerConfig
-from demask.training.export.finder_export import export_finder
-from demask.training.losses.face_boxes import box_overlap, point_error, quality_focal
+from demask.training.export.graphs import export_finder
+from demask.training.losses.finding import box_overlap, point_error, quality_focal
 from demask.training.models.finder_net import FinderNet, FinderNetConfig, cells, decode
 from demask.training.models.ranges import channels_first, to_model_range
 from demask.training.tasks.finder_score import Finding, figures, sample_grid

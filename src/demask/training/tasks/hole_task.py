@@ -9,17 +9,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from demask.training.data.covered_faces import CoveredFaces
-from demask.training.data.faces_config import FacesConfig
+from demask.training.data.covered_crops import CoveredFaces
 from demask.training.data.loading import fixed_batch
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.task import Batch, Losses
 from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export.graphs import export_hole
-from demask.training.losses.coverage import coverage_cross_entropy, soft_jaccard
-from demask.training.models.hole_net import HoleConfig
-from demask.training.tasks.faces_task import FacesTask, Tensors
+from demask.training.losses.finding import coverage_cross_entropy, soft_jaccard
+from demask.training.models.unet import HoleConfig
+from demask.training.tasks.faces_task import FacesTask, Tensors, as_grey, wide_grid
 from demask.training.tasks.register import Recipe, Training, register
-from demask.training.tasks.validation_pictures import as_grey, wide_grid
 from demask.types import ImageU8
 
 

@@ -13,17 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from demask.errors import ConfigError
-from demask.training.data.faces_config import FacesConfig
 from demask.training.data.loading import fixed_batch
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.task import Batch, Losses
 from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export.graphs import export_landmarks
-from demask.training.losses.landmark import point_distance, shape_error
+from demask.training.losses.finding import point_distance, shape_error
 from demask.training.models.landmark_net import LandmarksConfig
 from demask.training.models.ranges import channels_first, to_model_range
-from demask.training.tasks.faces_task import FacesTask
+from demask.training.tasks.faces_task import FacesTask, wide_grid
 from demask.training.tasks.register import Recipe, Training, register
-from demask.training.tasks.validation_pictures import wide_grid
 from demask.types import ImageU8
 
 

@@ -16,21 +16,20 @@ import torch
 from torch import Tensor, nn
 
 from demask.errors import ConfigError, WeightsError
-from demask.training.data.faces_config import FacesConfig
 from demask.training.data.loading import fixed_batch
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.task import Batch, Losses, frozen
 from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export.graphs import export_translator
-from demask.training.losses.conditional import check_mode, critic_loss, generator_loss
-from demask.training.losses.landmark import landmark_distance
+from demask.training.losses.adversarial import check_mode, critic_loss, generator_loss
+from demask.training.losses.finding import landmark_distance
 from demask.training.losses.perceptual import Lpips
 from demask.training.losses.pixel import hole_mse, l1
-from demask.training.models.patchgan import PatchGanConfig
-from demask.training.models.shipped import shipped_landmarks
+from demask.training.models.critics import PatchGanConfig
+from demask.training.models.frozen_onnx import shipped_landmarks
 from demask.training.models.unet256 import Unet256, Unet256Config
-from demask.training.tasks.faces_task import FacesTask, Tensors, check_side, enlarged
+from demask.training.tasks.faces_task import FacesTask, Tensors, check_side, enlarged, psnr_each, wide_grid
 from demask.training.tasks.register import Recipe, Training, register, weights_if_here
-from demask.training.tasks.validation_pictures import psnr_each, wide_grid
 from demask.types import ImageU8
 
 

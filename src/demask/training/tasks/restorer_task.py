@@ -11,26 +11,22 @@ import torch
 from torch import Tensor, nn
 
 from demask.errors import ConfigError, WeightsError
-from demask.training.data.covered_faces import CoveredFaces
-from demask.training.data.faces_config import FacesConfig
+from demask.training.data.covered_crops import CoveredFaces
 from demask.training.data.loading import fixed_batch
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.task import Batch, Losses, frozen
 from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export.graphs import export_restorer
 from demask.training.losses.adversarial import critic_hinge, feature_matching, generator_hinge
-from demask.training.losses.identity import identity_distance
-from demask.training.losses.landmark import landmark_distance
-from demask.training.losses.perceptual import Lpips
+from demask.training.losses.finding import landmark_distance
+from demask.training.losses.perceptual import Lpips, identity_distance
 from demask.training.losses.pixel import coarse_l1, hole_weighted_l1
-from demask.training.models.critic import PatchCritic
-from demask.training.models.frozen_onnx import FrozenOnnx
-from demask.training.models.restorer_net import RestorerConfig
-from demask.training.models.shipped import shipped_landmarks
-from demask.training.models.unet import UNetConfig
-from demask.training.tasks.faces_task import FacesTask, Tensors
+from demask.training.models.critics import PatchCritic
+from demask.training.models.frozen_onnx import FrozenOnnx, shipped_landmarks
+from demask.training.models.unet import RestorerConfig, UNetConfig
+from demask.training.tasks.faces_task import FacesTask, Tensors, blanked, psnr_each, wide_grid
+from demask.training.tasks.inpainting import cut, window_corners
 from demask.training.tasks.register import Recipe, Training, register, weights_if_here
-from demask.training.tasks.validation_pictures import blanked, psnr_each, wide_grid
-from demask.training.tasks.windows import cut, window_corners
 from demask.types import ImageU8
 
 

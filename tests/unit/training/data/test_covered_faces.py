@@ -9,12 +9,11 @@ from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
 from demask.geometry import TIGHT, WIDE
 from demask.rng import rng_for
-from demask.training.data import covered_faces as training_faces
-from demask.training.data.covered_faces import CoveredFaces
-from demask.training.data.faces_config import FacesConfig
-from demask.training.data.found_holes import miss, widen
-from demask.training.data.head_moves import shown, yaw_deg
+from demask.training.data import covered_crops as training_faces
+from demask.training.data.covered_crops import CoveredFaces
 from demask.training.data.loading import numbered_batches
+from demask.training.data.training_holes import miss, widen
+from demask.training.data.varied_faces import FacesConfig, shown, yaw_deg
 
 
 def test_a_picture_depends_on_its_number_alone(shards: Path) -> None:

@@ -7,10 +7,10 @@ import pytest
 from demask.errors import ConfigError, DatasetError
 from demask.faces.landmarks import landmarks_from_points
 from demask.rng import rng_for
-from demask.training.data.labelled_people import LabelledPicture
+from demask.training.data.finder_pictures import LabelledPicture
 from demask.training.data.portraits import FaceBank, Portrait
+from demask.training.data.scene_labels import Stage, moved_box
 from demask.training.data.scenes import Composer, ScenesConfig
-from demask.training.data.stage import Stage, moved_box
 from demask.types import AnyArray, ImageU8
 
 DOTS = np.array([(70, 70), (130, 70), (100, 105), (78, 140), (122, 140)], np.float32)

@@ -9,13 +9,11 @@ import pytest
 import torch
 
 from demask.errors import ConfigError
-from demask.training.data.faces_config import FacesConfig
-from demask.training.engine.fabric import open_fabric
-from demask.training.engine.precision import choose_precision, has_bfloat16_units
+from demask.training.data.varied_faces import FacesConfig
+from demask.training.engine.compute import choose_precision, has_bfloat16_units, open_fabric
 from demask.training.engine.trainer import Trainer
 from demask.training.engine.trainer_config import TrainerConfig
-from demask.training.models.hole_net import HoleConfig
-from demask.training.models.unet import UNetConfig
+from demask.training.models.unet import HoleConfig, UNetConfig
 from demask.training.tasks.hole_task import HoleTask, HoleTaskConfig
 
 CPU = torch.device("cpu")
@@ -35,7 +33,7 @@ def test_the_units_are_those_that_the_system_lists() -> None:
 def test_auto_takes_what_the_device_has_units_for(
     monkeypatch: pytest.MonkeyPatch, has_units: bool, wanted: str
 ) -> None:
-    monkeypatch.setattr("demask.training.engine.precision.has_bfloat16_units", lambda _device: has_units)
+    monkeypatch.setattr("demask.training.engine.compute.has_bfloat16_units", lambda _device: has_units)
     chosen = choose_precision("auto", CPU)
     assert chosen.precision == wanted
     assert not chosen.is_slow

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from demask.errors import UsageError
-from demask.training.engine.sink import Sink
+from demask.training.engine.run_log import Sink
 
 
 def test_figures_and_pictures_are_kept_by_step(tmp_path: Path) -> None:

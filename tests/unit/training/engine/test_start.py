@@ -7,17 +7,15 @@ import torch
 from torch import nn
 
 from demask.errors import ConfigError, TrainingError
-from demask.training.data.faces_config import FacesConfig
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.start import begin_with, blend_with
 from demask.training.engine.trainer import Trainer
 from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export import graphs
-from demask.training.export.finder_export import export_finder
+from demask.training.export.graphs import export_finder
 from demask.training.export.weights_file import save_weights
 from demask.training.models.finder_net import FinderNetConfig
-from demask.training.models.hole_net import HoleConfig
-from demask.training.models.restorer_net import RestorerConfig
-from demask.training.models.unet import UNetConfig
+from demask.training.models.unet import HoleConfig, RestorerConfig, UNetConfig
 from demask.training.tasks.hole_task import HoleTask, HoleTaskConfig
 from demask.weights.registry import find
 

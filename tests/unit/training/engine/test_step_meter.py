@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from demask.training.engine.step_meter import StepMeter
+from demask.training.engine.run_log import StepMeter
 
 
 @pytest.mark.parametrize("begun", [0, 800])

@@ -12,17 +12,15 @@ from onnx import TensorProto, helper, numpy_helper
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from demask.errors import ConfigError, TrainingError, WeightsError
-from demask.training.data.faces_config import FacesConfig
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine import checkpoint
 from demask.training.engine.task import Share
 from demask.training.engine.trainer import Trainer
 from demask.training.engine.trainer_config import TrainerConfig
-from demask.training.models.hole_net import HoleConfig
-from demask.training.models.restorer_net import RestorerConfig
-from demask.training.models.unet import UNetConfig
+from demask.training.models.unet import HoleConfig, RestorerConfig, UNetConfig
 from demask.training.tasks.hole_task import HoleTask, HoleTaskConfig
+from demask.training.tasks.inpainting import cut, window_corners
 from demask.training.tasks.restorer_task import RestorerTask, RestorerTaskConfig
-from demask.training.tasks.windows import cut, window_corners
 
 TINY = UNetConfig(widths=(8, 8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2)
 

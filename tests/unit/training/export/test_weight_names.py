@@ -10,12 +10,10 @@ from torch import nn
 from demask.errors import TrainingError
 from demask.training.engine.start import begin_with
 from demask.training.export import graphs
-from demask.training.export.finder_export import export_finder
-from demask.training.export.weight_names import KEY, noted_weights
+from demask.training.export.graphs import export_finder
+from demask.training.export.weights_file import KEY, noted_weights
 from demask.training.models.finder_net import FinderNetConfig
-from demask.training.models.hole_net import HoleConfig
-from demask.training.models.restorer_net import RestorerConfig
-from demask.training.models.unet import UNetConfig
+from demask.training.models.unet import HoleConfig, RestorerConfig, UNetConfig
 from demask.training.models.unet256 import Unet256Config
 from demask.weights.registry import find
 

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from demask.errors import WeightsError
 from demask.geometry import ARCFACE_POINTS, ARCFACE_PX, FRAME_POINTS, crop_to_frame, similarity
-from demask.training.losses.identity import arcface_chips, identity_distance
+from demask.training.losses.perceptual import arcface_chips, identity_distance
 from demask.training.models.frozen_onnx import FrozenOnnx
 
 

@@ -6,7 +6,7 @@ import torch
 from demask.errors import ConfigError, WeightsError
 from demask.training.losses import weighted_total
 from demask.training.losses.adversarial import critic_hinge, feature_matching, generator_hinge
-from demask.training.losses.coverage import coverage_cross_entropy, soft_jaccard
+from demask.training.losses.finding import coverage_cross_entropy, soft_jaccard
 from demask.training.losses.perceptual import Lpips
 from demask.training.losses.pixel import coarse_l1, hole_weighted_l1
 

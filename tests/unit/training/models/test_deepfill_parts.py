@@ -11,19 +11,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from demask.errors import ConfigError
-from demask.training.data.free_form_holes import box_hole, free_form_hole, random_strokes, stroke_hole
-from demask.training.losses.discounted import hole_discount, known_l1, weighted_l1
-from demask.training.losses.wasserstein import (
+from demask.training.data.training_holes import box_hole, free_form_hole, random_strokes, stroke_hole
+from demask.training.losses.adversarial import (
     critic_wasserstein,
     generator_wasserstein,
     gradient_penalty,
     random_between,
 )
-from demask.training.models.contextual_attention import contextual_attention
-from demask.training.models.deepfill_critics import SpectralPatchConfig, WassersteinCriticsConfig
-from demask.training.models.deepfill_layers import FillConv, SameConv2d
+from demask.training.losses.pixel import hole_discount, known_l1, weighted_l1
+from demask.training.models.critics import SpectralPatchConfig, WassersteinCriticsConfig
+from demask.training.models.deepfill_layers import FillConv, SameConv2d, contextual_attention
 from demask.training.models.deepfill_net import DeepFillConfig
-from demask.training.tasks.windows import middle_corners
+from demask.training.tasks.inpainting import middle_corners
 
 Floats = NDArray[np.float64]
 

@@ -11,12 +11,10 @@ from demask.geometry import WINDOWS
 from demask.training.engine.start import begin_with
 from demask.training.export import graphs
 from demask.training.export.onnx_writer import write_onnx
-from demask.training.models.critic import PatchCritic
-from demask.training.models.hole_net import HoleConfig
+from demask.training.models.critics import PatchCritic
 from demask.training.models.layers import TokenMixer
 from demask.training.models.ranges import to_model_range, to_pixels
-from demask.training.models.restorer_net import RestorerConfig
-from demask.training.models.unet import UNetConfig
+from demask.training.models.unet import HoleConfig, RestorerConfig, UNetConfig
 
 TINY = UNetConfig(widths=(8, 8, 16), encoder_blocks=(1, 1), decoder_blocks=(1, 1), mixer_blocks=1, num_heads=2)
 

@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from demask.errors import ConfigError
 from demask.training.export.onnx_writer import write_onnx
-from demask.training.losses.conditional import MODES, critic_loss, generator_loss
+from demask.training.losses.adversarial import MODES, critic_loss, generator_loss
 from demask.training.losses.pixel import hole_mse, l1
-from demask.training.models.patchgan import PatchGan, PatchGanConfig
+from demask.training.models.critics import PatchGan, PatchGanConfig
 from demask.training.models.unet256 import NORMS, Unet256, Unet256Config
 
 

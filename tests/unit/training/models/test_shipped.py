@@ -9,8 +9,8 @@ from demask.evaluation.metrics.landmark_error import LandmarkError
 from demask.faces.finder import Finder
 from demask.faces.landmark_network import LandmarkFinder
 from demask.geometry import FRAME_POINTS, crop_to_frame, to_frame
+from demask.training.models.frozen_onnx import shipped_landmarks
 from demask.training.models.ranges import channels_first, to_model_range
-from demask.training.models.shipped import shipped_landmarks
 from demask.types import ImageU8
 from demask.weights.sessions import open_session
 

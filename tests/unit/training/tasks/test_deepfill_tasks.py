@@ -11,13 +11,13 @@ import torch
 from demask.errors import ConfigError
 from demask.restorers.by_name import get_restorer
 from demask.restorers.network import NetworkRestorer
-from demask.training.data.covered_faces import CoveredFaces
-from demask.training.data.faces_config import FacesConfig
+from demask.training.data.covered_crops import CoveredFaces
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.start import begin_with
 from demask.training.engine.task import Task
 from demask.training.engine.trainer import Trainer
 from demask.training.engine.trainer_config import TrainerConfig
-from demask.training.models.deepfill_critics import SpectralPatchConfig, WassersteinCriticsConfig
+from demask.training.models.critics import SpectralPatchConfig, WassersteinCriticsConfig
 from demask.training.models.deepfill_net import DeepFillConfig
 from demask.training.recipes import resolve
 from demask.training.tasks.deepfill_v1_task import DeepFillV1Config, DeepFillV1Task

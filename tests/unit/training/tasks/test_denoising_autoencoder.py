@@ -12,14 +12,18 @@ import torch
 from demask.errors import ConfigError
 from demask.restorers.by_name import get_restorer
 from demask.restorers.network import TranslatorRestorer
-from demask.training.data.faces_config import FacesConfig
-from demask.training.engine.batch_lbfgs import BatchLbfgs
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.trainer import Trainer
 from demask.training.engine.trainer_config import TrainerConfig
-from demask.training.losses.sparsity import half_squared_error, half_squared_weights, sparsity
+from demask.training.losses.pixel import half_squared_error, half_squared_weights, sparsity
 from demask.training.models.auto_encoder import AutoEncoderConfig, random_patches
 from demask.training.recipes import resolve
-from demask.training.tasks.denoising_autoencoder_task import AutoEncoderTask, AutoEncoderTaskConfig, Patches
+from demask.training.tasks.denoising_autoencoder_task import (
+    AutoEncoderTask,
+    AutoEncoderTaskConfig,
+    BatchLbfgs,
+    Patches,
+)
 
 PATCHES = AutoEncoderConfig(patch_px=12, stride_px=11, hidden_factor=0.1)
 FACE = AutoEncoderConfig(patch_px=16, stride_px=16, picture_px=16, hidden_factor=0.1)

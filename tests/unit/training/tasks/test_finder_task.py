@@ -13,14 +13,13 @@ import torch
 from demask.dataset.split import split_of
 from demask.errors import ConfigError, DatasetError, TrainingError
 from demask.faces.finder import Finder, FinderSettings
-from demask.training.data import cell_targets as finder_targets
-from demask.training.data.cell_targets import NEGATIVE, UNDECIDED, assign
-from demask.training.data.stage import Scene
+from demask.training.data import scene_labels as finder_targets
+from demask.training.data.scene_labels import NEGATIVE, UNDECIDED, Scene, assign
 from demask.training.engine.task import Share
 from demask.training.engine.trainer import Trainer
 from demask.training.engine.trainer_config import TrainerConfig
-from demask.training.export import finder_export
-from demask.training.losses.face_boxes import box_overlap, point_error, quality_focal
+from demask.training.export import graphs
+from demask.training.losses.finding import box_overlap, point_error, quality_focal
 from demask.training.models.finder_net import STRIDES, FinderNetConfig, cells, decode, fold_norms
 from demask.training.tasks.finder_score import Finding, average_precision, figures
 from demask.training.tasks.finder_task import FinderConfig, FinderTask, loss_terms
@@ -246,7 +245,7 @@ def test_a_run_steps_resumes_and_exports(shards: Path, tmp_path: Path) -> None:
     assert {line["step"] for line in lines if line["group"] == "train"} == {1, 2, 3}
     path = tmp_path / "finder.onnx"
     again.task.export(again.average.network, path)
-    assert path.stat().st_size < finder_export.MAX_BYTES
+    assert path.stat().st_size < graphs.MAX_BYTES
     # What was written is what the runtime takes, at any size of photo.
     finder = Finder(open_session(path, device="cpu", threads=1))
     assert isinstance(finder(np.zeros((70, 300, 3), np.uint8)), list)
@@ -264,7 +263,7 @@ def test_training_on_one_batch_lowers_its_loss(shards: Path, tmp_path: Path) -> 
 
 def test_the_default_network_fits_into_a_megabyte(tmp_path: Path) -> None:
     network = FinderNetConfig().build()
-    finder_export.export_finder(network, tmp_path / "finder.onnx")
+    graphs.export_finder(network, tmp_path / "finder.onnx")
     assert (tmp_path / "finder.onnx").stat().st_size <= 1_000_000
     session = onnxruntime.InferenceSession(str(tmp_path / "finder.onnx"))
     boxes, points, scores = session.run(None, {"photo": np.zeros((1, 64, 160, 3), np.uint8)})
@@ -274,7 +273,7 @@ def test_the_default_network_fits_into_a_megabyte(tmp_path: Path) -> None:
 
 def test_an_export_that_differs_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="differs from torch"):
-        finder_export.export_finder(TINY.build(), tmp_path / "finder.onnx", tolerance=-1.0)
+        graphs.export_finder(TINY.build(), tmp_path / "finder.onnx", tolerance=-1.0)
     assert list(tmp_path.iterdir()) == []
 
 

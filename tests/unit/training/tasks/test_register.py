@@ -8,9 +8,7 @@ import pytest
 
 from demask.errors import ConfigError, DatasetError, WeightsError
 from demask.settings import override
-from demask.training.recipes import resolve, run_training
-from demask.training.run_export import export_run
-from demask.training.saved import saved_recipe
+from demask.training.recipes import export_run, resolve, run_training, saved_recipe
 from demask.training.tasks.register import make_task, recipes, trainings
 
 TINY_BODY = (

@@ -13,15 +13,15 @@ from demask.faces.landmarks import NUM_LANDMARKS, mean_shape
 from demask.geometry import EYE_DISTANCE_PX
 from demask.restorers.by_name import get_restorer
 from demask.restorers.network import TranslatorRestorer
-from demask.training.data.covered_faces import CoveredFaces
-from demask.training.data.faces_config import FacesConfig
+from demask.training.data.covered_crops import CoveredFaces
+from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.trainer import Trainer
 from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export import graphs
-from demask.training.losses.landmark import landmark_distance, point_distance
-from demask.training.models import shipped
+from demask.training.losses.finding import landmark_distance, point_distance
+from demask.training.models import frozen_onnx
+from demask.training.models.critics import PatchGanConfig
 from demask.training.models.landmark_net import LandmarksConfig
-from demask.training.models.patchgan import PatchGanConfig
 from demask.training.models.unet256 import Unet256Config
 from demask.training.recipes import resolve
 from demask.training.tasks.faces_task import Tensors
@@ -76,7 +76,7 @@ def test_exported_landmarks_come_back_to_torch_and_carry_gradients(
     graphs.export_landmarks(network, folder / "landmarks.onnx")
     assert (folder / "landmarks.onnx").stat().st_size <= 2_000_000
     monkeypatch.setattr(registry, "find", lambda name: folder / f"{name}.onnx")
-    again = shipped.shipped_landmarks()
+    again = frozen_onnx.shipped_landmarks()
     face = torch.rand(1, 3, 256, 256) * 2 - 1
     assert torch.allclose(again(face), network.eval()(face), atol=0.2)
     restored = torch.zeros_like(face, requires_grad=True)

@@ -25,11 +25,9 @@ from demask.geometry import TIGHT, WIDE, Window
 from demask.rng import rng_for
 from demask.training.data.augment import FACES_DEGRADATION, FACES_LIGHT, degrade, vary_light
 from demask.training.data.decoys import draw_decoy
-from demask.training.data.faces_config import FacesConfig
-from demask.training.data.found_holes import miss, widen
-from demask.training.data.free_form_holes import box_hole, free_form_hole
-from demask.training.data.head_moves import jitter, shown, turned, yaw_deg
-from demask.training.data.raw_pictures import open_split, read_pictures
+from demask.training.data.loading import open_split, read_pictures
+from demask.training.data.training_holes import box_hole, free_form_hole, miss, widen
+from demask.training.data.varied_faces import FacesConfig, jitter, shown, turned, yaw_deg
 from demask.types import Hole, ImageU8
 
 Item = dict[str, npt.NDArray[Any]]
