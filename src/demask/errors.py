@@ -14,7 +14,7 @@
     ├── UsageError              exit 2   arguments that contradict each other
     ├── ConfigError             exit 2   a setting that does not exist or has the wrong type
     ├── WeightsError            exit 1   a weights file is missing, damaged or of the wrong kind
-    ├── RestorerError           exit 1   a restorer of the caller's own gave no picture
+    ├── RestorerError           exit 1   a restorer that is not demask's own cannot be used
     ├── DeviceUnavailable       exit 1   the named device is not there
     ├── DatasetError            exit 1   shards, manifests or landmarks that cannot be used
     └── TrainingError           exit 1   a run that cannot go on (a non-finite loss, a foreign checkpoint)
@@ -115,7 +115,7 @@ class WeightsError(DemaskError):
 
 
 class RestorerError(DemaskError):
-    """A restorer of the caller's own gave something that is no picture of the crop."""
+    """A restorer that is not demask's own cannot be opened, fails, or gives no picture of the crop."""
 
     code = "restorer"
 

@@ -53,6 +53,34 @@ def command_for(installed: metadata.Distribution, extra: str) -> str:
     return _pip(*_requirements(installed, extra))
 
 
+def zoo_command() -> str:
+    """The command that installs `demask-zoo`, a part of demask's repository, from where demask came."""
+    from importlib import metadata
+
+    try:
+        return zoo_command_for(metadata.distribution(_NAME))
+    except metadata.PackageNotFoundError:
+        return _pip(str(Path(__file__).resolve().parents[2] / "zoo"))
+
+
+def zoo_command_for(installed: metadata.Distribution) -> str:
+    """As `zoo_command`, for any installed distribution.
+
+    Where demask came as a wheel or from an index, its repository is not at hand: then the command is for a
+    checkout. No index is asked for a package of that name.
+    """
+    written: dict[str, Any] = json.loads(installed.read_text("direct_url.json") or "{}")
+    url = str(written.get("url", ""))
+    if "vcs_info" in written:
+        vcs = written["vcs_info"]
+        return _pip(f"{_NAME}-zoo @ {vcs['vcs']}+{url}@{vcs['commit_id']}#subdirectory=zoo")
+    place = urlparse(url)
+    folder = Path(url2pathname(place.path)) / "zoo"
+    if place.scheme == "file" and (folder / "pyproject.toml").is_file():
+        return _pip(str(folder))
+    return f"{_pip('./zoo')} (in a checkout of demask's repository)"
+
+
 def _requirements(installed: metadata.Distribution, extra: str) -> list[str]:
     """What an extra needs; the build writes extras of extras out."""
     wanted = re.compile(rf"""extra\s*==\s*["']{re.escape(extra)}["']""")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import demask
-from demask.extras import command_for, install_command
+from demask.extras import command_for, install_command, zoo_command, zoo_command_for
 
 
 def installed(folder: Path, direct_url: object = None) -> metadata.Distribution:
@@ -61,6 +61,24 @@ def test_from_an_address_and_from_a_repository(tmp_path: Path) -> None:
     assert command_for(installed(tmp_path / "b", git), "heic") == (
         "pip install 'demask[heic] @ git+https://example.org/demask.git@abc123'"
     )
+
+
+def test_the_zoo_comes_from_where_demask_came_from(tmp_path: Path) -> None:
+    """Never from an index, where a package of that name would be a stranger's."""
+    checkout = tmp_path / "checkout"
+    facts = {"url": checkout.as_uri(), "dir_info": {"editable": True}}
+    (tmp_path / "a").mkdir()
+    distribution = installed(tmp_path / "a", facts)
+    assert zoo_command_for(distribution) == "pip install ./zoo (in a checkout of demask's repository)"
+    (checkout / "zoo").mkdir(parents=True)
+    (checkout / "zoo" / "pyproject.toml").touch()
+    assert zoo_command_for(distribution) == f"pip install {checkout / 'zoo'}"
+    git = {"url": "https://example.org/demask.git", "vcs_info": {"vcs": "git", "commit_id": "abc123"}}
+    (tmp_path / "b").mkdir()
+    assert zoo_command_for(installed(tmp_path / "b", git)) == (
+        "pip install 'demask-zoo @ git+https://example.org/demask.git@abc123#subdirectory=zoo'"
+    )
+    assert zoo_command().startswith("pip install ")
 
 
 @pytest.mark.parametrize("extra", ["serve", "train", "study", "heic"])

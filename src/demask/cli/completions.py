@@ -25,9 +25,9 @@ def devices() -> list[str]:
 
 def restorers() -> list[str]:
     """Names for `--restorer`."""
-    from demask.restorers.by_name import NAMES
+    from demask.restorers.by_name import names
 
-    return list(NAMES)
+    return list(names())
 
 
 def formats() -> list[str]:

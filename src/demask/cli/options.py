@@ -62,7 +62,7 @@ Restorer = Annotated[
         envvar="DEMASK_RESTORER",
         autocompletion=complete_with(restorers),
         metavar="NAME",
-        help="One that `demask restorers` lists, scene-completion:GALLERY, or the path of an .onnx file.",
+        help="One of `demask restorers`, other packages' too; scene-completion:GALLERY; or an .onnx file.",
     ),
 ]
 Threads = Annotated[

@@ -58,6 +58,7 @@ ABOUT = About(
     name="biharmonic",
     version=1,
     what="Fills the hole with the smoothest surface that continues its rim; knows neither edges nor faces.",
+    licence="Apache-2.0",
     paper=(
         "C. K. Chui, H. N. Mhaskar, MRA Contextual-Recovery Extension of Smooth Functions on Manifolds, "
         "Applied and Computational Harmonic Analysis 28, 2010; S. B. Damelin, N. S. Hoang, On Surface "

@@ -9,8 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from demask.errors import RestorerError, UsageError, WeightsError
+from demask.errors import UsageError, WeightsError
+from demask.extras import zoo_command
+from demask.restorers import plugins
 from demask.restorers.about import About
+from demask.restorers.drawn import require_drawing
+from demask.restorers.zoo_names import ZOO
 from demask.types import Hole, ImageU8, Restorer
 
 NAMES = (
@@ -24,6 +28,7 @@ NAMES = (
     "mean-face",
     "nothing",
 )
+"""Those of demask itself; `names` has those of installed packages too."""
 
 
 @runtime_checkable
@@ -33,6 +38,11 @@ class BatchRestorer(Protocol):
     def batch(self, masked: ImageU8, hole: Hole) -> ImageU8:
         """Fill crops uint8 [N, 256, 256, 3] where bool [N, 256, 256] is True."""
         ...
+
+
+def names() -> tuple[str, ...]:
+    """Every name that there is, usable or not; no plug-in is imported."""
+    return (*NAMES, *(name for name in plugins.names() if name not in NAMES))
 
 
 def get_restorer(
@@ -45,15 +55,18 @@ def get_restorer(
     """Make a restorer.
 
     Args:
-        name: One of `NAMES` (`network` is the shipped one), or the path of an .onnx file with the
+        name: One of `names()` (`network` is the shipped one), or the path of an .onnx file with the
             inputs and outputs of the shipped one, or without the hole (a blind translator).
-            `scene-completion` takes its gallery along: `scene-completion:FOLDER`.
+            `scene-completion` takes its gallery along: `scene-completion:FOLDER`; what stands behind a
+            plug-in's name and a colon is handed to the plug-in.
         device: Where a network runs, as `demask.weights.devices.providers_for` takes it.
         threads: Threads of a network; None leaves it to the runtime.
         options: Of onnxruntime's sessions, see `open_session`.
 
     Raises:
-        UsageError: The name is unknown (the message gives the nearest one), or an extra is not installed.
+        UsageError: The name is unknown (the message gives the nearest one), or an extra or the zoo is not
+            installed.
+        RestorerError: It is a plug-in that cannot be used.
         DatasetError: The gallery is missing or damaged.
         WeightsError: The network, or the mean face, is missing, damaged or of another kind.
         DeviceUnavailable: The named device is not there.
@@ -70,7 +83,13 @@ def get_restorer(
             return network_restorer(session)
         except WeightsError as error:
             raise WeightsError(f"{name}: {error}; docs/restorers.md says what a restorer takes") from error
-    return _without_network(name)
+    if name in NAMES:
+        return _without_network(name)
+    plain, _, argument = name.partition(":")
+    if plain in NAMES or plain not in plugins.names():
+        raise _unknown(name)
+    context = plugins.Context(device=device, threads=threads, options=dict(options or {}), argument=argument)
+    return plugins.open_plugin(plain, context)
 
 
 def _without_network(name: str) -> Restorer:
@@ -111,9 +130,13 @@ def _scene_completion(name: str) -> Restorer:
 
 
 def _unknown(name: str) -> UsageError:
-    near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.6)
+    plain = name.partition(":")[0]
+    if plain in ZOO:
+        return UsageError(f"the restorer {plain!r} is in the zoo, which is not installed; run: {zoo_command()}")
+    known = names()
+    near = difflib.get_close_matches(name, (*known, *ZOO), n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else "an own network is named by its .onnx file"
-    return UsageError(f"unknown restorer {name!r}; it is one of {', '.join(NAMES)}; {hint}")
+    return UsageError(f"unknown restorer {name!r}; it is one of {', '.join(known)}; {hint}")
 
 
 def describe(name: str) -> About:
@@ -124,6 +147,7 @@ def describe(name: str) -> About:
 
     Raises:
         UsageError: The name is unknown; the message gives the nearest one.
+        RestorerError: It is a plug-in that cannot be used.
     """
     from demask.restorers import biharmonic, classical, criminisi, floors, melding, network, scene_completion
 
@@ -138,9 +162,11 @@ def describe(name: str) -> About:
     )
     found = {about.name: about for about in abouts}
     plain = name.partition(":")[0]
-    if plain not in found:
-        raise _unknown(name)
-    return found[plain]
+    if plain in found:
+        return found[plain]
+    if plain in plugins.names():
+        return plugins.load(plain).about
+    raise _unknown(name)
 
 
 def fill(restorer: Restorer, masked: ImageU8, hole: Hole) -> ImageU8:
@@ -157,26 +183,13 @@ def fill(restorer: Restorer, masked: ImageU8, hole: Hole) -> ImageU8:
     Raises:
         RestorerError: It gives anything else.
     """
+    called = getattr(restorer, "__name__", type(restorer).__name__)
     if isinstance(restorer, BatchRestorer):
         drawn = restorer.batch(masked, hole)
-        _require_drawing(restorer, drawn, masked.shape)
+        require_drawing(called, drawn, masked.shape)
         return drawn
     crops = []
     for one, its_hole in zip(masked, hole, strict=True):
         crops.append(restorer(one, its_hole))
-        _require_drawing(restorer, crops[-1], one.shape)
+        require_drawing(called, crops[-1], one.shape)
     return np.stack(crops)
-
-
-def _require_drawing(restorer: Restorer, drawn: object, shape: tuple[int, ...]) -> None:
-    """Refuse what is no picture of the crop's size: floats in [0, 1] would come out as black.
-
-    Raises:
-        RestorerError: It is none.
-    """
-    got = f"{drawn.dtype} {list(drawn.shape)}" if isinstance(drawn, np.ndarray) else f"a {type(drawn).__name__}"
-    if not isinstance(drawn, np.ndarray) or drawn.dtype != np.uint8 or drawn.shape != shape:
-        name = getattr(restorer, "__name__", type(restorer).__name__)
-        raise RestorerError(
-            f"the restorer {name} gave {got}, need uint8 {list(shape)}: RGB from 0 to 255; scale and convert it"
-        )

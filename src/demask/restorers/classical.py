@@ -63,6 +63,7 @@ ABOUTS = (
     About(
         name="telea",
         version=1,
+        licence="Apache-2.0",
         what="Fills from the rim inwards, each pixel from a weighted mean of those already there.",
         paper=(
             "A. Telea, An Image Inpainting Technique Based on the Fast Marching Method, Journal of Graphics "
@@ -74,6 +75,7 @@ ABOUTS = (
     About(
         name="navier-stokes",
         version=1,
+        licence="Apache-2.0",
         what="Carries lines of equal brightness on into the hole, as a fluid would flow.",
         paper=(
             "M. Bertalmio, A. L. Bertozzi, G. Sapiro, Navier-Stokes, Fluid Dynamics, and Image and Video "

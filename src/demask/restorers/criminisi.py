@@ -249,6 +249,7 @@ ABOUT = About(
     name="criminisi",
     version=1,
     what="Copies known 9x9 patches into the hole, where confidence and edges are strongest first.",
+    licence="Apache-2.0",
     paper=(
         "A. Criminisi, P. Perez, K. Toyama, Region Filling and Object Removal by Exemplar-Based Image "
         "Inpainting, IEEE Transactions on Image Processing 13(9), 2004"

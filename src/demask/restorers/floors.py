@@ -83,12 +83,14 @@ ABOUTS = (
     About(
         name="nothing",
         version=1,
+        licence="Apache-2.0",
         what="Returns the masked crop as it is.",
         paper="no paper; the floor of every table",
     ),
     About(
         name="mean-face",
         version=1,
+        licence="research and personal use, as part of its photographs: docs/model-card.md",
         what="Puts the mean of the training faces into the hole, shifted to the tone of the bare skin.",
         paper="no paper; what a face looks like when nothing is known of it",
         parameters=(

@@ -202,6 +202,7 @@ ABOUT = About(
         "Copies known patches into the hole, turned, scaled, mirrored and re-lit to fit, coarse to fine; their "
         "colours and gradients are blended by a screened Poisson equation."
     ),
+    licence="Apache-2.0",
     paper=(
         "S. Darabi, E. Shechtman, C. Barnes, D. B. Goldman, P. Sen, Image Melding: Combining Inconsistent "
         "Images Using Patch-Based Synthesis, ACM Transactions on Graphics 31(4) (SIGGRAPH), 2012"
@@ -300,4 +301,8 @@ ABOUT = About(
         "The picture outside the photo (black in an aligned crop) counts as known: a restorer is not told.",
     ),
     extra="classical",
+    note=(
+        "US patents 8,861,868 and 9,317,773 are on patch-based synthesis such as this. The licence of this "
+        "program gives no right to them: who ships a product with it asks a lawyer."
+    ),
 )

@@ -135,5 +135,8 @@ ABOUT = About(
     name="network",
     version=1,
     what="The shipped network: a U-Net that draws the whole face from the blanked crop and its hole.",
+    licence="research and personal use, as part of its training photographs: docs/model-card.md",
+    invents=True,
+    windows=("tight", "wide"),
     paper="no paper; demask's own, described in docs/model-card.md",
 )

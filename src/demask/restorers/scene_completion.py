@@ -233,6 +233,7 @@ ABOUT = About(
     name="scene-completion",
     version=1,
     what="Fills the hole with a piece of the face of a gallery that fits best around it.",
+    licence="Apache-2.0",
     paper=(
         "J. Hays, A. A. Efros, Scene Completion Using Millions of Photographs, ACM Transactions on Graphics "
         "26(3) (SIGGRAPH 2007)"

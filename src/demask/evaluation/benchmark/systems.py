@@ -23,7 +23,8 @@ class System:
         source: What `get_restorer` takes: a name of the registry (with its gallery, where it has one), or
             the path of an .onnx file.
         version: Whose results these are; other pixels come with another version. A restorer of the
-            registry has its number there, a network the sha256 of its file, a gallery that of its lists.
+            registry has its number there, a network the sha256 of its file, a gallery that of its lists, a
+            plug-in its package's version too.
         paper: Where it comes from, in a line.
     """
 
@@ -38,6 +39,7 @@ def parse_systems(texts: Sequence[str]) -> tuple[System, ...]:
 
     Raises:
         UsageError: A name is unknown or given twice, a file or gallery is not there, or none is given.
+        RestorerError: A plug-in cannot be used.
         WeightsError: The shipped network is missing.
     """
     systems = tuple(_system(text.strip()) for text in texts if text.strip())
@@ -61,7 +63,10 @@ def _system(text: str) -> System:
         version = str(about.version)
         if text == "network":
             version += "+" + file_sha256(registry.find("restorer"))[:16]
-        if folder := text.partition(":")[2]:
+        if about.package:  # What is handed to a plug-in may be anything, so it is part of the version as it is.
+            argument = text.partition(":")[2]
+            version = "+".join(filter(None, (version, about.package, about.digest[:16], argument)))
+        elif folder := text.partition(":")[2]:
             version += "+" + _gallery_sha256(Path(folder))[:16]
         return System(name=about.name, source=text, version=version, paper=about.paper)
     name, equals, file = text.partition("=")
