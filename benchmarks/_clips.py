@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from demask.coverings.draw import draw
 from demask.coverings.turning import Turn
+from demask.faces.crop_networks import LandmarkFinder
 from demask.faces.finder import Finder
-from demask.faces.landmark_network import LandmarkFinder
 from demask.geometry import Framed, apply, invert, to_frame
 from demask.rng import rng_for
 from demask.types import AnyArray, Hole, ImageU8, Landmarks

@@ -23,8 +23,8 @@ from demask.evaluation.aggregate import Record
 from demask.evaluation.answers import Answering
 from demask.evaluation.figure_tables import all_tables
 from demask.evaluation.table_parts import markdown_of
+from demask.faces.crop_networks import HoleFinder
 from demask.faces.finder import Finder
-from demask.faces.hole import HoleFinder
 from demask.restorers.by_name import get_restorer
 from demask.weights.sessions import open_session
 

@@ -22,8 +22,8 @@ from _paired import measured
 from demask.evaluation.answers import Answering
 from demask.evaluation.figure_tables import all_tables
 from demask.evaluation.table_parts import markdown_of
+from demask.faces.crop_networks import HoleFinder
 from demask.faces.finder import Finder
-from demask.faces.hole import HoleFinder
 from demask.faces.judge import JudgeSettings
 from demask.photo.paste import PasteConfig
 from demask.restorers.by_name import get_restorer

@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 import _common
-from demask.cores import usable_cores
+from demask.parallel import usable_cores
 from demask.remover import Remover
 
 MEGAPIXELS = (1.0, 2.0, 3.0, 5.0, 8.0, 12.0)
@@ -235,7 +235,7 @@ def _set_ups(photos: Sequence[bytes], clients: int) -> dict[str, float]:
 
 def _batching() -> dict[str, dict[str, float]]:
     """Processor ms a crop of the two networks that could be batched over requests, one thread each."""
-    from demask.faces.hole import HoleFinder
+    from demask.faces.crop_networks import HoleFinder
     from demask.restorers.by_name import fill, get_restorer
 
     rng = np.random.default_rng(0)

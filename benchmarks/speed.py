@@ -125,8 +125,8 @@ def _warm(path: Path, arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _networks(arguments: argparse.Namespace) -> dict[str, Any]:
     """Milliseconds of one run of each shipped network on its own."""
+    from demask.faces.crop_networks import HoleFinder
     from demask.faces.finder import Finder
-    from demask.faces.hole import HoleFinder
     from demask.restorers.by_name import get_restorer
 
     rng = np.random.default_rng(0)

@@ -30,7 +30,7 @@ from _common import data_folder, machine, outside_repository, parser, use_neighb
 from demask.dataset.split import split_of
 from demask.evaluation.metrics.likeness import Identity
 from demask.evaluation.metrics.lpips_metric import LpipsPair, open_lpips
-from demask.faces.landmark_network import LandmarkFinder
+from demask.faces.crop_networks import LandmarkFinder
 from demask.geometry import Framed, apply, crop_to_frame, to_frame
 from demask.remover import Remover
 from demask.types import AnyArray, Hole, ImageU8, Matrix

@@ -22,7 +22,7 @@ from pathlib import Path
 
 IMPORTED = (
     "demask.cli.app", "demask.cli.find_job", "demask.cli.remove_job", "demask.restorers.network",
-    "demask.extras", "demask.cores", "demask.photo.encode", "demask.photo.jpeg_blocks",
+    "demask.extras", "demask.parallel", "demask.photo.encode", "demask.photo.jpeg_blocks",
     "demask.photo.provenance",
     "onnxruntime", "PIL.PngImagePlugin", "numpy.random", "pydantic", "typer._adapters", "importlib.metadata",
     "urllib.request",

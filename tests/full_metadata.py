@@ -11,10 +11,9 @@ from PIL import Image, ImageCms
 from PIL.ExifTags import GPS, IFD
 from PIL.PngImagePlugin import PngInfo
 
+from demask.photo.ancillary import Segments, with_chunks, with_segments
 from demask.photo.decode import read_photo
-from demask.photo.jpeg_segments import Segments, with_segments
 from demask.photo.notes import as_chunks, as_resource
-from demask.photo.png_chunks import with_chunks
 from demask.photo.tiff import encode_tiff
 
 PLACE = b"Kehl am Rhein"

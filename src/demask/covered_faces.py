@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from demask.faces.hole import BATCH
+from demask.faces.crop_networks import HOLES_AT_ONCE
 from demask.faces.judge import FoundHole
 from demask.faces.reach import rect_of
 from demask.geometry import Framed, corners_under
@@ -48,7 +48,7 @@ def groups_apart(covered: Sequence[CoveredFace]) -> Iterator[list[CoveredFace]]:
     group: list[CoveredFace] = []
     for one in covered:
         other_window = bool(group) and group[0][0].window != one[0].window
-        if len(group) == BATCH or other_window or any(reaches(other, one) for other in group):
+        if len(group) == HOLES_AT_ONCE or other_window or any(reaches(other, one) for other in group):
             yield group
             group = []
         group.append(one)

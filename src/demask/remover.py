@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Self, overload
 import numpy as np
 
 from demask.clock import Clock
-from demask.cores import usable_cores
 from demask.covered_faces import CoveredFace, groups_apart, pasted, reaches
 from demask.errors import DemaskError, ShapeMismatch, UsageError
 from demask.faces.choice import Faces
 from demask.faces.judge import JudgeSettings
 from demask.faces.looker import Looked, Looker
 from demask.geometry import WIDE
-from demask.in_order import run_in_order
+from demask.parallel import run_in_order, usable_cores
 from demask.photo.handed_in import AS_IT_CAME, Output, open_photo
 from demask.photo.paste import PasteConfig, Pasted
 from demask.restorers.by_name import fill, get_restorer

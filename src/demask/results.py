@@ -1,4 +1,4 @@
-"""What the remover gives back."""
+"""What the remover gives back, and which of it a person should look at."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-from demask.faces.doubt import Doubt, doubts_about
+import numpy as np
+
+from demask.faces.judge import FoundHole
 from demask.faces.looker import Looked, LookedFace
+from demask.geometry import FRAME_POINTS
 from demask.photo.handed_in import Credentials
 from demask.types import Face, Hole
 
@@ -21,6 +24,18 @@ Status = Literal["restored", "covered", "no_face", "no_covering"]
 FaceStatus = Literal["restored", "bare", "skipped"]
 _SHOWN_PX = 480
 """Longest side of each picture in a notebook."""
+Doubt = Literal["face_uncertain", "covering_uncertain", "turned", "runs_on", "eyes_covered"]
+WORDS: dict[Doubt, str] = {
+    "face_uncertain": "perhaps no face",
+    "covering_uncertain": "not sure what is covered",
+    "turned": "a head turned far",
+    "runs_on": "the mask runs on beyond what is restored",
+    "eyes_covered": "the eyes are covered too",
+}
+"""Each doubt as people read it."""
+_MIN_SCORE = 0.88
+_MAX_TURN = 0.2
+_EYE_PX = 4
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -33,7 +48,7 @@ class FaceResult:
         status: `restored`; `bare` (left exactly as it was); or `skipped` (not asked for, not usable, or
             covered where nothing was to be restored).
         confidence: How sure `covered` is, in [0, 1].
-        doubts: Why a person should look at it; see `demask.faces.doubt`.
+        doubts: Why a person should look at it; see `demask.results`.
     """
 
     face: Face
@@ -104,7 +119,7 @@ class Result(Generic[P]):
             OutputExists: It is there, and may not be replaced.
             OutputError: It cannot be written.
         """
-        from demask.saving import save
+        from demask.photo.showing import save
 
         return save(
             self.photo,
@@ -121,17 +136,17 @@ class Result(Generic[P]):
         Args:
             max_px: Longest side that each may have; larger ones are scaled down.
         """
-        from demask.photo.before_after import pixels_of, side_by_side
+        from demask.photo.showing import pixels_of, side_by_side
 
         return side_by_side(pixels_of(self._before), pixels_of(self.photo), max_px=max_px)
 
     def _repr_png_(self) -> bytes:
-        from demask.saving import as_png
+        from demask.photo.showing import as_png
 
         return as_png(self._before, self.photo, max_px=_SHOWN_PX)
 
     def _repr_html_(self) -> str:
-        from demask.saving import as_html
+        from demask.photo.showing import as_html
 
         says = f"{self.status}: {_num_faces(self.faces)}"
         restored = self.status == "restored"
@@ -157,14 +172,6 @@ class Result(Generic[P]):
         return f"<Result {self.status}: {_num_faces(self.faces)} in {width}x{height} px, photo {of}>"
 
 
-def _num_faces(faces: tuple[FaceResult, ...]) -> str:
-    return f"{len(faces)} {'face' if len(faces) == 1 else 'faces'}"
-
-
-def _kind(photo: object) -> str:
-    return f"of type {type(photo).__name__}"
-
-
 def face_results(faces: Iterable[LookedFace], *, restored: bool) -> tuple[FaceResult, ...]:
     """Say what became of each face.
 
@@ -183,3 +190,57 @@ def face_results(faces: Iterable[LookedFace], *, restored: bool) -> tuple[FaceRe
         )
         for looked in faces
     )
+
+
+_MIN_COVERED, _MIN_BARE = 0.97, 0.85
+_MAX_SIDE_PX, _MAX_BELOW_PX = 30, 100
+
+
+def doubts_about(face: Face, found: FoundHole | None, *, own: bool = False) -> tuple[Doubt, ...]:
+    """Say what is doubtful of one face.
+
+    Args:
+        face: As it was found.
+        found: Its hole; None where nobody looked.
+        own: The hole is the user's own: who drew it has looked.
+
+    Returns:
+        Nothing for a face that nobody looked at.
+    """
+    if found is None or own:
+        return ()
+    if not found.covered:
+        return ("covering_uncertain",) if found.confidence < _MIN_BARE else ()
+    doubts: list[Doubt] = []
+    if face.score < _MIN_SCORE:
+        doubts.append("face_uncertain")
+    if _turn(face) > _MAX_TURN:
+        doubts.append("turned")
+    if found.confidence < _MIN_COVERED:
+        doubts.append("covering_uncertain")
+    hole = found.hole
+    if max(hole[:, 0].sum(), hole[:, -1].sum()) > _MAX_SIDE_PX or hole[-1].sum() > _MAX_BELOW_PX:
+        doubts.append("runs_on")
+    eyes = [hole[y - _EYE_PX : y + _EYE_PX + 1, x - _EYE_PX : x + _EYE_PX + 1] for x, y in _EYES]
+    if any(eye.mean() > 0.5 for eye in eyes):
+        doubts.append("eyes_covered")
+    return tuple(doubts)
+
+
+_EYES = [(round(float(x)), round(float(y))) for x, y in FRAME_POINTS[:2]]
+
+
+def _num_faces(faces: tuple[FaceResult, ...]) -> str:
+    return f"{len(faces)} {'face' if len(faces) == 1 else 'faces'}"
+
+
+def _kind(photo: object) -> str:
+    return f"of type {type(photo).__name__}"
+
+
+def _turn(face: Face) -> float:
+    """How far the nose lies from the middle of the eyes, along their line, in distances of the eyes."""
+    left, right, nose = face.points[:3]
+    across = right - left
+    length = float(np.dot(across, across))
+    return abs(float(np.dot(nose - (left + right) / 2, across))) / length if length else 1.0

@@ -17,11 +17,10 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageOps
 
 from demask.geometry import Framed
-from demask.photo.composite import composite
 from demask.photo.decode import Photo, read_photo
 from demask.photo.encode import encode_photo
 from demask.photo.exif import cleaned, orientation
-from demask.photo.paste import paste_back
+from demask.photo.paste import composite, paste_back
 from demask.photo.provenance import DIGITAL_SOURCE_TYPE, digital_source_type
 
 quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -16,7 +16,7 @@ from PIL import Image
 
 from demask.cli.watching import arrivals
 from demask.errors import InputError
-from demask.photo.raw_frames import raw_frames
+from demask.photo.plain_pictures import raw_frames
 from tiny_networks import GREEN, make_photo
 
 INTEGRATIONS = Path(__file__).parents[2] / "integrations"

@@ -14,9 +14,9 @@ from PIL import Image
 
 import own_loop
 from demask.errors import InputError, OutputExists, UsageError
-from demask.photo.before_after import slider_page, taking_turns
 from demask.photo.decode import read_photo
 from demask.photo.inspection import inspect_photo
+from demask.photo.showing import slider_page, taking_turns
 from demask.remover import Remover
 from tiny_networks import GREEN, make_photo
 

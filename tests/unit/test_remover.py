@@ -14,7 +14,7 @@ from PIL import Image
 import demask
 from demask.errors import InputError, PhotoUnreadable, ShapeMismatch, UsageError
 from demask.faces.choice import choose
-from demask.faces.hole import HoleFinder
+from demask.faces.crop_networks import HoleFinder
 from demask.faces.looker import Looker
 from demask.geometry import FRAME_POINTS
 from demask.photo.inspection import inspect_photo

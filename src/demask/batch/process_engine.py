@@ -12,7 +12,7 @@ from typing import Any
 
 from demask.batch.batch_worker import Answer, Setup, Task, work
 from demask.batch.scheduling import WorkerDied
-from demask.child_processes import end_with_parent, interrupts_ignored
+from demask.parallel import end_with_parent, interrupts_ignored
 
 _TASKS_PER_WORKER = 2
 """One that it is at, one that waits for it."""

@@ -15,10 +15,9 @@ from demask.batch.scheduling import Engine
 from demask.batch.stores import OWN_FOLDER, open_store
 from demask.batch.trial import estimate, sheet
 from demask.cli.outcome import FAILED_SOME, counted
-from demask.cli.stopping import kill_is_ctrl_c
 from demask.cli.streams import meter, print_json, say, say_error
-from demask.cores import usable_cores
 from demask.errors import InputError, UsageError
+from demask.parallel import kill_is_ctrl_c, usable_cores
 
 _TOLD_FAILURES = 20
 _WORDS = {

@@ -40,7 +40,7 @@ def compare(
     from demask.atomic import write_atomic
     from demask.cli.streams import say
     from demask.errors import OutputExists, UsageError
-    from demask.photo.before_after import pixels_of, side_by_side, slider_page, taking_turns
+    from demask.photo.showing import pixels_of, side_by_side, slider_page, taking_turns
 
     for path, name in ((before, "BEFORE"), (after, "AFTER")):
         o.only_file(path, name)

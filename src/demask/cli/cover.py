@@ -68,7 +68,7 @@ def cover(
     from demask.errors import InputError, OutputExists, UsageError
     from demask.faces.looker import Looker
     from demask.photo.handed_in import Output, open_photo
-    from demask.photo.hole_picture import hole_png
+    from demask.photo.plain_pictures import hole_png
     from demask.rng import rng_for
 
     if kind is not None and kind not in KINDS:

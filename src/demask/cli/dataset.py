@@ -95,7 +95,6 @@ def build(
     """
     from itertools import islice
 
-    from demask.cli.stopping import kill_is_ctrl_c
     from demask.cli.streams import meter, say
     from demask.dataset.build import BuildConfig
     from demask.dataset.build import build as build_set
@@ -105,6 +104,7 @@ def build(
     from demask.dataset.sources import index as indexed
     from demask.dataset.sources import layout
     from demask.errors import UsageError
+    from demask.parallel import kill_is_ctrl_c
 
     sources = [plain(path) for path in folder or ()]
     sources += [indexed(path, sources=tuple(only or ())) for path in index or ()]
@@ -168,10 +168,10 @@ def freeze(
 
     Example: demask dataset freeze runs/faces -o runs/frozen
     """
-    from demask.cli.stopping import kill_is_ctrl_c
     from demask.cli.streams import meter, say
     from demask.dataset.freeze import FreezeConfig
     from demask.dataset.freeze import freeze as freeze_set
+    from demask.parallel import kill_is_ctrl_c
 
     config = FreezeConfig(
         data=data,
@@ -211,9 +211,9 @@ def gallery(
 
     Then: demask remove photo.jpg --restorer scene-completion:runs/gallery
     """
-    from demask.cli.stopping import kill_is_ctrl_c
     from demask.cli.streams import meter, say
     from demask.dataset.gallery import GalleryConfig, build_gallery
+    from demask.parallel import kill_is_ctrl_c
 
     config = GalleryConfig(data=data, out=out, split=split, seed=seed, workers=workers)
     with kill_is_ctrl_c(), meter("faces", shown=not quiet) as show:

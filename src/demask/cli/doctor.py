@@ -90,8 +90,8 @@ def _try(name: str, device: str) -> str:
 
     import numpy as np
 
+    from demask.faces.crop_networks import HoleFinder
     from demask.faces.finder import Finder
-    from demask.faces.hole import HoleFinder
     from demask.restorers.by_name import get_restorer
     from demask.weights import registry
 

@@ -66,7 +66,7 @@ def find(
     o.only_file(hole_network, "--hole-network")
 
     from demask.cli.find_job import FindSettings, run
-    from demask.cores import share_cores
+    from demask.parallel import share_cores
 
     workers, threads_each = share_cores(len(planned), jobs=jobs, threads=threads)
     settings = FindSettings(

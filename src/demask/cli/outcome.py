@@ -66,7 +66,7 @@ class Report:
 
     def as_line(self) -> str:
         """The line for people."""
-        from demask.faces.doubt import WORDS
+        from demask.results import WORDS
 
         statuses = [face.status for face in self.faces]
         words = {

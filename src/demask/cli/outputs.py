@@ -10,7 +10,7 @@ from demask.atomic import write_atomic
 from demask.cli.photo_jobs import STDIO, Job
 from demask.cli.streams import write_stdout
 from demask.errors import OutputError, OutputExists
-from demask.photo.hole_picture import hole_png
+from demask.photo.plain_pictures import hole_png
 from demask.types import Hole
 
 

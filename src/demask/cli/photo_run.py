@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from demask.atomic import remove_leftovers
 from demask.cli.outcome import Report, counted, exit_code_of, failure, summary
 from demask.cli.photo_jobs import Job
-from demask.cli.stopping import kill_is_ctrl_c
 from demask.cli.streams import meter, print_json, say, say_error
 from demask.errors import OutputError
-from demask.in_order import run_in_order
+from demask.parallel import kill_is_ctrl_c, run_in_order
 
 
 def run_jobs(

@@ -32,9 +32,9 @@ def raw(
     import sys
 
     from demask.cli.streams import refuse_terminal, write_stdout
-    from demask.cores import share_cores
     from demask.errors import UsageError
-    from demask.photo.raw_frames import raw_frames
+    from demask.parallel import share_cores
+    from demask.photo.plain_pictures import raw_frames
     from demask.remover import Remover
 
     found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", size)

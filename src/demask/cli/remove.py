@@ -178,7 +178,7 @@ def remove(
         refuse_terminal()
 
     from demask.cli.remove_job import RemoveSettings, run
-    from demask.cores import share_cores
+    from demask.parallel import share_cores
 
     workers, threads_each = share_cores(1_000_000 if watch else len(planned), jobs=jobs, threads=threads)
     settings = RemoveSettings(

@@ -17,7 +17,7 @@ from demask.cli.photo_run import run_jobs
 from demask.cli.streams import say
 from demask.cli.watching import arrivals
 from demask.photo.handed_in import Output
-from demask.photo.hole_picture import read_hole
+from demask.photo.plain_pictures import read_hole
 from demask.remover import Remover
 from demask.results import Result
 

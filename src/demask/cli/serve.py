@@ -107,9 +107,9 @@ def serve(
     from importlib.util import find_spec
 
     from demask.cli.streams import print_json
-    from demask.cores import usable_cores
     from demask.errors import UsageError
     from demask.extras import install_command
+    from demask.parallel import usable_cores
 
     for package in ("fastapi", "uvicorn", "python_multipart", "prometheus_client"):
         if find_spec(package) is None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from demask.cli.outcome import NOTHING_TO_REMOVE, counted, failure
-from demask.cli.stopping import kill_is_ctrl_c
 from demask.cli.streams import print_json, say, say_error
 from demask.errors import DemaskError, UsageError
+from demask.parallel import kill_is_ctrl_c
 
 if TYPE_CHECKING:
     from demask.video.clip_job import ClipReport, Progress

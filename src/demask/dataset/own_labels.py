@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from demask.dataset.labels import prominence
 from demask.dataset.worker import Label, Labeller
+from demask.faces.crop_networks import LandmarkFinder
 from demask.faces.finder import Finder
-from demask.faces.landmark_network import LandmarkFinder
 from demask.geometry import crop_to_frame, to_frame
 from demask.types import ImageU8
 from demask.weights import registry

@@ -9,9 +9,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 
-from demask.child_processes import interrupts_ignored
 from demask.dataset.worker import Job, LabellerFactory, Outcome, run_job, start_pool_worker, start_worker
 from demask.errors import DatasetError
+from demask.parallel import interrupts_ignored
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from demask.child_processes import end_with_parent
 from demask.dataset.entry import Entry
 from demask.dataset.labels import TeacherPaths, Teachers
 from demask.dataset.record import FaceRecord, encode_record, landmark_gap_px, sharpness_of
@@ -20,6 +19,7 @@ from demask.dataset.split import perceptual_hash
 from demask.dataset.valid import valid_region
 from demask.errors import InputError
 from demask.geometry import apply, compose, invert, scale_of, to_frame
+from demask.parallel import end_with_parent
 from demask.photo.decode import read_photo
 from demask.types import Face, ImageU8, Landmarks, Matrix
 

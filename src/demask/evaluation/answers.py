@@ -27,14 +27,13 @@ from demask.evaluation.metrics.comparison import FIGURES, FROZEN_METRICS, Compar
 from demask.evaluation.metrics.networks import open_networks
 from demask.evaluation.metrics.pixels import hole_iou
 from demask.evaluation.traits import head_turn, skin_tone
+from demask.faces.crop_networks import HoleFinder
 from demask.faces.finder import Finder
-from demask.faces.hole import HoleFinder
 from demask.faces.judge import JudgeSettings, judge
 from demask.faces.looker import Looked, Looker
 from demask.faces.reach import coverage_from_photo
 from demask.geometry import FRAME_POINTS, TIGHT, Window, crop_to_frame, scale_of, to_frame, warp_back
-from demask.photo.composite import composite
-from demask.photo.paste import PasteConfig
+from demask.photo.paste import PasteConfig, composite
 from demask.remover import Remover
 from demask.types import Alpha, Face, Hole, ImageU8, Restorer
 

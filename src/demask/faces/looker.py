@@ -16,8 +16,8 @@ import numpy as np
 from demask.clock import Clock
 from demask.errors import InputError, ShapeMismatch
 from demask.faces.choice import Faces, choose
+from demask.faces.crop_networks import HOLES_AT_ONCE, HoleFinder
 from demask.faces.finder import Finder
-from demask.faces.hole import BATCH, HoleFinder
 from demask.faces.judge import FoundHole, JudgeSettings, judge, runs_on
 from demask.faces.painted import CLOSE_LOOK, Part, face_marked_by, parts_apart
 from demask.faces.reach import coverage_from_photo, hole_in_photo, touches
@@ -313,8 +313,8 @@ class Looker:
     def _found(self, crops: Sequence[tuple[int, Framed | None]]) -> Iterator[tuple[int, FoundHole]]:
         """The holes of crops of one window, with the numbers that came with them."""
         there = [(number, framed) for number, framed in crops if framed is not None]
-        for start in range(0, len(there), BATCH):
-            part = there[start : start + BATCH]
+        for start in range(0, len(there), HOLES_AT_ONCE):
+            part = there[start : start + HOLES_AT_ONCE]
             coverage = self._hole_finder(np.stack([framed.crop for _, framed in part]))
             for (number, framed), soft in zip(part, coverage, strict=True):
                 yield number, judge(soft, framed.crop, framed.valid, self._settings)

@@ -15,8 +15,8 @@ import numpy.typing as npt
 
 from demask.errors import PhotoUnreadable, PhotoUnsupported
 from demask.photo import exif as exif_block
+from demask.photo.ancillary import with_chunks
 from demask.photo.colour import luma
-from demask.photo.png_chunks import with_chunks
 from demask.photo.tiff import encode_tiff
 from demask.types import Hole, ImageU8
 

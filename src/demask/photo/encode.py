@@ -13,14 +13,13 @@ from PIL import Image
 
 from demask.errors import OutputError, PhotoUnsupported, ShapeMismatch
 from demask.photo import exif as exif_block
+from demask.photo.ancillary import shows_other_colours, with_chunks, with_segments
 from demask.photo.colour import grey_merged
 from demask.photo.decode import Photo
 from demask.photo.deep import deep_merged, encode_deep
 from demask.photo.formats import FORMATS, output_format, writable
 from demask.photo.jpeg_blocks import keep_blocks
-from demask.photo.jpeg_segments import with_segments
 from demask.photo.notes import as_chunks
-from demask.photo.png_chunks import shows_other_colours, with_chunks
 from demask.photo.provenance import Label, labelled, read_label
 from demask.photo.tiff import encode_tiff
 from demask.types import Hole, ImageU8

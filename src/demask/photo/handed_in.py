@@ -113,7 +113,7 @@ def open_photo(photo: Any, *, max_megapixels: float = 100) -> HandedIn:
     if isinstance(photo, bytes | bytearray | memoryview):
         return _File(bytes(photo), max_megapixels=max_megapixels)
     if isinstance(photo, str) and "://" in photo:
-        from demask.photo.addresses import read_address
+        from demask.photo.file_bytes import read_address
 
         return _File(read_address(photo, max_megapixels=max_megapixels), max_megapixels=max_megapixels)
     if isinstance(photo, str | os.PathLike):
@@ -176,10 +176,10 @@ class _File(HandedIn):
         self.pixels, self.original = self._photo.pixels, self._photo.source_bytes
 
     def give_back(self, pixels: ImageU8, changed: Hole | None, output: Output = AS_IT_CAME) -> GivenBack:
+        from demask.photo.ancillary import holds_manifest
         from demask.photo.encode import encode_photo
         from demask.photo.formats import output_format
         from demask.photo.location import stripped
-        from demask.photo.manifests import holds_manifest
 
         photo = self._photo
         had_manifest = holds_manifest(photo.source_bytes, photo.format, photo.xmp)

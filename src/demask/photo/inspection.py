@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from demask.errors import InputError, UsageError
+from demask.photo.ancillary import holds_manifest
 from demask.photo.credentials import MIME, require_library
 from demask.photo.decode import read_photo
 from demask.photo.location import holds_location
-from demask.photo.manifests import holds_manifest
 from demask.photo.notes import iptc_of
 from demask.photo.provenance import Label, read_label
 

@@ -11,10 +11,9 @@ from dataclasses import replace
 from typing import Literal
 
 from demask.photo import exif as exif_block
+from demask.photo.ancillary import TEXTS, Segments
 from demask.photo.decode import Photo
-from demask.photo.jpeg_segments import Segments
 from demask.photo.notes import as_chunks, iptc_of, with_iptc
-from demask.photo.png_chunks import TEXTS
 from demask.photo.provenance import pruned
 
 _GPS = 34853

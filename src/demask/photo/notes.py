@@ -11,8 +11,7 @@ import struct
 import zlib
 from typing import Any
 
-from demask.photo.jpeg_segments import Segments, kept_segments, resource_blocks
-from demask.photo.png_chunks import Chunk
+from demask.photo.ancillary import Chunk, Segments, kept_segments, resource_blocks
 
 IPTC_RESOURCE = 1028
 TIFF_IPTC, TIFF_RESOURCES = 33723, 34377

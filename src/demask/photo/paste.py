@@ -12,7 +12,7 @@ from demask.errors import InputError, ShapeMismatch
 from demask.geometry import Framed, box_around, corners_under, invert, is_invertible, scale_of, warp_back
 from demask.photo import grain as grains
 from demask.photo import tone
-from demask.types import AnyArray, Floats32, Hole, ImageU8, Matrix
+from demask.types import Alpha, AnyArray, Floats32, Hole, ImageU8, Matrix
 
 _SHRINK = 2  # Tone is matched in crops so much smaller.
 _STRIP_PIXELS = 1 << 20  # Large faces are blended in strips of about this many pixels.
@@ -128,6 +128,35 @@ def paste_back(
         into.pixels[here][inside] = np.rint(blended).astype(np.uint8)
         into.hole[here] |= inside
     return into
+
+
+def composite(prediction: ImageU8, photo: ImageU8, hole: Hole, *, alpha: Alpha | None = None) -> ImageU8:
+    """Return the photo with the prediction in the hole; every other pixel is the photo's, bit for bit.
+
+    Args:
+        prediction: uint8 RGB [H, W, 3]; what it shows outside the hole does not matter.
+        photo: uint8 RGB [H, W, 3]; not changed.
+        hole: Pixels that may change, bool [H, W].
+        alpha: Weight of the prediction inside the hole, float [H, W] in [0, 1]; 1 everywhere if left
+            out. Outside the hole it does not matter.
+
+    Returns:
+        A new array, uint8 RGB [H, W, 3].
+
+    Raises:
+        ShapeMismatch: The arrays do not cover the same pixels.
+    """
+    for other in (hole, prediction, alpha):
+        if other is not None and other.shape[:2] != photo.shape[:2]:
+            raise ShapeMismatch(image=photo.shape, hole=other.shape)
+    result = photo.copy()
+    if alpha is None:
+        result[hole] = prediction[hole]
+    else:
+        weight = np.clip(alpha[hole].astype(np.float32), 0, 1)[:, None]
+        mixed = weight * prediction[hole] + (1 - weight) * photo[hole]
+        result[hole] = np.rint(mixed).astype(np.uint8)
+    return result
 
 
 def _contour(coverage: Floats32, valid: Hole, feather_px: float) -> Floats32:

@@ -11,12 +11,11 @@ from PIL import Image
 from demask.errors import PhotoUnsupported
 from demask.photo import exif as exif_block
 from demask.photo.colour import GREY_MODES, KNOWN_MODES, grey_merged, to_rgb
-from demask.photo.decode import Photo
+from demask.photo.decode import Photo, unreadable_if_broken
 from demask.photo.deep import DeepPixels, deep_merged, deep_of, key_alpha, to_8_bit
+from demask.photo.exif import dpi_of, profile_of, xmp_of
 from demask.photo.formats import FORMATS
-from demask.photo.opening import unreadable_if_broken
 from demask.photo.provenance import labelled
-from demask.photo.stored_metadata import dpi_of, profile_of, xmp_of
 from demask.types import Hole, ImageU8
 
 _NAME = "the PIL image"

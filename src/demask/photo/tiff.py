@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image, TiffImagePlugin
 
 from demask.photo import exif as exif_block
-from demask.photo.jpeg_segments import Segments
+from demask.photo.ancillary import Segments
 from demask.photo.notes import TIFF_IPTC, TIFF_RESOURCES, iptc_of
 
 _XMP, _ICC, _EXIF_GROUP, _GPS_GROUP = 700, 34675, 34665, 34853

@@ -12,7 +12,7 @@ from demask.errors import PhotoUnreadable
 from demask.faces.choice import Faces
 from demask.faces.looker import Looked
 from demask.photo.handed_in import AS_IT_CAME, Output
-from demask.photo.hole_picture import hole_png, read_hole
+from demask.photo.plain_pictures import hole_png, read_hole
 from demask.remover import Remover
 from demask.results import Result
 from demask.server.kept import KeptPhoto

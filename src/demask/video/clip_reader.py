@@ -322,7 +322,7 @@ def _said(error: BaseException) -> str:
 
 
 def _photo_hint(path: Path) -> str | None:
-    from demask.photo.first_bytes import is_photo
+    from demask.photo.file_bytes import is_photo
 
     try:
         with path.open("rb") as file:

@@ -54,7 +54,7 @@ def test_a_folder_ends_with_a_summary() -> None:
 def test_doubtful_results_are_told_and_written_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     photo("in/sub/a.png")
     photo("in/b.png", colour=GREEN)
-    monkeypatch.setattr("demask.faces.doubt._MIN_SCORE", 1.01)  # Every covered face is doubtful then.
+    monkeypatch.setattr("demask.results._MIN_SCORE", 1.01)  # Every covered face is doubtful then.
     done = demask("remove", "in", "-o", "out", "--review", "look")
     assert done.exit_code == 0
     assert "(doubtful: perhaps no face)" in done.stderr

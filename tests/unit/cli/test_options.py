@@ -62,7 +62,7 @@ def test_jobs_times_threads_is_the_number_of_cores(
         taken.append((workers, settings.threads))
         return 0
 
-    monkeypatch.setattr("demask.cores.usable_cores", lambda: 6)
+    monkeypatch.setattr("demask.parallel.usable_cores", lambda: 6)
     monkeypatch.setattr(f"demask.cli.{command}_job.run", run)
     runner = CliRunner()
     for options in ([], ["--threads", "3"], ["--jobs", "1"]):

@@ -21,7 +21,7 @@ from demask.cli.outcome import Report, exit_code_of, failure
 from demask.cli.photo_jobs import Job
 from demask.cli.photo_run import run_jobs
 from demask.errors import InputError, OutputError, UsageError
-from demask.in_order import run_in_order
+from demask.parallel import run_in_order
 
 
 def report(status: str) -> Report:

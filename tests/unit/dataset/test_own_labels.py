@@ -11,7 +11,7 @@ from demask.dataset.own_labels import OwnLabellers
 from demask.dataset.shards import FaceShards
 from demask.dataset.sources import folder
 from demask.errors import ConfigError
-from demask.faces.landmark_network import LandmarkFinder
+from demask.faces.crop_networks import LandmarkFinder
 
 
 def test_a_set_is_built_without_teachers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

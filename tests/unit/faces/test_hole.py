@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from demask.errors import ConfigError, InputError, WeightsError
-from demask.faces.hole import HoleFinder
+from demask.faces.crop_networks import HoleFinder
 from demask.faces.judge import LOWER_FACE, MOUTH, FoundHole, JudgeSettings, judge
 from demask.types import Alpha, Hole
 from demask.weights.sessions import open_session

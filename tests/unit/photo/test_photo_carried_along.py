@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, IptcImagePlugin, PngImagePlugin
 
+from demask.photo.ancillary import kept_chunks, kept_segments
 from demask.photo.decode import read_photo
 from demask.photo.encode import encode_photo
-from demask.photo.jpeg_segments import kept_segments
-from demask.photo.png_chunks import kept_chunks
 
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 GAMMA_1 = (b"gAMA", struct.pack(">I", 100_000))

@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 
 from demask.errors import InputError, OutputError, UsageError
+from demask.photo.ancillary import holds_manifest
 from demask.photo.credentials import Original, boxes_of, require_signer, sign
 from demask.photo.handed_in import Output, open_photo
 from demask.photo.inspection import inspect_photo
-from demask.photo.manifests import holds_manifest
 from demask.photo.trial_certificate import make_trial_certificate
 
 HAS_LIBRARY = importlib.util.find_spec("c2pa") is not None

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from demask.errors import InputError, PhotoUnreadable, ShapeMismatch, UsageError
+from demask.faces.crop_networks import HoleFinder
 from demask.faces.finder import Finder
-from demask.faces.hole import HoleFinder
 from demask.remover import Remover
 from demask.server.jobs import Answer, FindOrder, RemoveOrder, find, remove
 from demask.server.kept import KeptPhoto

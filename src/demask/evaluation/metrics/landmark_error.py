@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from demask.errors import InputError
-from demask.faces.landmark_network import LandmarkFinder
+from demask.faces.crop_networks import LandmarkFinder
 from demask.geometry import EYE_DISTANCE_PX, FRAME_PX, apply, crop_to_frame, to_frame
 from demask.types import ImageU8, Points
 

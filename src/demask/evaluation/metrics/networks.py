@@ -16,7 +16,7 @@ from demask.evaluation.metrics.likeness import Identity
 from demask.evaluation.metrics.lpips_metric import FILES as LPIPS_FILES
 from demask.evaluation.metrics.lpips_metric import open_lpips
 from demask.evaluation.metrics.metric_catalogue import METRICS
-from demask.faces.landmark_network import LandmarkFinder
+from demask.faces.crop_networks import LandmarkFinder
 from demask.types import ImageU8, Points
 from demask.weights import registry
 from demask.weights.devices import providers_for

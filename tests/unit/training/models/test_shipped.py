@@ -6,8 +6,8 @@ import torch
 
 from demask.errors import InputError
 from demask.evaluation.metrics.landmark_error import LandmarkError
+from demask.faces.crop_networks import LandmarkFinder
 from demask.faces.finder import Finder
-from demask.faces.landmark_network import LandmarkFinder
 from demask.geometry import FRAME_POINTS, crop_to_frame, to_frame
 from demask.training.models.frozen_onnx import shipped_landmarks
 from demask.training.models.ranges import channels_first, to_model_range

@@ -1,4 +1,4 @@
-"""Which pixels of aligned crops are covered: the hole network and its two looks."""
+"""What our networks see in aligned crops: the pixels that are covered, and the 468 FaceMesh points."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import numpy as np
 
 from demask.faces.judge import LOWER_FACE, in_window
 from demask.geometry import FRAME_PX, require_crops
-from demask.types import Alpha, ImageU8
+from demask.types import Alpha, ImageU8, Landmarks
 from demask.weights.sessions import Session, open_session, require_contract, require_shapes, windows_of
 
-BATCH = 8
+HOLES_AT_ONCE = 8
 """Crops per run: more gains nothing on a CPU and costs memory."""
+_LANDMARKS_AT_ONCE = 32
 
 
 class HoleFinder:
@@ -57,17 +58,57 @@ class HoleFinder:
         """
         require_crops(crops)
         coverage = np.zeros(crops.shape[:3], np.float32)
-        for start in range(0, len(crops), BATCH):
-            part = crops[start : start + BATCH]
+        for start in range(0, len(crops), HOLES_AT_ONCE):
+            part = crops[start : start + HOLES_AT_ONCE]
             found = self._run(part)
             if self._mirrored:
                 found = _averaged(found, self._run(part[:, :, ::-1])[:, :, ::-1])
-            coverage[start : start + BATCH] = found
+            coverage[start : start + HOLES_AT_ONCE] = found
         return coverage
 
     def _run(self, crops: ImageU8) -> Alpha:
         coverage: Alpha = self._session.run(["coverage"], {"crop": np.ascontiguousarray(crops)})[0]
         return coverage
+
+
+class LandmarkFinder:
+    """Place 468 points on the faces of aligned crops; one session serves all threads.
+
+    Args:
+        session: A network that maps `crop` uint8 [N, 256, 256, 3] to `points` float32 [N, 468, 3].
+
+    Raises:
+        WeightsError: The network has other inputs or outputs.
+    """
+
+    def __init__(self, session: Session) -> None:
+        inputs, outputs = {"crop": "tensor(uint8)"}, {"points": "tensor(float)"}
+        require_contract(session, inputs=inputs, outputs=outputs, what="landmark network")
+        self._session = session
+
+    @classmethod
+    def shipped(cls, *, device: str = "auto", threads: int | None = None) -> LandmarkFinder:
+        """Load the network that comes with the package; errors as `open_session`."""
+        return cls(open_session("landmarks", device=device, threads=threads))
+
+    def __call__(self, crops: ImageU8) -> Landmarks:
+        """Place the points.
+
+        Args:
+            crops: Aligned crops, uint8 RGB [N, 256, 256, 3]; any N, also 0.
+
+        Returns:
+            float32 [N, 468, 3] in crop pixels; z scaled alike, smaller is nearer.
+
+        Raises:
+            InputError: The crops have another shape or type.
+        """
+        require_crops(crops)
+        points = np.zeros((len(crops), 468, 3), np.float32)
+        for start in range(0, len(crops), _LANDMARKS_AT_ONCE):
+            part = np.ascontiguousarray(crops[start : start + _LANDMARKS_AT_ONCE])
+            points[start : start + _LANDMARKS_AT_ONCE] = self._session.run(["points"], {"crop": part})[0]
+        return points
 
 
 def _averaged(one: Alpha, other: Alpha) -> Alpha:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demask import cores
+from demask import parallel
 
 
 @pytest.mark.parametrize(
@@ -31,9 +31,9 @@ def test_cores_are_shared(
     threads: int | None,
     expected: tuple[int, int],
 ) -> None:
-    monkeypatch.setattr(cores, "usable_cores", lambda: num_cores)
-    assert cores.share_cores(num_photos, jobs=jobs, threads=threads) == expected
+    monkeypatch.setattr(parallel, "usable_cores", lambda: num_cores)
+    assert parallel.share_cores(num_photos, jobs=jobs, threads=threads) == expected
 
 
 def test_some_core_is_usable() -> None:
-    assert cores.usable_cores() >= 1
+    assert parallel.usable_cores() >= 1
