@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demask.cli.watching import arrivals
+from demask.cli.remove_job import arrivals
 from demask.errors import InputError
 from demask.photo.plain_pictures import raw_frames
 from tiny_networks import GREEN, make_photo

@@ -15,10 +15,8 @@ from demask.cli import (
     cover,
     dataset,
     doctor,
-    export,
     find,
     inspect,
-    page,
     raw,
     remove,
     restorers,
@@ -70,12 +68,12 @@ app.command("cover")(cover.cover)
 app.command("compare")(compare.compare)
 app.command("raw")(raw.raw)
 app.command("serve")(serve.serve)
-app.command("page")(page.page)
+app.command("page")(serve.page)
 app.command("inspect")(inspect.inspect)
 app.add_typer(c2pa.app, name="c2pa")
 app.add_typer(dataset.app, name="dataset")
 app.command("train")(train.train)
-app.command("export")(export.export)
+app.command("export")(train.export)
 app.command("benchmark")(benchmark.benchmark)
 app.command("score")(score.score)
 app.add_typer(study.app, name="study")

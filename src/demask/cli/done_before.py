@@ -16,8 +16,8 @@ from typing import Any
 from demask.batch.content_key import MadeWith, differences, digest_of, sha256_of
 from demask.cli.outcome import Report, failure
 from demask.cli.outputs import make_folder
-from demask.cli.photo_job import PhotoSettings, Work, do_photo
 from demask.cli.photo_jobs import Job
+from demask.cli.photo_run import PhotoSettings, Work, do_photo
 from demask.errors import DemaskError, InputError, OutputExists
 from demask.photo.file_bytes import read_file
 from demask.results import Result

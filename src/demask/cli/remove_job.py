@@ -1,8 +1,10 @@
-"""What `demask remove` does with each photo, and the run over all of them."""
+"""What `demask remove` does with each photo, and the run over all of them or over a folder that is watched."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -11,15 +13,16 @@ from demask.batch.content_key import made_with, sha256_of
 from demask.cli.done_before import DoneBefore
 from demask.cli.outcome import Report
 from demask.cli.outputs import make_first_folder
-from demask.cli.photo_job import PhotoSettings, do_photo
 from demask.cli.photo_jobs import Job
-from demask.cli.photo_run import run_jobs
+from demask.cli.photo_run import PhotoSettings, do_photo, run_jobs
 from demask.cli.streams import say
-from demask.cli.watching import arrivals
+from demask.photo.formats import READ_SUFFIXES
 from demask.photo.handed_in import Output
 from demask.photo.plain_pictures import read_hole
 from demask.remover import Remover
 from demask.results import Result
+
+_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,6 +128,39 @@ def watch_folder(
             run(jobs, settings, workers=workers, json=json, quiet=quiet, remover=remover)
 
 
+def arrivals(
+    folder: Path,
+    *,
+    pause_s: float = _PAUSE_S,
+    done: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[list[Path]]:
+    """Yield the pictures that are new in a folder, in batches, for ever.
+
+    A file counts as whole when neither its size nor its time has changed between two looks. Folders inside
+    are looked through as well, hidden ones not. Looking costs a listing a second: no system's own notices are
+    needed, so it works on network folders too.
+
+    Args:
+        folder: Where photos arrive. What is in it at the start counts as new.
+        pause_s: Seconds between two looks.
+        done: Asked after each look; True ends the watch.
+        sleep: Waits.
+    """
+    told: dict[Path, tuple[int, int]] = {}
+    before: dict[Path, tuple[int, int]] = {}
+    while True:
+        now = _pictures(folder)
+        whole = [path for path, state in now.items() if before.get(path) == state and told.get(path) != state]
+        told.update((path, now[path]) for path in whole)
+        before = now
+        if whole:
+            yield sorted(whole)
+        if done():
+            return
+        sleep(pause_s)
+
+
 def _remover(settings: RemoveSettings) -> Remover:
     return Remover(
         device=settings.device,
@@ -155,3 +191,19 @@ def _done_before(settings: RemoveSettings, format: str | None) -> DoneBefore:
 
 def _is_renamed(job: Job) -> bool:
     return job.source is not None and job.target is not None and job.source.suffix != job.target.suffix
+
+
+def _pictures(folder: Path) -> dict[Path, tuple[int, int]]:
+    found = {}
+    for here, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            path = Path(here, name)
+            if name.startswith(".") or path.suffix.lower() not in READ_SUFFIXES:
+                continue
+            try:
+                status = path.stat()
+            except OSError:  # Gone again.
+                continue
+            found[path] = (status.st_size, status.st_mtime_ns)
+    return found

@@ -10,11 +10,17 @@ from fastapi.responses import Response
 
 from demask import __version__
 from demask.photo.handed_in import Output
-from demask.server import jobs, metrics
-from demask.server.form import Form, receive_form
+from demask.server import jobs
+from demask.server.form import (
+    MAX_SAMPLES,
+    Form,
+    chosen_faces,
+    found_before,
+    receive_form,
+    require_samples,
+    text_of,
+)
 from demask.server.kept import KeptPhoto
-from demask.server.media_types import MEDIA_TYPES, accepted_formats
-from demask.server.order import MAX_SAMPLES, chosen_faces, found_before, require_samples, text_of
 from demask.server.schemas import (
     ErrorBody,
     Forgotten,
@@ -26,11 +32,12 @@ from demask.server.schemas import (
     form_body,
     remove_form_body,
 )
-from demask.server.service import Service
+from demask.server.serve_settings import MEDIA_TYPES, accepted_formats
+from demask.server.service import MEDIA_TYPE, Service
 from demask.server.workshop import Wanted
 from demask.webkit.access import is_public, public
 from demask.webkit.edge import Exchange
-from demask.webkit.failures import Refusal
+from demask.webkit.responses import Refusal
 
 router = APIRouter()
 _UPLOAD_ERRORS = errors(400, 401, 403, 408, 413, 415, 421, 422, 503, 504)
@@ -163,7 +170,7 @@ async def ready(request: Request) -> Ready:
 async def read_metrics(request: Request) -> Response:
     """Counters for Prometheus."""
     service, _ = _of(request)
-    return Response(service.metrics.text(), media_type=metrics.MEDIA_TYPE)
+    return Response(service.metrics.text(), media_type=MEDIA_TYPE)
 
 
 def describe(app: FastAPI, *, with_key: bool) -> None:

@@ -1,19 +1,32 @@
-"""The files that the page needs to work in the browser: the engine, its figures, networks and runtime."""
+"""The files that the page needs to work in the browser: the engine, its figures, networks and runtime.
+
+Every figure that the browser engine needs, told by the code that owns it: none is typed twice.
+The engine's modules (`page/engine/`) do in a browser what `faces`, `restorers` and `photo` do here. They hold
+the same arithmetic and no figure of their own: thresholds, sizes and points come from here as one JSON
+document.
+"""
 
 from __future__ import annotations
 
+import base64
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from demask.server.figures import browser_figures
+import numpy as np
+
+from demask import covered_faces
+from demask.faces import colours, finder, judge, painted, turned
+from demask.geometry import FRAME_POINTS, FRAME_PX, WIDE
+from demask.photo import grain, paste, tone
+from demask.photo.provenance import WHOLLY_INVENTED, labelled
 from demask.server.web_runtime import BUILDS, PACKAGE, VERSION, WebRuntime
+from demask.types import Hole
 from demask.weights import registry
 
-PAGE_FOLDER = Path(__file__).parent / "page"
 NETWORKS = ("finder", "hole", "restorer")
-
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -26,17 +39,19 @@ MEDIA_TYPES = {
     ".png": "image/png",
     ".txt": "text/plain; charset=utf-8",
 }
-
 WORKER_POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'"
 )
 """For the scripts of the engine, which run in workers: nothing but the page's own files, and WebAssembly."""
-
 ISOLATED = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp"}
 """What a page must be told to use more than one thread."""
-
 NO_ENGINE = b'{"engines":["server"]}'
 """What `engines.json` says where the browser cannot do the work."""
+MAX_MEGAPIXELS = 50.0
+"""What the browser engine takes. Decoded four times over, 50 megapixels are 1 GB, about what a tab is given."""
+MAX_FILE_BYTES = 100_000_000
+"""The largest file that the browser engine reads."""
+PAGE_FOLDER = Path(__file__).parent / "page"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,5 +105,51 @@ def page_files() -> dict[str, Path]:
     }
 
 
+def browser_figures() -> dict[str, Any]:
+    """The figures, ready for `json.dumps`; the names are those of the code, in lower case."""
+    return {
+        "frame": {"px": FRAME_PX, "points": FRAME_POINTS.tolist(), "wide": asdict(WIDE)},
+        "finder": asdict(finder.FinderSettings()),
+        "finder_grid": _constants(finder),
+        "turned": _constants(turned),
+        "painted": _constants(painted),
+        "judge": asdict(judge.JudgeSettings()),
+        "running_on": _constants(judge),
+        "regions": {"lower_face": _packed(judge.LOWER_FACE), "mouth": _packed(judge.MOUTH)},
+        "colours": _constants(colours),
+        "tone": _constants(tone),
+        "grain": _constants(grain),
+        "paste": asdict(paste.PasteConfig()),
+        "own_paste": asdict(covered_faces.OWN_HOLE_PASTE),
+        "paste_work": _constants(paste),
+        "label": {"packet": labelled(None, networks=_networks()).decode(), "whole": WHOLLY_INVENTED},
+        "limits": {"max_megapixels": MAX_MEGAPIXELS, "max_file_bytes": MAX_FILE_BYTES},
+    }
+
+
 def _json(content: dict[str, Any]) -> bytes:
     return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _networks() -> dict[str, str]:
+    """What each shipped network is for, and its name in labels."""
+    return {name: registry.fingerprint(name) for name in ("finder", "hole", "restorer")}
+
+
+def _constants(module: ModuleType) -> dict[str, Any]:
+    """The numbers and points that a module names in capitals, private ones too: they are its figures."""
+    named = {name.strip("_").lower(): value for name, value in vars(module).items() if name.isupper()}
+    numbers = {name: value for name, value in named.items() if isinstance(value, int | float)}
+    points = {
+        name: value.tolist()
+        for name, value in named.items()
+        if isinstance(value, np.ndarray) and value.size <= 10
+    }
+    return numbers | points
+
+
+def _packed(region: Hole) -> dict[str, Any]:
+    """A region of the frame: its size, and one bit for each pixel, rows one after the other."""
+    height, width = region.shape
+    bits = base64.b64encode(np.packbits(region).tobytes()).decode()
+    return {"width": width, "height": height, "bits": bits}

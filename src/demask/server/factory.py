@@ -15,14 +15,13 @@ from starlette.staticfiles import StaticFiles
 from demask import __version__
 from demask.remover import Remover
 from demask.server.api import describe, router
-from demask.server.docs_page import docs_page
-from demask.server.engine_routes import add_engine
 from demask.server.jobs import NOTICE
+from demask.server.page_routes import add_engine, docs_page
 from demask.server.serve_settings import Settings
 from demask.server.service import Service
 from demask.webkit.access import Doors, key_lock, public
 from demask.webkit.edge import Exchange, protect
-from demask.webkit.headers import PAGE, of_unchanged
+from demask.webkit.responses import PAGE, of_unchanged
 
 PAGE_FOLDER = Path(__file__).parent / "page"
 _TYPES = {

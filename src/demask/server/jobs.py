@@ -16,7 +16,7 @@ from demask.photo.plain_pictures import hole_png, read_hole
 from demask.remover import Remover
 from demask.results import Result
 from demask.server.kept import KeptPhoto
-from demask.server.media_types import MEDIA_TYPES, accepted_formats, require_format
+from demask.server.serve_settings import MEDIA_TYPES, accepted_formats, require_format
 from demask.server.workshop import Wanted
 from demask.types import Face
 

@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 
 from demask.faces.looker import Looked
-from demask.webkit.failures import Refusal
+from demask.webkit.responses import Refusal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)

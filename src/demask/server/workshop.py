@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from demask.webkit.failures import ClientGone, Refusal
+from demask.webkit.responses import ClientGone, Refusal
 
 Answer = TypeVar("Answer")
 

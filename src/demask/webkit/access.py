@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.routing import BaseRoute, Match
 
 from demask.errors import UsageError
-from demask.webkit.failures import Refusal
+from demask.webkit.responses import Refusal
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 MIN_KEY_LENGTH = 16

@@ -22,9 +22,8 @@ from starlette.routing import BaseRoute
 
 from demask.errors import DemaskError
 from demask.webkit.access import Doors, is_public, route_of
-from demask.webkit.connection import STATE
-from demask.webkit.failures import ClientGone, Refusal, Statuses, body_of, internal, refusal_of
-from demask.webkit.headers import ALWAYS
+from demask.webkit.listening import STATE
+from demask.webkit.responses import ALWAYS, ClientGone, Refusal, Statuses, body_of, internal, refusal_of
 from demask.webkit.throttle import WrongKeys, address_of
 from demask.webkit.upload import HeldBytes, Take, linger
 

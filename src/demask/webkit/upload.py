@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import contextmanager
 from typing import Any
 
-from demask.webkit.failures import ClientGone, Refusal
-from demask.webkit.limits import WireLimits
+from demask.webkit.responses import ClientGone, Refusal
+from demask.webkit.wire import WireLimits
 
 Receive = Callable[[], Awaitable[Any]]
 Take = Callable[[int], None]

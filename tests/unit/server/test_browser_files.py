@@ -12,8 +12,7 @@ import pytest
 from demask.errors import OutputExists, UsageError, WeightsError
 from demask.geometry import FRAME_PX
 from demask.server import static_page, web_runtime
-from demask.server.browser_files import NETWORKS, PAGE_FOLDER, browser_files
-from demask.server.figures import browser_figures
+from demask.server.browser_files import NETWORKS, PAGE_FOLDER, browser_figures, browser_files
 from demask.server.web_runtime import BUILDS, LOCK_FOLDER, VERSION, WebRuntime, find_runtime
 
 FIGURE = re.compile(r"\b(?:figures|own)\.(\w+)(?:\.(\w+))?")

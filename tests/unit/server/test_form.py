@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import own_loop
 from demask.server.form import Form, receive_form
-from demask.webkit.failures import ClientGone, Refusal
-from demask.webkit.limits import WireLimits
+from demask.webkit.responses import ClientGone, Refusal
 from demask.webkit.upload import HeldBytes
+from demask.webkit.wire import WireLimits
 
 TYPE = "multipart/form-data; boundary=line"
 LIMITS = WireLimits(max_body_bytes=5000, max_held_bytes=9000, body_s=0.2)

@@ -17,12 +17,12 @@ from demask.errors import InputError, PhotoUnreadable, ShapeMismatch, UsageError
 from demask.faces.crop_networks import HoleFinder
 from demask.faces.finder import Finder
 from demask.remover import Remover
+from demask.server.form import found_before
 from demask.server.jobs import Answer, FindOrder, RemoveOrder, find, remove
 from demask.server.kept import KeptPhoto
-from demask.server.order import found_before
 from demask.server.workshop import Abandoned, Wanted
 from demask.types import Alpha, Face, ImageU8
-from demask.webkit.failures import Refusal
+from demask.webkit.responses import Refusal
 from demask.weights.sessions import open_session
 from tiny_networks import GREEN, make_photo
 

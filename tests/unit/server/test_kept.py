@@ -13,7 +13,7 @@ from demask.faces.judge import FoundHole
 from demask.faces.looker import Framed, Looked, LookedFace
 from demask.server.kept import KeptPhoto, KeptPhotos
 from demask.types import Face
-from demask.webkit.failures import Refusal
+from demask.webkit.responses import Refusal
 
 
 def photo(data: bytes = b"x", *, faces: int = 0) -> KeptPhoto:

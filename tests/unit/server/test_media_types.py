@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from demask.server.media_types import (
+from demask.server.serve_settings import (
     MEDIA_TYPES,
     accepted_formats,
     format_of_bytes,
     require_format,
 )
-from demask.webkit.failures import Refusal
+from demask.webkit.responses import Refusal
 
 
 def picture(format: str, **options: object) -> bytes:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demask.errors import UsageError
-from demask.server.order import chosen_faces, found_before, require_samples
-from demask.webkit.failures import Refusal
+from demask.server.form import chosen_faces, found_before, require_samples
+from demask.webkit.responses import Refusal
 
 FACE: dict[str, Any] = {
     "box": [1, 2, 30.5, 40],

@@ -9,11 +9,11 @@ from typing import Any, cast
 
 import pytest
 
-from demask.server.docs_page import docs_page
 from demask.server.factory import create_app
 from demask.server.jobs import Answer
-from demask.server.logs import JsonLines, set_up_logs
-from demask.server.metrics import Metrics
+from demask.server.page_routes import docs_page
+from demask.server.process import JsonLines, set_up_logs
+from demask.server.service import Metrics
 
 
 def line_of(*given: Any, **extra: Any) -> dict[str, Any]:

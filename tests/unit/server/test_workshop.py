@@ -12,7 +12,7 @@ import pytest
 
 import own_loop
 from demask.server.workshop import Wanted, Workshop
-from demask.webkit.failures import ClientGone, Refusal
+from demask.webkit.responses import ClientGone, Refusal
 
 
 async def stays() -> None:

@@ -26,8 +26,8 @@ from demask.study.web.session_json import session_json
 from demask.study.web.study_app import WebConfig, create_app
 from demask.study.web.study_server import ServeConfig, checked_key, serve
 from demask.webkit.access import is_loopback
-from demask.webkit.limits import WireLimits
 from demask.webkit.listening import quiet_config
+from demask.webkit.wire import WireLimits
 
 KEY = "the key of these tests"
 

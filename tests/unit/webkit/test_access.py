@@ -19,7 +19,7 @@ from demask.server.serve_settings import Settings
 from demask.study.web.study_app import create_app as study_app
 from demask.webkit.access import Doors, check_key, is_loopback, key_lock, locked_by, public
 from demask.webkit.edge import protect
-from demask.webkit.failures import Refusal
+from demask.webkit.responses import Refusal
 from demask.webkit.upload import HeldBytes
 
 KEY = "a key of more than sixteen letters"

@@ -18,10 +18,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from demask.webkit.access import Doors
 from demask.webkit.edge import protect
-from demask.webkit.limits import WireLimits
 from demask.webkit.listening import Server, quiet_config
-from demask.webkit.sockets import address_of, bound_socket
 from demask.webkit.upload import HeldBytes, WholeBody
+from demask.webkit.wire import WireLimits, address_of, bound_socket
 
 LIMITS = WireLimits(
     max_body_bytes=1000, max_held_bytes=4000, max_connections=6, head_s=1, body_s=1, stalled_s=1

@@ -15,10 +15,9 @@ import own_loop
 from demask.errors import ConfigError, DemaskError, InputError, PhotoTooLarge, UsageError, WeightsError
 from demask.webkit.access import Doors
 from demask.webkit.edge import PORTION_BYTES, Exchange, protect
-from demask.webkit.failures import ClientGone, Refusal
-from demask.webkit.headers import ALWAYS, PAGE
-from demask.webkit.limits import WireLimits
+from demask.webkit.responses import ALWAYS, PAGE, ClientGone, Refusal
 from demask.webkit.upload import HeldBytes, WholeBody
+from demask.webkit.wire import WireLimits
 
 Handler = Callable[..., Any]
 

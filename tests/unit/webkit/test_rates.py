@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from demask.errors import UsageError
-from demask.webkit.failures import Refusal
-from demask.webkit.rates import Rate, Rates
+from demask.webkit.responses import Refusal
+from demask.webkit.throttle import Rate, Rates
 
 
 def test_a_bucket_empties_and_fills() -> None:

@@ -8,7 +8,7 @@ from open_doors import ask
 
 from demask.webkit.access import Doors, key_lock
 from demask.webkit.edge import protect
-from demask.webkit.failures import Refusal
+from demask.webkit.responses import Refusal
 from demask.webkit.throttle import EVERY_S, MOST_WRONG, WrongKeys, address_of
 from demask.webkit.upload import HeldBytes
 

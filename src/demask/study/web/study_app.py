@@ -29,10 +29,10 @@ from demask.study.web.admin_routes import admin
 from demask.study.web.session_json import session_json
 from demask.webkit.access import Doors, Lock, key_lock, locked_by, no_entry, public
 from demask.webkit.edge import protect
-from demask.webkit.headers import PAGE
-from demask.webkit.limits import WireLimits
-from demask.webkit.rates import Rate, Rates
+from demask.webkit.responses import PAGE
+from demask.webkit.throttle import Rate, Rates
 from demask.webkit.upload import HeldBytes, WholeBody
+from demask.webkit.wire import WireLimits
 
 _HERE = Path(__file__).parent
 LIMITS = WireLimits(max_body_bytes=16 * 1024, max_held_bytes=16 * 2**20, body_s=20)

@@ -12,7 +12,7 @@ from demask.study.store import Store
 from demask.study.web.study_app import WebConfig, create_app
 from demask.webkit.access import MIN_KEY_LENGTH, check_key
 from demask.webkit.listening import Server, quiet_config
-from demask.webkit.sockets import address_of, bound_socket
+from demask.webkit.wire import address_of, bound_socket
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

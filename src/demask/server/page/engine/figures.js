@@ -1,4 +1,4 @@
-/** The figures that Python tells (server/figures.py), with the regions of the frame as pictures. */
+/** The figures that Python tells (server/browser_files.py), with the regions of the frame as pictures. */
 
 export function unpacked(figures) {
   const regions = Object.entries(figures.regions).map(([name, { width, height, bits }]) => {

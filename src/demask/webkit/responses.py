@@ -1,4 +1,4 @@
-"""What goes wrong, as HTTP says it: one table from our errors to status codes, one shape of body."""
+"""How every answer looks: headers for the browser, and what goes wrong as HTTP says it, in one shape."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from demask import errors
 
 Statuses = Mapping[type[errors.DemaskError], int]
-
 STATUS_OF: Statuses = {
     errors.PhotoTooLarge: 413,
     errors.InputError: 422,
@@ -16,6 +15,25 @@ STATUS_OF: Statuses = {
     errors.DemaskError: 500,
 }
 """The first entry that fits counts."""
+ALWAYS = {
+    # For what is no page: nothing may be loaded, and nothing may show it in a frame.
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+# Nothing from any other address; no inline script or style. Pictures that a script holds are blob: addresses.
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'"
+)
+PAGE = {"content-security-policy": PAGE_POLICY}
+"""For a page and what belongs to it."""
 
 
 class Refusal(errors.DemaskError):
@@ -79,3 +97,12 @@ def body_of(refusal: Refusal, request_id: str) -> dict[str, Any]:
     """The JSON body of every refusal."""
     error = {"code": refusal.code, "message": str(refusal), "details": refusal.details}
     return {"error": error, "request_id": request_id}
+
+
+def of_unchanged(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a 304, from those of the answer that the browser has already.
+
+    A browser takes over what a 304 says (RFC 9111, section 3.2): without the page's own policy it would show
+    its copy under the one of `ALWAYS`, which lets nothing load.
+    """
+    return {name: value for name, value in headers.items() if name.lower() != "content-length"}
