@@ -14,7 +14,7 @@ from scipy.interpolate import LinearNDInterpolator
 from scipy.ndimage import gaussian_filter1d
 
 from demask.coverings.draw import draw
-from demask.coverings.turning import Turn
+from demask.coverings.head import Turn
 from demask.faces.crop_networks import LandmarkFinder
 from demask.faces.finder import Finder
 from demask.geometry import Framed, apply, invert, to_frame

@@ -43,8 +43,7 @@ sys.path[:0] = [str(ROOT / "tests")]
 from batch_openers import open_fake  # noqa: E402
 from demask.batch.batch_run import Summary, run_batch  # noqa: E402
 from demask.batch.batch_worker import Answer, Setup  # noqa: E402
-from demask.batch.content_key import made_with  # noqa: E402
-from demask.batch.manifest_row import Row  # noqa: E402
+from demask.batch.manifest_row import Row, made_with  # noqa: E402
 from demask.batch.manifest_store import ManifestIndex, manifest_place  # noqa: E402
 from demask.batch.photo_source import list_photos  # noqa: E402
 from demask.batch.process_engine import ProcessEngine  # noqa: E402

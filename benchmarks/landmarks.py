@@ -1,7 +1,7 @@
 """Error of the shipped landmark network against its teacher, FaceMesh, on test faces it never saw.
 
 Bare faces as photographed, by how far the head is turned; the same heads turned further by
-`coverings/turning.py`, whose labels are the teacher's moved along; and covered ones, where only the
+`coverings/head.py`, whose labels are the teacher's moved along; and covered ones, where only the
 teacher saw the face. Beside it the linear guess from five points that a covering was fitted by before.
 
 python benchmarks/landmarks.py --data runs/faces --out docs/measured/landmarks.json
@@ -18,7 +18,7 @@ import numpy as np
 import _common
 from demask import geometry
 from demask.coverings import draw
-from demask.coverings.turning import Turn
+from demask.coverings.head import Turn
 from demask.dataset.record import FaceRecord
 from demask.dataset.shards import FaceShards
 from demask.evaluation.bootstrap import mean_interval

@@ -66,14 +66,14 @@ def wire_file(url: str) -> Path:
 
 def stay_here() -> None:
     """Let downloads come from the folder, and expect what lies there."""
-    from demask.weights import download, registry
+    from demask.weights import registry, transfer
 
     for name, weights in registry.REGISTRY.items():
         if weights.url is not None and wire_file(weights.url).exists():
             digest = hashlib.sha256(wire_file(weights.url).read_bytes()).hexdigest()
             registry.REGISTRY[name] = replace(weights, sha256=digest)
     build = urllib.request.build_opener
-    download.urllib.request.build_opener = lambda *handlers: build(*handlers, LocalWire)  # type: ignore[assignment]
+    transfer.urllib.request.build_opener = lambda *handlers: build(*handlers, LocalWire)  # type: ignore[assignment]
 
 
 def small(arguments: list[str]) -> list[str]:
@@ -146,9 +146,9 @@ def run(command: list[str]) -> None:
 if __name__ == "__main__":
     os.environ["OMP_NUM_THREADS"] = "1"
     stay_here()
-    from demask.dataset import mix
+    from demask.dataset import sources
 
-    mix.MIXES = {name: dict.fromkeys(takes, 3) for name, takes in mix.MIXES.items()}
+    sources.MIXES = {name: dict.fromkeys(takes, 3) for name, takes in sources.MIXES.items()}
     for line in (FOLDER / "commands.jsonl").read_text().splitlines():
         print("+", line, flush=True)  # noqa: T201
         began = time.monotonic()

@@ -16,8 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from demask.batch.content_key import MadeWith, content_key, differences, digest_of
-from demask.batch.manifest_row import SUCCESS, Known, Row
+from demask.batch.manifest_row import SUCCESS, Known, MadeWith, Row, content_key, differences, digest_of
 from demask.batch.photo_source import PhotoRef, read_ref
 from demask.batch.stores import TargetUnusable, open_store
 from demask.errors import DemaskError, InputError, OutputError, OutputExists

@@ -16,8 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from demask.batch.content_key import MadeWith, digest_of
-from demask.batch.manifest_row import SUCCESS, Known, Row
+from demask.batch.manifest_row import SUCCESS, Known, MadeWith, Row, digest_of
 from demask.batch.stores import OWN_FOLDER, FolderStore, FsspecStore, Item, Store, local_path, open_store
 from demask.errors import InputError, OutputExists, UsageError
 from demask.extras import install_command

@@ -139,7 +139,7 @@ def run(
     Example: demask batch photos -o bare
     """
     from demask.batch.batch_worker import Setup
-    from demask.batch.content_key import made_with
+    from demask.batch.manifest_row import made_with
     from demask.cli.batch_job import Order, carry_out
     from demask.photo.handed_in import Output
 

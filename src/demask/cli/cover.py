@@ -64,7 +64,7 @@ def cover(
     from demask.cli.photo_jobs import plan_jobs
     from demask.cli.streams import say
     from demask.coverings import KINDS
-    from demask.coverings.on_photo import draw_on_photo
+    from demask.coverings.draw import draw_on_photo
     from demask.errors import InputError, OutputExists, UsageError
     from demask.faces.looker import Looker
     from demask.photo.handed_in import Output, open_photo

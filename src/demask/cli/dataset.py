@@ -99,10 +99,9 @@ def build(
     from demask.dataset.build import BuildConfig
     from demask.dataset.build import build as build_set
     from demask.dataset.manifest import DATASET
-    from demask.dataset.mix import read_takes, with_takes
     from demask.dataset.sources import folder as plain
     from demask.dataset.sources import index as indexed
-    from demask.dataset.sources import layout
+    from demask.dataset.sources import layout, read_takes, with_takes
     from demask.errors import UsageError
     from demask.parallel import kill_is_ctrl_c
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from demask.batch.content_key import MadeWith, differences, digest_of, sha256_of
+from demask.batch.manifest_row import MadeWith, differences, digest_of, sha256_of
 from demask.cli.outcome import Report, failure
 from demask.cli.outputs import make_folder
 from demask.cli.photo_jobs import Job

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from demask.batch.content_key import made_with, sha256_of
+from demask.batch.manifest_row import made_with, sha256_of
 from demask.cli.done_before import DoneBefore
 from demask.cli.outcome import Report
 from demask.cli.outputs import make_first_folder

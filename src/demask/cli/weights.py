@@ -65,7 +65,7 @@ def push(
     Example: demask weights push hub/
     """
     from demask.cli.streams import say
-    from demask.weights.hub_folder import write_hub_folder
+    from demask.weights.transfer import write_hub_folder
 
     write_hub_folder(folder)
     say(f"{folder} is ready; upload it with: huggingface-cli upload OWNER/NAME {folder}")
@@ -88,12 +88,12 @@ def get(
     Example: demask weights get yunet
     """
     from demask.cli.streams import meter, say
-    from demask.weights import download, registry
+    from demask.weights import registry, transfer
 
     for name in names:
         weights = registry.lookup(name)
         with meter(weights.file) as show:
-            path = download.get(name, progress=show)
+            path = transfer.get(name, progress=show)
         say(f"{weights.name}: licence {weights.licence}, from {weights.home}")
         typer.echo(str(path))
 

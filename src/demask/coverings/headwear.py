@@ -12,8 +12,8 @@ import numpy as np
 
 from demask.coverings import noise
 from demask.coverings.head import HeadFrame, head_frame
+from demask.coverings.look import pick_colour
 from demask.coverings.outline import closed_spline
-from demask.coverings.palettes import pick_colour
 from demask.coverings.shading import Scene, read_scene
 from demask.coverings.sheet import fixed_point
 from demask.types import Floats32, Floats64, ImageU8, Landmarks

@@ -10,8 +10,7 @@ import numpy as np
 from demask.coverings.catalogue import CATALOGUE, TRAINING_KINDS, Kind, Range
 from demask.coverings.head import HeadFrame
 from demask.coverings.outline import Cut, Outline, closed_spline, cut_outline, hood_outline
-from demask.coverings.sheet import Sheet, drape, fixed_point, silhouette
-from demask.coverings.straps import StrapPlan, strap_polygons
+from demask.coverings.sheet import Sheet, StrapPlan, drape, fixed_point, silhouette, strap_polygons
 from demask.types import Floats64, UInts8
 
 _UNDER_EYES = (145, 374, 23, 253)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from demask.coverings import noise
-from demask.coverings.palettes import contrasting
+from demask.coverings.look import contrasting
 from demask.types import Floats32, ImageU8
 
 U_SPAN, V_LOW, V_HIGH = 1.15, -0.15, 1.2

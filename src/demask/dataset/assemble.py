@@ -13,8 +13,8 @@ from typing import Any
 from demask.atomic import replacing
 from demask.dataset.manifest import MANIFEST, text_in
 from demask.dataset.record import PARTS, dump_facts
+from demask.dataset.shards import ShardWriter, tar_index
 from demask.dataset.split import HASH_BITS, SPLITS, assign_splits
-from demask.dataset.tars import ShardWriter, tar_index
 from demask.errors import DatasetError
 
 SKIPPED_MEMBER = "skipped.json"

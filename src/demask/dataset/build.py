@@ -21,12 +21,10 @@ from demask.atomic import remove_leftovers, replacing
 from demask.dataset.assemble import SKIPPED_MEMBER, assemble
 from demask.dataset.entry import Entry
 from demask.dataset.manifest import DATASET
-from demask.dataset.own_labels import OwnLabellers
-from demask.dataset.pool import running_workers
 from demask.dataset.record import dump_facts
+from demask.dataset.shards import ShardWriter
 from demask.dataset.sources import Source
-from demask.dataset.tars import ShardWriter
-from demask.dataset.worker import Job, LabellerFactory, Outcome, TeacherLabellers
+from demask.dataset.worker import Job, LabellerFactory, Outcome, OwnLabellers, TeacherLabellers, running_workers
 from demask.errors import ConfigError, DatasetError, OutputError
 
 logger = logging.getLogger(__name__)

@@ -13,24 +13,21 @@ on the data set's page.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from demask.dataset.entry import LICENCES, Entry, Listing, make_face_id, photo_files
-from demask.dataset.ffhq_metadata import FfhqFacts, read_metadata
 from demask.errors import DatasetError
 
 LayoutName = Literal["ffhq", "kdef", "utkface"]
-
 GENDERS = {"male": "0", "female": "1"}
 """Codes of the label `gender`, in every layout; UTKFace's own."""
-
 ETHNICITIES = ("White", "Black", "Asian", "Indian", "Others")
 """The label `ethnicity` is the place in this list; UTKFace's own order."""
-
 KDEF_EXPRESSIONS = {
     "AF": "afraid",
     "AN": "angry",
@@ -47,10 +44,8 @@ KDEF_ANGLES = {
     "HR": "half right profile",
     "FR": "full right profile",
 }
-
 FFHQ_FOLDERS = ("images1024x1024", "thumbnails128x128")
 """The first of these that is there is read: both hold the same pictures."""
-
 _FFHQ_WILD = "in-the-wild-images"  # Whole photographs, often with several of the faces in them.
 _FFHQ_NAME = re.compile(r"[0-6][0-9]{4}")
 _KDEF_NAME = re.compile(
@@ -58,6 +53,11 @@ _KDEF_NAME = re.compile(
 )
 _UTKFACE_MAX_AGE = 116
 _UTKFACE_TIME = re.compile(r"[0-9]{14,17}")  # yyyymmddHHMMSS and a fraction.
+METADATA = "ffhq-dataset-v2.json"
+_DATASET_LICENCE = "dataset: CC BY-NC-SA 4.0, non-commercial"
+# Whatever else stands in a record (68 points three times over, checksums) is thrown away while
+# reading, or the 255 MB of text would become more than a gigabyte of Python objects.
+_WANTED = frozenset({"category", "metadata", "author", "license", "license_url", "photo_url"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,3 +212,63 @@ def _read(
             f"{refused[first]}; photographs of any other name are read by --folder"
         )
     return Listing(entries=list(entries.values()), refused=refused)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FfhqFacts:
+    """What the metadata says of one picture.
+
+    Attributes:
+        labels: category (training or validation), author, photo_url, licence; only those that are there.
+        licence: The photograph's licence and the data set's, or empty.
+    """
+
+    labels: dict[str, str] = field(default_factory=dict)
+    licence: str = ""
+
+
+def read_metadata(*folders: Path) -> dict[str, FfhqFacts]:
+    """Read the first metadata file found; none = nothing is known.
+
+    Args:
+        folders: Where to look.
+
+    Returns:
+        Facts keyed by the picture's five digits.
+
+    Raises:
+        DatasetError: The file is there but cannot be read.
+    """
+    path = next((folder / METADATA for folder in folders if (folder / METADATA).is_file()), None)
+    if path is None:
+        return {}
+    try:
+        with path.open(encoding="utf-8") as text:
+            records = json.load(text, object_pairs_hook=_kept)
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"cannot read {path}: {error}; download it again, or move it away to do without its licences"
+        ) from error
+    if not isinstance(records, dict) or not all(
+        number.isdigit() and isinstance(record, dict) for number, record in records.items()
+    ):
+        raise DatasetError(f'{path} holds no records of pictures; need {{"0": {{"metadata": ...}}, ...}}')
+    return {number.zfill(5): _facts(record) for number, record in records.items()}
+
+
+def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in pairs if key in _WANTED or (key.isascii() and key.isdigit())}
+
+
+def _facts(record: dict[str, Any]) -> FfhqFacts:
+    about = record.get("metadata")
+    said = {**(about if isinstance(about, dict) else {}), "category": record.get("category")}
+    text = {key: value for key, value in said.items() if isinstance(value, str) and value}
+    labels = {key: text[key] for key in ("category", "author", "photo_url") if key in text}
+    if "license" not in text:
+        return FfhqFacts(labels=labels)
+    url = f" ({text['license_url']})" if "license_url" in text else ""
+    return FfhqFacts(
+        labels={**labels, "licence": text["license"]},
+        licence=f"picture: {text['license']}{url}; {_DATASET_LICENCE}",
+    )

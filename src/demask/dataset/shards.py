@@ -1,20 +1,22 @@
-"""Random access to the faces in the tar shards of a built set."""
+"""Tar shards in WebDataset layout: written in order with fixed headers, read in any order."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import logging
 import os
+import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from demask.atomic import part_name
 from demask.dataset.manifest import FaceEntry, difference, read_dataset, read_entries, read_manifest
 from demask.dataset.record import PARTS, FaceRecord, decode_record
 from demask.dataset.split import SPLITS
-from demask.dataset.tars import tar_index
 from demask.errors import DatasetError
 
 logger = logging.getLogger(__name__)
@@ -160,6 +162,58 @@ class FaceShards:
             except OSError as error:
                 raise DatasetError(f"{shard} cannot be opened: {error}; build the set again") from error
         return self._files[shard]
+
+
+class ShardWriter:
+    """Write one tar; it takes its name only when complete, so a killed run leaves no half shard."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._temporary = part_name(path)
+        self._tar = tarfile.open(self._temporary, "w", format=tarfile.USTAR_FORMAT)  # noqa: SIM115
+
+    def add(self, name: str, data: bytes) -> None:
+        """Append one member; owner, time and mode are fixed so that equal data give equal bytes."""
+        info = tarfile.TarInfo(name)
+        info.size, info.mode, info.mtime = len(data), 0o644, 0
+        self._tar.addfile(info, io.BytesIO(data))
+
+    def add_face(self, face_id: str, parts: Mapping[str, bytes]) -> None:
+        """Append the four files of a face."""
+        for part in PARTS:
+            self.add(f"{face_id}.{part}", parts[part])
+
+    def finish(self) -> None:
+        """Close the tar and give it its name."""
+        self._tar.close()
+        self._temporary.replace(self.path)
+
+    def discard(self) -> None:
+        """Close and delete what was written so far."""
+        self._tar.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def tar_index(path: Path) -> dict[str, tuple[int, int]]:
+    """Where each member of a tar lies: name to (offset, size) in bytes.
+
+    Raises:
+        DatasetError: The file is missing, cut short or not a tar.
+    """
+    try:
+        with tarfile.open(path, "r:") as tar:
+            members = list(tar)
+        end = path.stat().st_size
+    except Exception as error:  # A damaged header makes tarfile raise a dozen kinds, and not all on purpose.
+        raise DatasetError(f"{path.name} cannot be read as a shard: {error}; build the set again") from error
+    if not members:
+        raise DatasetError(f"{path.name} is an empty tar; build the set again")
+    for info in members:
+        if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE):
+            raise DatasetError(f"{path.name}: {info.name!r} is no plain file; build the set again")
+        if min(info.size, info.offset_data) < 0 or info.offset_data + info.size > end:
+            raise DatasetError(f"{path.name} is cut short at {end} bytes; build the set again")
+    return {info.name: (info.offset_data, info.size) for info in members}
 
 
 def _spans(entry: FaceEntry, index: Mapping[str, tuple[int, int]]) -> dict[str, tuple[int, int]]:

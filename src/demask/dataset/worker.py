@@ -1,11 +1,16 @@
-"""One photograph to one labelled face: what each worker process of a build runs."""
+"""One photograph to one labelled face, by our own networks or teachers; and the processes that do it."""
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol
 
@@ -13,20 +18,23 @@ import cv2
 import numpy as np
 
 from demask.dataset.entry import Entry
-from demask.dataset.labels import TeacherPaths, Teachers
-from demask.dataset.record import FaceRecord, encode_record, landmark_gap_px, sharpness_of
+from demask.dataset.labels import TeacherPaths, Teachers, prominence
+from demask.dataset.record import FaceRecord, encode_record, landmark_gap_px, sharpness_of, valid_region
 from demask.dataset.split import perceptual_hash
-from demask.dataset.valid import valid_region
-from demask.errors import InputError
-from demask.geometry import apply, compose, invert, scale_of, to_frame
-from demask.parallel import end_with_parent
+from demask.errors import DatasetError, InputError
+from demask.faces.crop_networks import LandmarkFinder
+from demask.faces.finder import Finder
+from demask.geometry import apply, compose, crop_to_frame, invert, scale_of, to_frame
+from demask.parallel import end_with_parent, interrupts_ignored
 from demask.photo.decode import read_photo
 from demask.types import Face, ImageU8, Landmarks, Matrix
+from demask.weights import registry
 
 _MIN_VALID_FRACTION = 0.2
 _MIN_PRESENCE = 0.5
 # Below this a crop would be enlarged more than four times: 19 px between the eyes.
 _MAX_SCALE = 4.0
+_labeller: Labeller | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
@@ -89,9 +97,6 @@ class Outcome:
 
     parts: dict[str, bytes] | None = None
     reason: str = ""
-
-
-_labeller: Labeller | None = None
 
 
 def start_worker(labellers: LabellerFactory) -> None:
@@ -176,6 +181,75 @@ def make_record(entry: Entry, photo: ImageU8, label: Label, *, photo_px: int) ->
         sharpness=sharpness_of(crop, valid),
         scale=scale,
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OwnLabellers:
+    """Makes labellers out of our own finder and landmark network; picklable."""
+
+    @classmethod
+    def checked(cls) -> OwnLabellers:
+        """Look for the networks now, so that a missing one is reported before any work.
+
+        Raises:
+            WeightsError: One is missing or damaged.
+        """
+        for name in ("finder", "landmarks"):
+            registry.find(name)
+        return cls()
+
+    def __call__(self) -> Labeller:
+        """Load both networks."""
+        finder = Finder.shipped(device="cpu", threads=1)
+        landmarks = LandmarkFinder.shipped(device="cpu", threads=1)
+
+        def label(photo: ImageU8) -> Label | None:
+            faces = finder(photo)
+            if not faces:
+                return None
+            height, width = photo.shape[:2]
+            face = max(faces, key=lambda face: prominence(face, width, height))
+            crop, _ = crop_to_frame(photo, to_frame(face.points))
+            # FaceMesh tells how sure it is of its points; ours does not, so the finder's word counts.
+            return Label(face=face, landmarks=landmarks(crop[None])[0], presence=face.score)
+
+        return label
+
+
+@contextmanager
+def running_workers(
+    count: int, labellers: LabellerFactory
+) -> Iterator[Callable[[list[Job]], Iterator[Outcome]]]:
+    """Give a function that labels photographs and keeps their order.
+
+    Args:
+        count: Processes; 1 = this one, 0 = none are needed, since every part is there already.
+        labellers: Makes the labeller of each process; picklable if `count` is above 1.
+
+    Raises:
+        DatasetError: A process was killed.
+    """
+    if count <= 1:
+        if count:
+            start_worker(labellers)
+        yield lambda jobs: map(run_job, jobs)
+        return
+    # Spawned, not forked: onnxruntime's threads do not survive a fork.
+    pool = ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=start_pool_worker, initargs=(labellers,)
+    )
+    try:
+        with interrupts_ignored():
+            for _ in range(count):
+                pool.submit(os.getpid)  # A process starts when it is first wanted: that is now.
+        yield lambda jobs: pool.map(run_job, jobs, chunksize=4)
+    except BrokenProcessPool as error:
+        raise DatasetError(
+            "a worker process ended before its time (killed, or out of memory); "
+            "run the same command again to go on, perhaps with fewer workers"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _shrunk(photo: ImageU8, longest_px: int) -> tuple[ImageU8, Matrix]:

@@ -12,8 +12,7 @@ from typing import Any
 
 from demask.errors import ClipUnreadable, PhotoTooLarge, UsageError
 from demask.extras import install_command
-from demask.video.orientation import Orientation, matrix_of_bytes
-from demask.video.planes import Colours, working_format
+from demask.video.planes import Colours, Orientation, matrix_of_bytes, working_format
 
 _STILL_DEMUXERS = ("image2", "gif", "apng", "webp")
 _HEAD_BYTES = 32

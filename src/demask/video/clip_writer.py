@@ -1,15 +1,21 @@
-"""The output put together: the new video from its segments, everything else copied packet by packet."""
+"""The output put together: the new video from its segments, everything else copied packet by packet.
+
+The label that says faces in a clip are invented, in the way of each container.
+MP4: a top-level `uuid` box with the XMP packet; MOV: `moov/udta/XMP_` (XMP specification, part 3, sec. 2.2).
+Matroska and WebM know no XMP: the same address stands in a tag, `DIGITAL_SOURCE_TYPE`.
+"""
 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from demask.errors import OutputError
-from demask.video.clip_label import append_xmp, label_metadata, packet_from
+from demask.photo.provenance import DIGITAL_SOURCE_TYPE, labelled
 from demask.video.clip_reader import ClipFacts, opened, require_av
 from demask.video.codec_choice import EncoderPlan, muxer_of, set_up
 from demask.video.segments import SegmentStore
@@ -20,6 +26,9 @@ _OPTIONS = {"mp4": {"movflags": "use_metadata_tags"}, "mov": {"movflags": "use_m
 _NO_TEXT = b"\x00\x00"
 _REMADE = ("tmcd",)
 """Data streams that the muxer makes again from tags."""
+XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+MATROSKA_TAG = "DIGITAL_SOURCE_TYPE"
+_MOST_XMP_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,10 +117,6 @@ def check_streams(facts: ClipFacts, target: Path) -> list[str]:
         return [f"{_words(source.streams[index])} cannot be kept in {target.suffix}" for index in sorted(lost)]
 
 
-def _labelled(muxer: str, metadata: dict[str, str], networks: Mapping[str, str] | None) -> dict[str, str]:
-    return metadata if networks is None else label_metadata(muxer, metadata, networks)
-
-
 def all_copied(facts: ClipFacts) -> list[StreamReport]:
     """The report on a clip that is copied as it is."""
     with opened(facts.path) as source:
@@ -119,6 +124,65 @@ def all_copied(facts: ClipFacts) -> list[StreamReport]:
             StreamReport(index=stream.index, kind=stream.type, codec=name_of(stream), fate="copied")
             for stream in source.streams
         ]
+
+
+def name_of(stream: Any) -> str:
+    """FFmpeg's name of a stream's codec."""
+    context = stream.codec_context
+    return str(context.codec.canonical_name if context is not None else getattr(stream, "name", None) or "none")
+
+
+def label_metadata(muxer: str, metadata: dict[str, str], networks: Mapping[str, str]) -> dict[str, str]:
+    """The container's tags with the label, where that is where it goes.
+
+    Args:
+        muxer: `mp4`, `mov`, `matroska` or `webm`.
+        metadata: The input's tags; an XMP packet among them, by the name `xmp`, is kept with the label in it.
+        networks: What the label names: what each network is for, and its name.
+    """
+    kept = {key: value for key, value in metadata.items() if key != "xmp"}
+    if muxer == "mov":
+        kept["xmp"] = packet_from(metadata, networks).decode()
+    elif muxer != "mp4":
+        kept[MATROSKA_TAG] = DIGITAL_SOURCE_TYPE
+    return kept
+
+
+def packet_from(metadata: dict[str, str], networks: Mapping[str, str]) -> bytes:
+    """The labelled XMP packet of a clip: the input's own where it has one."""
+    xmp = metadata.get("xmp")
+    return labelled(xmp.encode() if xmp else None, networks=networks)
+
+
+def append_xmp(path: Path, packet: bytes) -> None:
+    """Add the XMP box to a finished MP4; nothing in it moves."""
+    with path.open("ab") as file:
+        file.write(struct.pack(">I", 8 + 16 + len(packet)) + b"uuid" + XMP_UUID + packet)
+
+
+def read_xmp_box(path: Path) -> bytes | None:
+    """The XMP packet of an MP4's top-level box; None where there is none."""
+    size_of_file = path.stat().st_size
+    with path.open("rb") as file:
+        place = 0
+        while place + 8 <= size_of_file:
+            file.seek(place)
+            size, kind = struct.unpack(">I4s", file.read(8))
+            header = 8
+            if size == 1:
+                size, header = struct.unpack(">Q", file.read(8))[0], 16
+            elif size == 0:
+                size = size_of_file - place
+            if size < header:
+                return None
+            if kind == b"uuid" and file.read(16) == XMP_UUID and size <= _MOST_XMP_BYTES:
+                return file.read(size - header - 16)
+            place += size
+    return None
+
+
+def _labelled(muxer: str, metadata: dict[str, str], networks: Mapping[str, str] | None) -> dict[str, str]:
+    return metadata if networks is None else label_metadata(muxer, metadata, networks)
 
 
 def _refused(source: Any, facts: ClipFacts, muxer: str) -> set[int]:
@@ -192,12 +256,6 @@ def _is_remade(stream: Any, source: Any) -> bool:
 
 def _words(stream: Any) -> str:
     return f"stream {stream.index} ({stream.type}, {name_of(stream)})"
-
-
-def name_of(stream: Any) -> str:
-    """FFmpeg's name of a stream's codec."""
-    context = stream.codec_context
-    return str(context.codec.canonical_name if context is not None else getattr(stream, "name", None) or "none")
 
 
 def _kept(metadata: dict[str, str]) -> dict[str, str]:

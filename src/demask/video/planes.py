@@ -3,10 +3,15 @@
 A sample outside the hole keeps its value bit for bit. A chroma sample that several pixels share is written only
 where all of them lie in the hole. The equations are those of ITU-T H.273, sec. 8.3 (eq. 42 to 48): luma and
 chroma from gamma-coded R, G, B with the weights kr and kb, in the narrow or in the full range.
+
+How a clip's frames are turned for showing, and a picture turned upright and back.
+The display matrix is that of ISO 14496-12 (6.2.2) as FFmpeg hands it on: nine int32 of 16.16 and 2.30 fixed
+point.
 """
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,7 +24,36 @@ from demask.video.bright import Transfer, display_rgb, scene_rgb
 
 Frame = Any
 """A decoded `av.VideoFrame`."""
-
+_EXACT = 0x2 | 0x2000 | 0x40000
+"""Bilinear, chroma interpolated in full, rounded accurately: the scaler's fast ways lose two levels."""
+_HD_ROWS = 720
+_TILE_PX = 64
+_WORKABLE = {
+    "nv12": "yuv420p",
+    "nv21": "yuv420p",
+    "nv16": "yuv422p",
+    "nv24": "yuv444p",
+    "p010le": "yuv420p10le",
+    "p210le": "yuv422p10le",
+    "p410le": "yuv444p10le",
+    "yuyv422": "yuv422p",
+    "uyvy422": "yuv422p",
+    "rgb24": "gbrp",
+    "bgr24": "gbrp",
+    "bgr0": "gbrp",
+    "rgb0": "gbrp",
+    "0rgb": "gbrp",
+    "0bgr": "gbrp",
+    "rgba": "gbrap",
+    "bgra": "gbrap",
+    "argb": "gbrap",
+    "abgr": "gbrap",
+    "pal8": "gbrap",
+    "rgb48le": "gbrp16le",
+    "gray8": "gray",
+}
+"""Layouts whose samples are interleaved, and the plain one that holds the same numbers."""
+_ONE = 1 << 16
 _BT709, _UNSPECIFIED, _FCC, _BT470BG, _SMPTE170M, _SMPTE240M, _BT2020_NCL, _BT2020_CL = 1, 2, 4, 5, 6, 7, 9, 10
 _WEIGHTS = {
     _BT709: (0.2126, 0.0722),
@@ -33,11 +67,7 @@ _WEIGHTS = {
 """kr and kb by number of the matrix, H.273 table 4."""
 _SWSCALE = {_BT709: 1, _FCC: 4, _BT470BG: 5, _SMPTE170M: 5, _SMPTE240M: 7, _BT2020_NCL: 9, _BT2020_CL: 9}
 """What the scaler calls them."""
-_EXACT = 0x2 | 0x2000 | 0x40000
-"""Bilinear, chroma interpolated in full, rounded accurately: the scaler's fast ways lose two levels."""
-_HD_ROWS = 720
 _NARROW, _FULL = 1, 2
-_TILE_PX = 64
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,33 +94,6 @@ class Colours:
             full_range=range_ == _FULL or format.startswith(("yuvj", "gbr", "gray")),
             transfer=Transfer.of_number(transfer),
         )
-
-
-_WORKABLE = {
-    "nv12": "yuv420p",
-    "nv21": "yuv420p",
-    "nv16": "yuv422p",
-    "nv24": "yuv444p",
-    "p010le": "yuv420p10le",
-    "p210le": "yuv422p10le",
-    "p410le": "yuv444p10le",
-    "yuyv422": "yuv422p",
-    "uyvy422": "yuv422p",
-    "rgb24": "gbrp",
-    "bgr24": "gbrp",
-    "bgr0": "gbrp",
-    "rgb0": "gbrp",
-    "0rgb": "gbrp",
-    "0bgr": "gbrp",
-    "rgba": "gbrap",
-    "bgra": "gbrap",
-    "argb": "gbrap",
-    "abgr": "gbrap",
-    "pal8": "gbrap",
-    "rgb48le": "gbrp16le",
-    "gray8": "gray",
-}
-"""Layouts whose samples are interleaved, and the plain one that holds the same numbers."""
 
 
 def working_format(format: str) -> str:
@@ -170,6 +173,66 @@ def write_back(frame: Frame, rgb: ImageU8, hole: Hole, colours: Colours) -> None
             target[all_inside] = shared[all_inside]
 
 
+def samples_of(frame: Frame) -> list[AnyArray]:
+    """A frame's components in their order, each [H, W] of its own size: views, good while the frame lives."""
+    return [
+        _plane(frame.planes[part.plane], part.bits, part.width, part.height) for part in frame.format.components
+    ]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Orientation:
+    """Quarter turns and a mirror that bring a stored frame upright.
+
+    Attributes:
+        quarter_turns: Counter-clockwise, 0 to 3, after the mirror.
+        mirrored: Left and right change places first.
+    """
+
+    quarter_turns: int = 0
+    mirrored: bool = False
+
+    @classmethod
+    def of_matrix(cls, matrix: tuple[int, ...] | None) -> Orientation:
+        """Read a display matrix of nine whole numbers; anything but quarter turns counts as upright."""
+        if matrix is None:
+            return cls()
+        a, b, c, d = (np.sign(round(value / _ONE)) for value in (matrix[0], matrix[1], matrix[3], matrix[4]))
+        determinant = a * d - b * c
+        if abs(determinant) != 1 or abs(a) + abs(b) != 1:
+            return cls()
+        # Rows of the matrix say where the stored x and y axes go, y pointing down.
+        mirrored = bool(determinant < 0)
+        if mirrored:
+            a, b = -a, -b
+        turns = {(1, 0): 0, (0, -1): 1, (-1, 0): 2, (0, 1): 3}[int(a), int(b)]
+        return cls(quarter_turns=turns, mirrored=mirrored)
+
+    @property
+    def is_upright(self) -> bool:
+        """Whether nothing has to be turned."""
+        return self.quarter_turns == 0 and not self.mirrored
+
+    def upright(self, picture: AnyArray) -> AnyArray:
+        """Turn a stored picture [H, W, ...] as it is shown."""
+        if self.is_upright:
+            return picture
+        turned = picture[:, ::-1] if self.mirrored else picture
+        return np.ascontiguousarray(np.rot90(turned, self.quarter_turns))
+
+    def stored(self, picture: AnyArray) -> AnyArray:
+        """Turn an upright picture back as it is stored."""
+        if self.is_upright:
+            return picture
+        turned = np.rot90(picture, -self.quarter_turns)
+        return np.ascontiguousarray(turned[:, ::-1] if self.mirrored else turned)
+
+
+def matrix_of_bytes(data: bytes) -> tuple[int, ...] | None:
+    """The nine numbers of a frame's display matrix, from its side data; None where they are not nine."""
+    return struct.unpack("<9i", data[:36]) if len(data) >= 36 else None
+
+
 def _samples(gamma: Floats32, index: int, format: Any, colours: Colours, bits: int) -> AnyArray:
     """One component of gamma-coded RGB [H, W, 3] in [0, 1], as whole numbers in floats, [H, W]."""
     most = float(2**bits - 1)
@@ -202,13 +265,6 @@ def _plane(plane: Any, bits: int, width: int, height: int) -> AnyArray:
     kind = np.dtype(np.uint8 if bits <= 8 else np.uint16)
     samples = np.frombuffer(plane, kind).reshape(-1, plane.line_size // kind.itemsize)
     return samples[:height, :width]
-
-
-def samples_of(frame: Frame) -> list[AnyArray]:
-    """A frame's components in their order, each [H, W] of its own size: views, good while the frame lives."""
-    return [
-        _plane(frame.planes[part.plane], part.bits, part.width, part.height) for part in frame.format.components
-    ]
 
 
 @lru_cache(maxsize=1)

@@ -11,10 +11,8 @@ from demask.faces.judge import FoundHole
 from demask.faces.looker import LookedFace
 from demask.geometry import EYE_DISTANCE_PX, FRAME_POINTS, Framed, apply, invert, scale_of, to_frame
 from demask.types import AnyArray, Face, ImageU8, Matrix, Points
-from demask.video.face_memory import FaceMemory, FaceMemorySettings
-from demask.video.hole_memory import HoleMemory
-from demask.video.motion import Motion, grey_of, motion_between
-from demask.video.one_euro import OneEuroSettings, SteadyPlace
+from demask.video.face_memory import FaceMemory, FaceMemorySettings, HoleMemory
+from demask.video.motion import Motion, OneEuroSettings, SteadyPlace, grey_of, motion_between
 
 _TURN_GAIN = 0.4
 

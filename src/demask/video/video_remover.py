@@ -20,7 +20,7 @@ from demask.remover import Remover
 from demask.results import Result, face_results
 from demask.types import AnyArray, Face, Hole, ImageU8, Restorer
 from demask.video.face_memory import FaceMemorySettings
-from demask.video.one_euro import OneEuroSettings
+from demask.video.motion import OneEuroSettings
 from demask.video.track import Track, TrackTotals
 
 _THUMBNAIL = (48, 32)

@@ -9,8 +9,8 @@ import pytest
 
 from demask.coverings import noise
 from demask.coverings.head import head_frame
+from demask.coverings.look import HELD_OUT_HUES_DEG, PALETTES, VIVID, is_held_out, pick_colour
 from demask.coverings.outline import closed_spline
-from demask.coverings.palettes import HELD_OUT_HUES_DEG, PALETTES, VIVID, is_held_out, pick_colour
 from demask.coverings.shading import read_scene
 from demask.rng import rng_for
 

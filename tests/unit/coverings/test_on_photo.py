@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from demask.coverings.on_photo import MAX_DRAWN_PX, draw_on_photo
+from demask.coverings.draw import MAX_DRAWN_PX, draw_on_photo
 from demask.errors import ConfigError
 from demask.geometry import FRAME_POINTS
 from demask.rng import rng_for

@@ -2,8 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from demask.coverings.head import head_frame
-from demask.coverings.turning import MAX_YAW_DEG, Turn
+from demask.coverings.head import MAX_YAW_DEG, Turn, head_frame
 from demask.faces.landmarks import landmarks_from_points
 from demask.geometry import FRAME_POINTS
 

@@ -21,8 +21,7 @@ from demask.coverings import (
 from demask.dataset.freeze import FreezeConfig, balanced, freeze, jaw_inside
 from demask.dataset.frozen_set import MANIFEST, SET, load_frozen
 from demask.dataset.record import FaceRecord, encode_record
-from demask.dataset.shards import FaceShards
-from demask.dataset.tars import ShardWriter
+from demask.dataset.shards import FaceShards, ShardWriter
 from demask.errors import ConfigError, DatasetError, OutputExists
 from demask.faces.judge import MOUTH
 from demask.faces.landmarks import landmarks_from_points

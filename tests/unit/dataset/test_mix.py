@@ -9,8 +9,7 @@ from drawn_faces import draw_photo, labellers, save_photo
 from demask.dataset import sources
 from demask.dataset.build import BuildConfig, build
 from demask.dataset.manifest import read_dataset
-from demask.dataset.mix import STUDY_B_MIX, read_takes, with_takes
-from demask.dataset.sources import Source
+from demask.dataset.sources import STUDY_B_MIX, Source, read_takes, with_takes
 from demask.errors import ConfigError, DatasetError, UsageError
 
 

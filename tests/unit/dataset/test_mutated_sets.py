@@ -15,8 +15,7 @@ from drawn_faces import draw_photo, labellers, save_photo
 from demask.dataset import frozen_set, sources
 from demask.dataset.build import BuildConfig, build
 from demask.dataset.manifest import DATASET, MANIFEST, damaged_files, read_dataset
-from demask.dataset.shards import FaceShards
-from demask.dataset.tars import tar_index
+from demask.dataset.shards import FaceShards, tar_index
 from demask.errors import DatasetError
 
 ODD: tuple[object, ...] = (

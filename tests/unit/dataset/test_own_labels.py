@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from demask.dataset.build import BuildConfig, build
-from demask.dataset.own_labels import OwnLabellers
 from demask.dataset.shards import FaceShards
 from demask.dataset.sources import folder
+from demask.dataset.worker import OwnLabellers
 from demask.errors import ConfigError
 from demask.faces.crop_networks import LandmarkFinder
 

@@ -14,8 +14,7 @@ from drawn_faces import draw_photo, labellers, save_photo
 from demask.dataset import sources
 from demask.dataset.build import BuildConfig, build
 from demask.dataset.manifest import FaceEntry, damaged_files, read_dataset, read_manifest
-from demask.dataset.shards import FaceShards
-from demask.dataset.tars import ShardWriter, tar_index
+from demask.dataset.shards import FaceShards, ShardWriter, tar_index
 from demask.errors import DatasetError
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from drawn_faces import draw_photo
 
-from demask.dataset.valid import black_corners, valid_region
+from demask.dataset.record import black_corners, valid_region
 from demask.geometry import FRAME_POINTS, to_frame
 
 

@@ -13,12 +13,10 @@ from demask.geometry import FRAME_POINTS, similarity
 from demask.remover import Remover
 from demask.types import Hole, ImageU8, Matrix
 from demask.video.bright import Transfer, display_rgb, scene_rgb
-from demask.video.face_memory import FaceMemory, FaceMemorySettings
-from demask.video.hole_memory import HoleMemory
-from demask.video.motion import motion_between
-from demask.video.one_euro import OneEuroSettings, SteadyPlace
-from demask.video.orientation import Orientation
+from demask.video.face_memory import FaceMemory, FaceMemorySettings, HoleMemory
+from demask.video.motion import OneEuroSettings, SteadyPlace, motion_between
 from demask.video.overlap import Behind, ahead
+from demask.video.planes import Orientation
 from demask.video.video_remover import VideoRemover
 from tiny_networks import BLUE, GREEN, make_photo
 

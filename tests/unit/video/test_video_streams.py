@@ -17,8 +17,8 @@ from demask.photo.provenance import DIGITAL_SOURCE_TYPE, digital_source_type
 from demask.photo.trial_certificate import make_trial_certificate
 from demask.remover import Remover
 from demask.video.clip_job import ClipReport, ClipSettings, remove_from_clip
-from demask.video.clip_label import MATROSKA_TAG, read_xmp_box
 from demask.video.clip_reader import Damage, read_facts, read_frames
+from demask.video.clip_writer import MATROSKA_TAG, read_xmp_box
 from demask.video.planes import samples_of
 from demask.video.video_remover import VideoRemover
 from drawn_clips import Clip, streams_of, write_clip

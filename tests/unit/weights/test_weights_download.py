@@ -17,7 +17,7 @@ import pytest
 
 from demask.atomic import part_name
 from demask.errors import WeightsError
-from demask.weights import download, registry
+from demask.weights import registry, transfer
 
 CONTENT = b"a network " * 100_000
 FILE = "face_detection_yunet_2023mar.onnx"
@@ -44,7 +44,7 @@ class Wire(urllib.request.BaseHandler):
 def opener(
     answer: Callable[[str], tuple[int, dict[str, str], bytes]],
 ) -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(download._HttpsOnly, Wire(answer))
+    return urllib.request.build_opener(transfer._HttpsOnly, Wire(answer))
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_download_is_checked_and_renamed(home: Path) -> None:
     seen: list[tuple[int, int | None]] = []
-    path = download.get(
+    path = transfer.get(
         "yunet",
         opener=opener(lambda url: (200, {"Content-Length": str(len(CONTENT))}, CONTENT)),
         progress=lambda done, total: seen.append((done, total)),
@@ -81,7 +81,7 @@ def test_a_download_is_checked_and_renamed(home: Path) -> None:
     def refuse(url: str) -> tuple[int, dict[str, str], bytes]:
         raise AssertionError(url)
 
-    assert download.get("yunet", opener=opener(refuse)) == path
+    assert transfer.get("yunet", opener=opener(refuse)) == path
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_download_is_checked_and_renamed(home: Path) -> None:
 )
 def test_nothing_bad_is_kept(home: Path, answer: tuple[int, dict[str, str], bytes], said: str) -> None:
     with pytest.raises(WeightsError, match=said):
-        download.get("yunet", opener=opener(lambda url: answer))
+        transfer.get("yunet", opener=opener(lambda url: answer))
     assert not list(home.iterdir())
 
 
@@ -105,7 +105,7 @@ def test_redirects_to_https_are_followed(home: Path) -> None:
             return 302, {"Location": "https://cdn.example.org/file"}, b""
         return 200, {}, CONTENT
 
-    assert download.get("yunet", opener=opener(answer)).read_bytes() == CONTENT
+    assert transfer.get("yunet", opener=opener(answer)).read_bytes() == CONTENT
 
 
 def test_a_broken_line_leaves_nothing(home: Path) -> None:
@@ -113,20 +113,20 @@ def test_a_broken_line_leaves_nothing(home: Path) -> None:
         raise urllib.error.URLError("no route")
 
     with pytest.raises(WeightsError, match="no route"):
-        download.get("yunet", opener=opener(answer))
+        transfer.get("yunet", opener=opener(answer))
     assert not list(home.iterdir())
 
 
 def test_a_file_without_an_address_says_so(home: Path) -> None:
     with pytest.raises(WeightsError, match=r"cannot be downloaded.*MediaPipePyTorch"):
-        download.get("facemesh")
+        transfer.get("facemesh")
 
 
 def test_what_a_killed_download_left_goes(home: Path) -> None:
     home.mkdir()
     left = home / part_name(home / FILE).name.replace(f"-{os.getpid()}-", "-999999999-")
     left.write_bytes(b"half")
-    download.get("yunet", opener=opener(lambda url: (200, {}, CONTENT)))
+    transfer.get("yunet", opener=opener(lambda url: (200, {}, CONTENT)))
     assert [path.name for path in home.iterdir()] == [FILE]
 
 
@@ -146,11 +146,11 @@ def test_a_line_that_breaks_half_way_leaves_nothing(home: Path) -> None:
 
     wire = Breaking(lambda url: (200, {"Content-Length": "many"}, CONTENT))
     with pytest.raises(WeightsError, match="could not be fetched"):
-        download.get("yunet", opener=urllib.request.build_opener(download._HttpsOnly, wire))
+        transfer.get("yunet", opener=urllib.request.build_opener(transfer._HttpsOnly, wire))
     assert not list(home.iterdir())
 
 
 def test_a_home_that_cannot_be_written(home: Path) -> None:
     home.write_bytes(b"a file in the way")
     with pytest.raises(WeightsError, match="DEMASK_HOME"):
-        download.get("yunet", opener=opener(lambda url: (200, {}, CONTENT)))
+        transfer.get("yunet", opener=opener(lambda url: (200, {}, CONTENT)))

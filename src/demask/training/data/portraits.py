@@ -17,8 +17,8 @@ import numpy as np
 
 from demask import geometry
 from demask.coverings import draw
+from demask.coverings.head import Turn
 from demask.coverings.headwear import wear
-from demask.coverings.turning import Turn
 from demask.dataset.record import FaceRecord
 from demask.errors import ConfigError, DatasetError
 from demask.rng import rng_for

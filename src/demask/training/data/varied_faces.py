@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from demask import geometry
-from demask.coverings.head import head_frame
-from demask.coverings.turning import Turn
+from demask.coverings.head import Turn, head_frame
 from demask.dataset.record import FaceRecord
 from demask.errors import ConfigError
 from demask.geometry import FRAME_PX, TIGHT, Window

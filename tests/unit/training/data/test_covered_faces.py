@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from demask.coverings.turning import Turn
+from demask.coverings.head import Turn
 from demask.dataset.shards import FaceShards
 from demask.errors import ConfigError, DatasetError
 from demask.geometry import TIGHT, WIDE
