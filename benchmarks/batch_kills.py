@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -28,6 +29,7 @@ sys.path[:0] = [str(ROOT / "tests")]
 PHOTOS = 48
 PAUSE_S = 0.05
 PORT = 6399
+TOKEN = secrets.token_hex(32)
 START_RAY = """
 import time
 from ray._private import services
@@ -81,6 +83,9 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(paths),
         "DEMASK_TEST_SLEEP_S": str(PAUSE_S),
         "RAY_USAGE_STATS_ENABLED": "0",
+        # Said to each process: one that has to guess takes a cluster with tokens for one without.
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": TOKEN,
         "RAY_enable_metrics_collection": "0",
         "RAY_agent_register_timeout_ms": "300000",
     }
@@ -92,9 +97,10 @@ class Nodes:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
         self.second = self.count = 0
-        head = ["--head", f"--port={PORT}", f"--temp-dir={self.folder}", "--include-dashboard=false"]
-        self._start(head)
-        self.start_second()
+
+    def start_first(self) -> None:
+        """The node that everything else hangs on."""
+        self._start(["--head", f"--port={PORT}", f"--temp-dir={self.folder}", "--include-dashboard=false"])
 
     def start_second(self) -> None:
         """A node that can be killed."""
@@ -241,6 +247,9 @@ def main() -> None:
     nodes = Nodes() if args.on == "ray" else None
     rounds = []
     try:
+        if nodes is not None:
+            nodes.start_first()
+            nodes.start_second()
         for number in range(args.rounds):
             for kind in kinds:
                 rounds.append(one_round(kind, args.on, nodes, rng))

@@ -70,9 +70,13 @@ class Setup:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """Photos that one worker does one after the other, each with what is known of it."""
+    """Photos that one worker does one after the other, each with what is known of it.
+
+    `again`: another worker died at it, and may have left outputs half written.
+    """
 
     photos: Sequence[tuple[PhotoRef, Known | None]]
+    again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,6 +127,8 @@ class BatchWorker:
             limit = self._setup.read_limit_s + self._setup.photo_limit_s
             faulthandler.dump_traceback_later(limit, exit=True, file=self._nowhere)
             try:
+                if task.again:
+                    self._target.clear(output_name(ref.name, self._setup.format))
                 row = self._do(ref, known, readings[index])
             except TargetUnusable as error:
                 return Answer(rows=rows, stop=str(error))

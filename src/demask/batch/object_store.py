@@ -120,6 +120,9 @@ class ObjectStore:
             kind = TargetUnusable if reason.startswith(_DENIED) else OutputError
             raise kind(f"cannot write {self._url}/{name}: {reason}") from error
 
+    def clear(self, name: str) -> None:
+        """See `Store`; an object is there whole or not at all."""
+
     def _cannot(self, do: str, name: str, error: Exception) -> NoReturn:
         place = f"{self._url}/{name}" if name else self._url
         raise InputError(f"cannot {do} {place}: {_reason(error)}") from error

@@ -144,7 +144,7 @@ class Schedule:
             ref = photo[0]
             self._deaths[ref.name] = deaths = self._deaths.get(ref.name, 0) + 1
             if deaths < DEADLY or not alone:
-                self._suspects.append(Task(photos=(photo,)))
+                self._suspects.append(Task(photos=(photo,), again=True))
             else:
                 del self._deaths[ref.name]
                 reason = f"{deaths} workers ended while they were at it ({how}); it is left out"

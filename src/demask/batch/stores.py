@@ -83,6 +83,10 @@ class Store(Protocol):
         """
         ...
 
+    def clear(self, name: str) -> None:
+        """Delete what a killed process left half written of a file."""
+        ...
+
 
 class FolderStore:
     """A folder of this machine, or one that all machines mount."""
@@ -155,6 +159,11 @@ class FolderStore:
         except OutputError as error:
             raise _output_error(error.__cause__)(str(error)) from error
 
+    def clear(self, name: str) -> None:
+        """See `Store`."""
+        path = self._root / name
+        remove_leftovers(path.parent, path.name)
+
 
 def _output_error(cause: BaseException | None) -> type[OutputError]:
     hopeless = isinstance(cause, OSError) and cause.errno in _HOPELESS
@@ -221,6 +230,9 @@ class FsspecStore:
             self._files.mv(part, path)
         except (OSError, NotImplementedError) as error:
             raise OutputError(f"cannot write {name} to {self._url}: {error}") from error
+
+    def clear(self, name: str) -> None:
+        """See `Store`; whose part is whose cannot be told here, so parts stay."""
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}" if self._root else name

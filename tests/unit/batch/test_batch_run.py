@@ -153,6 +153,22 @@ def test_a_killed_driver_loses_nothing(tmp_path: Path) -> None:
         assert sum(index.counts().values()) == 60
 
 
+def test_what_a_dead_worker_left_half_written_goes_with_its_photo(tmp_path: Path) -> None:
+    source, target = photos(tmp_path / "in", 3), tmp_path / "out"
+    worker = BatchWorker(setup_for(target))
+    first, second, _ = (
+        PhotoRef(name=path.name, place=str(source), file=path.name) for path in sorted(source.iterdir())
+    )
+    worker(Task(photos=[(first, None)]))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    left = part_name(target / second.name)
+    left = left.with_name(left.name.replace(f"-{os.getpid()}-", f"-{dead.pid}-"))
+    left.write_bytes(b"half")
+    worker(Task(photos=[(second, None)], again=True))
+    assert {path.name for path in target.iterdir()} == {first.name, second.name}
+
+
 def test_an_interrupted_batch_says_what_it_did(tmp_path: Path) -> None:
     source, target = photos(tmp_path / "in", 60), tmp_path / "out"
 
