@@ -167,6 +167,14 @@ def test_alpha_is_krippendorffs(level: agreement.Level, value: float) -> None:
     domain = [1, 2, 3, 4, 5] if level == "nominal" else [1.0, 2.0, 3.0, 4.0, 5.0]
     quick, slow = agreement._quick_alpha(counts, domain, level), agreement._alpha(counts, domain, level)
     assert quick == pytest.approx(slow, abs=1e-12)
+    # An answer less, by a step and by a new sum; units with one, two and more answers are among them.
+    without, num = agreement._without_each(counts.astype(float), domain, level)
+    cells = list(zip(*np.nonzero(counts), strict=True))
+    assert num.sum() == len(rows)
+    for cell, stepped in zip(cells, without, strict=True):
+        less = counts.astype(float)
+        less[cell] -= 1
+        assert stepped == pytest.approx(agreement._quick_alpha(less, domain, level), abs=1e-12)
 
 
 BASEBALL = {

@@ -36,7 +36,9 @@ def alpha(records: Sequence[Record], answers: Sequence[str], level: Level) -> Es
     for record in records:
         cell = row[record.first, record.face], column[record.value]
         counts[cell] += 1
-        by_person.setdefault(record.person, np.zeros_like(counts))[cell] += 1
+        if record.person not in by_person:
+            by_person[record.person] = np.zeros_like(counts)
+        by_person[record.person][cell] += 1
     domain = list(range(len(answers))) if level == "nominal" else [float(answer) for answer in answers]
     # Answers that nobody gave change nothing but the time.
     used = counts.sum(axis=0) > 0
@@ -49,13 +51,7 @@ def alpha(records: Sequence[Record], answers: Sequence[str], level: Level) -> Es
     people = _jackknife([_quick_alpha(counts - own, domain, level) for own in by_person.values()])
     faces = np.array([face for _, face in pictures])
     of_faces = _jackknife([_quick_alpha(counts[faces != face], domain, level) for face in np.unique(faces)])
-    single, weights = [], []
-    for cell in zip(*np.nonzero(counts), strict=True):
-        less = counts.copy()
-        less[cell] -= 1
-        single.append(_quick_alpha(less, domain, level))
-        weights.append(counts[cell])
-    both = _jackknife(single, weights)
+    both = _jackknife(*_without_each(counts, domain, level))
     num_faces = len(np.unique(faces))
     spread = Spread(
         variance=max(people + of_faces - both, people, of_faces),
@@ -86,21 +82,66 @@ def _quick_alpha(counts: np.ndarray, domain: list[float] | list[int], level: Lev
     given = paired.sum(axis=0)
     if (given > 0).sum() < 2:
         return float("nan")
+    together = _together(paired)
+    apart = _apart(given, domain, level)
+    return float(1 - (given.sum() - 1) * (together * apart).sum() / (given @ apart @ given))
+
+
+def _together(paired: np.ndarray) -> np.ndarray:
+    """How often two answers were given to one picture, [answers, answers], each picture by its answers."""
     per_other = paired / (paired.sum(axis=1) - 1)[:, None]
-    together = paired.T @ per_other - np.diag(per_other.sum(axis=0))
+    return np.asarray(paired.T @ per_other - np.diag(per_other.sum(axis=0)))
+
+
+def _apart(given: np.ndarray, domain: list[float] | list[int], level: Level) -> np.ndarray:
+    """How far two answers lie apart, [answers, answers], where each was given so often."""
     points = np.asarray(domain, np.float64)
     if level == "nominal":
-        apart = (points[:, None] != points).astype(np.float64)
-    elif level == "interval":
-        apart = (points[:, None] - points) ** 2
-    else:  # The answers between two, and half of those at both.
-        middle = np.cumsum(given) - given / 2
-        apart = (middle[:, None] - middle) ** 2
-    expected = float((np.outer(given, given) * apart).sum())
-    return float(1 - (given.sum() - 1) * (together * apart).sum() / expected)
+        return np.asarray(points[:, None] != points, np.float64)
+    if level == "ordinal":  # The answers between two, and half of those at both.
+        points = np.cumsum(given) - given / 2
+    return np.asarray((points[:, None] - points) ** 2)
 
 
-def _jackknife(without: Sequence[float], weights: Sequence[float] | None = None) -> float:
+def _without_each(
+    counts: np.ndarray, domain: list[float] | list[int], level: Level
+) -> tuple[np.ndarray, np.ndarray]:
+    """Alpha without one answer of each kind that a picture got, and how many answers are alike in that.
+
+    A picture adds k D k / (m - 1), its counts k being m answers and D their distances, so an answer less is a
+    step from the whole and no new sum; D itself changes with the answers left, where it is ordinal.
+    """
+    judged = counts.sum(axis=1)
+    paired = counts[judged > 1]
+    given, together = paired.sum(axis=0), _together(paired)
+    picture, answer = np.nonzero(counts)
+    # A picture with one answer left says nothing, so the other one goes as well.
+    gone = np.eye(counts.shape[1])[answer]
+    gone[judged[picture] == 2] = counts[picture[judged[picture] == 2]]
+    gone[judged[picture] == 1] = 0
+    found = np.full(len(picture), np.nan)
+    alike: dict[bytes, list[int]] = {}
+    for row, taken in enumerate(gone):
+        alike.setdefault(taken.tobytes(), []).append(row)
+    for rows in alike.values():
+        left = given - gone[rows[0]]
+        if (left > 0).sum() < 2:
+            continue
+        apart = _apart(left, domain, level)
+        own = counts[picture[rows]]
+        num = own.sum(axis=1)
+        of_picture = np.einsum("pa,ab,pb->p", own, apart, own, optimize=True)
+        without = of_picture - 2 * (own @ apart)[np.arange(len(rows)), answer[rows]]
+        observed = (together * apart).sum() + np.where(
+            num > 1, without / np.maximum(num - 2, 1) * (num > 2) - of_picture / np.maximum(num - 1, 1), 0.0
+        )
+        found[rows] = 1 - (left.sum() - 1) * observed / (left @ apart @ left)
+    return found, counts[picture, answer]
+
+
+def _jackknife(
+    without: Sequence[float] | np.ndarray, weights: Sequence[float] | np.ndarray | None = None
+) -> float:
     """Variance from the statistic without each cluster (Efron and Tibshirani 1993, eq. 11.5)."""
     left = np.array(without)
     weight = np.ones(len(left)) if weights is None else np.array(weights)

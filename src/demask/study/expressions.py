@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,10 +40,8 @@ def summarise(
         rows = [record for record in records if record.first == condition]
         if not rows:
             continue
-        confusion = tuple(
-            tuple(sum(r.expected == label and r.value == answer for r in rows) for answer in expressions)
-            for label in expressions
-        )
+        given = Counter((record.expected, record.value) for record in rows)
+        confusion = tuple(tuple(given[label, answer] for answer in expressions) for label in expressions)
         summaries.append(
             ExpressionSummary(
                 condition=condition,

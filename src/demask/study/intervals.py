@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -114,10 +115,9 @@ def spread_of(influence: Floats64, people: Names, faces: Names) -> Spread:
     have heavy tails, as those of proportions near 0 or 1 do. A variance of G sums has itself the relative
     variance 2 / d + excess kurtosis / G, and Satterthwaite (Biometrics Bulletin 2(6), 1946) takes two over it.
     """
-    by_person = _sums(influence, np.unique(np.asarray(people), return_inverse=True)[1])
-    by_face = _sums(influence, np.unique(np.asarray(faces), return_inverse=True)[1])
-    names = np.asarray([f"{person}\t{face}" for person, face in zip(people, faces, strict=True)])
-    by_cell = _sums(influence, np.unique(names, return_inverse=True)[1])
+    person, face = _numbered(people), _numbered(faces)
+    by_person, by_face = _sums(influence, person), _sums(influence, face)
+    by_cell = _sums(influence, np.unique(person * len(by_face) + face, return_inverse=True)[1])
     one, two, both = (_variance(sums) for sums in (by_person, by_face, by_cell))
     variance = one + two - both
     if variance <= _LEAST_OF_INDEPENDENT * both:
@@ -127,6 +127,12 @@ def spread_of(influence: Floats64, people: Names, faces: Names) -> Spread:
         tails = (one / variance) ** 2 * _tail(by_person) + (two / variance) ** 2 * _tail(by_face)
         freedom = max(1.0, 2 / (2 / freedom + tails))
     return Spread(variance=variance, freedom=freedom)
+
+
+def _numbered(names: Names) -> npt.NDArray[np.intp]:
+    """Names as numbers from 0, in the order in which they come."""
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return np.fromiter(map(number.__getitem__, names), np.intp, len(names))
 
 
 def _sums(influence: Floats64, cluster: npt.NDArray[np.intp]) -> Floats64:
@@ -255,14 +261,25 @@ def bootstrap_mean(
     sums, counts = np.zeros((2, len(rows), len(columns)))
     np.add.at(sums, (person, face), values)
     np.add.at(counts, (person, face), 1.0)
-    rng = rng_for(seed, "study/bootstrap", str(len(values)))
-    by_person = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=draws)
-    by_face = rng.multinomial(len(columns), np.full(len(columns), 1 / len(columns)), size=draws)
+    by_person, by_face = _drawn_again(seed, str(len(values)), len(rows), len(columns), draws)
     total = np.einsum("bf,bf->b", by_person @ sums, by_face)
     weight = np.einsum("bf,bf->b", by_person @ counts, by_face)
     tail = 50 * (1 - CONFIDENCE)
     low, high = np.percentile(total[weight > 0] / weight[weight > 0], [tail, 100 - tail])
     return float(low), float(high)
+
+
+@lru_cache(maxsize=8)
+def _drawn_again(
+    seed: int, name: str, num_people: int, num_faces: int, draws: int
+) -> tuple[Floats64, Floats64]:
+    """How often each person and each face is drawn, [draws, people] and [draws, faces]."""
+    rng = rng_for(seed, "study/bootstrap", name)
+    one, two = (
+        rng.multinomial(num, np.full(num, 1 / num), size=draws).astype(np.float64)
+        for num in (num_people, num_faces)
+    )
+    return one, two
 
 
 def nothing() -> Estimate:

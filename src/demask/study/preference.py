@@ -36,8 +36,8 @@ def summarise(records: Sequence[Record], systems: Sequence[str]) -> list[Prefere
     """Rank systems from the main trials of a pair block, strongest first.
 
     Bradley and Terry (Biometrika 39, 1952): P(i beats j) = 1 / (1 + exp(-(s_i - s_j))), fitted by maximum
-    likelihood (choix). The interval is the sandwich: inverse information times each judgement's score
-    as influence values, two-way clustered.
+    likelihood from the table of wins (choix; Maystre and Grossglauser, NIPS 2015). The interval is the
+    sandwich: inverse information times each judgement's score as influence values, two-way clustered.
     """
     if not records:
         return []
@@ -47,7 +47,9 @@ def summarise(records: Sequence[Record], systems: Sequence[str]) -> list[Prefere
         for record in records
     ]
     pairs = [(number[winner], number[loser]) for winner, loser in won]
-    strengths = np.asarray(choix.opt_pairwise(len(systems), pairs, alpha=_RIDGE), np.float64)
+    games = np.zeros((len(systems), len(systems)))
+    np.add.at(games, tuple(np.array(pairs).T), 1.0)
+    strengths = np.asarray(choix.ilsr_pairwise_dense(games, alpha=_RIDGE, max_iter=1000), np.float64)
     strengths -= strengths.mean()
     people, faces = [record.person for record in records], [record.face for record in records]
     influence = _influence(strengths, np.array(pairs))

@@ -6,6 +6,7 @@ Nobody is judged by these answers: they live in a database that takes no real pe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,20 +43,20 @@ class Crowd:
         rng = rng_for(self.seed, "study/person", str(slot))
         careless = rng.random() < self.effects.careless
         leniency = float(rng.normal())
-        inclination = dict(zip(self._blocks, rng.normal(size=len(self._blocks)), strict=True))
+        inclination = dict(zip(self._blocks, rng.normal(size=len(self._blocks)).tolist(), strict=True))
         noise = rng.normal(size=(len(trials), 2))
         answers = []
-        for trial, (chance, haste) in zip(trials, noise, strict=True):
+        for trial, (chance, haste) in zip(trials, noise.tolist(), strict=True):
             block = self._blocks[trial.block]
             if careless:
                 value = str(rng.choice(block.answers))
             elif trial.role == "check":
                 value = trial.expected
             elif isinstance(block, RatingBlock | MushraBlock):
-                value = self._rating(block, trial, leniency, float(chance))
+                value = self._rating(block, trial, leniency, chance)
             else:
-                value = self._choice(block, trial, inclination[block.name], float(chance))
-            reaction = self.effects.reaction_ms * float(np.exp(0.4 * haste)) * (0.2 if careless else 1.0)
+                value = self._choice(block, trial, inclination[block.name], chance)
+            reaction = self.effects.reaction_ms * math.exp(0.4 * haste) * (0.2 if careless else 1.0)
             seen = float(block.exposure_ms) if block.exposure_ms and trial.pictures else None
             answers.append(
                 Answer(
@@ -110,7 +111,7 @@ class Crowd:
             + effects.sd_noise * chance
         )
         span = block.points - block.lowest
-        return str(block.lowest + int(np.clip(np.floor(latent * span + 0.5), 0, span)))
+        return str(block.lowest + min(max(math.floor(latent * span + 0.5), 0), span))
 
     def _choice(self, block: Block, trial: Trial, inclination: float, chance: float) -> str:
         """An answer that falls with its exact probability, like those of one person and of one picture."""
@@ -118,15 +119,15 @@ class Crowd:
         effects = self.effects
         rest = 1 - effects.person_fraction - effects.picture_fraction
         latent = (
-            np.sqrt(effects.person_fraction) * inclination
-            + np.sqrt(effects.picture_fraction) * self._normal(block.name, f"{shown}/{trial.face}")
-            + np.sqrt(rest) * chance
+            math.sqrt(effects.person_fraction) * inclination
+            + math.sqrt(effects.picture_fraction) * self._normal(block.name, f"{shown}/{trial.face}")
+            + math.sqrt(rest) * chance
         )
         uniform = float(ndtr(latent))
         if block.kind == "pair":
             # The order of names, not of places, so that a picture's advantage does not depend on its side.
             one, two = sorted((trial.first, trial.second))
-            chance_one = 1 / (1 + np.exp(effects.strength[two] - effects.strength[one]))
+            chance_one = 1 / (1 + math.exp(effects.strength[two] - effects.strength[one]))
             winner = one if uniform < chance_one else two
             return "first" if winner == trial.first else "second"
         if isinstance(block, ExpressionBlock):
