@@ -29,7 +29,12 @@ def score(
         Path, typer.Argument(metavar="RESTORED", help="Folder of restored pictures, or one file.")
     ],
     truth: Annotated[
-        Path, typer.Argument(metavar="TRUTH", help="Folder of the same names, any suffix; or one file.")
+        Path,
+        typer.Argument(
+            metavar="TRUTH",
+            help="Folder of the same names, any suffix; one file; or a frozen test set, whose holes and inputs "
+            "are then used, too.",
+        ),
     ],
     holes: Annotated[
         Path | None,
@@ -108,8 +113,8 @@ def score(
     scorer = Scorer(
         names,
         networks,
-        holes=holes is not None,
-        masked=masked is not None,
+        holes=matched.holes,
+        masked=matched.masked,
         max_megapixels=max_megapixels,
     )
     rows = _run(scorer, matched, json=json, quiet=quiet)
@@ -219,6 +224,7 @@ def _print(summary: Summary, sets: dict[str, dict[str, SetDistance]], network: s
     """The table on stdout, then what it must not hide."""
     from rich.console import Console
 
+    from demask.evaluation.bootstrap import too_few
     from demask.evaluation.metrics.metric_catalogue import heading_of
 
     console = Console(highlight=False)
@@ -226,6 +232,8 @@ def _print(summary: Summary, sets: dict[str, dict[str, SetDistance]], network: s
         console = Console(highlight=False, width=_PLAIN_WIDTH)
     if summary:
         console.print(_table(summary, num))
+    if summary and (words := too_few(num)):
+        console.print(f"{words}.", markup=False)
     for facts in summary.values():
         for reason, count in facts["reasons"].items():
             console.print(f"{facts['heading']}: {count} of {num} have none: {reason}", markup=False)

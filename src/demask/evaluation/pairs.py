@@ -1,17 +1,25 @@
-"""Which restored picture belongs to which truth, hole and input: matched by name, whatever the suffix."""
+"""Which restored picture belongs to which truth, hole and input: matched by name, whatever the suffix.
+
+The truth may be a frozen test set as well, which brings holes and inputs along.
+"""
 
 from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from demask.dataset.frozen_set import SET, read_manifest
 from demask.errors import InputError, UsageError
 from demask.photo.formats import READ_SUFFIXES
 
 HOLE_ENDING = ".hole.png"
 """What `demask find --holes` and `demask remove --holes` put behind the name of a photo."""
+
+MASKED_ENDING = ".masked"
+"""What a frozen test set puts behind the name of a picture to restore, before its suffix."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,9 +48,11 @@ class Matched:
     Attributes:
         pairs: In the order of their names.
         only_restored: Files that have no truth.
-        only_truth: Files that have nothing restored.
+        only_truth: Files that have nothing restored; of a frozen set, what was to be restored.
         no_hole: Names of pairs without a hole, where holes were asked for.
         no_masked: Names of pairs without a masked picture, where those were asked for.
+        holes: Whether holes were asked for.
+        masked: Whether masked pictures were asked for.
     """
 
     pairs: tuple[Pair, ...]
@@ -50,6 +60,8 @@ class Matched:
     only_truth: tuple[Path, ...] = ()
     no_hole: tuple[str, ...] = ()
     no_masked: tuple[str, ...] = ()
+    holes: bool = False
+    masked: bool = False
 
 
 def match(restored: Path, truth: Path, *, holes: Path | None = None, masked: Path | None = None) -> Matched:
@@ -59,16 +71,25 @@ def match(restored: Path, truth: Path, *, holes: Path | None = None, masked: Pat
     `NAME.png`, or `NAME.SUFFIX.hole.png` as `demask find` writes it. Hidden files and folders are not
     looked at, nor is a folder that lies inside another one and was itself named.
 
+    Where the truth is a frozen test set, restored pictures are `SLICE/NAME.png` or `SLICE/NAME.masked.png`;
+    slices of which there is none are left out.
+
     Raises:
         InputError: A path is not there, a folder holds two files of one name, or nothing matches.
-        UsageError: Files and folders are mixed, or one path was given twice.
+        DatasetError: A frozen set is damaged.
+        UsageError: Files and folders are mixed, one path was given twice, or a frozen set's own holes and
+            inputs were given once more.
     """
+    if (truth / SET).is_file():
+        if holes is not None or masked is not None:
+            raise UsageError(f"{truth} is a frozen test set with its own holes and inputs; name it alone")
+        return _match_frozen(restored, truth)
     given = {"RESTORED": restored, "TRUTH": truth, "--holes": holes, "--masked": masked}
     named = {option: path for option, path in given.items() if path is not None}
     _check(named)
     if not restored.is_dir():
         pair = Pair(name=restored.stem, restored=restored, truth=truth, hole=holes, masked=masked)
-        return Matched(pairs=(pair,))
+        return Matched(pairs=(pair,), holes=holes is not None, masked=masked is not None)
     skipped = {path.resolve() for path in named.values()}
     ours, theirs = _pictures(restored, skipped), _pictures(truth, skipped)
     their_holes = None if holes is None else _holes(holes, skipped)
@@ -95,6 +116,50 @@ def match(restored: Path, truth: Path, *, holes: Path | None = None, masked: Pat
         only_truth=tuple(theirs[name] for name in sorted(theirs.keys() - ours.keys())),
         no_hole=tuple(p.name for p in pairs if their_holes is not None and p.hole is None),
         no_masked=tuple(p.name for p in pairs if inputs is not None and p.masked is None),
+        holes=holes is not None,
+        masked=masked is not None,
+    )
+
+
+def _match_frozen(restored: Path, folder: Path) -> Matched:
+    """Match what was made of a frozen set's `masked` pictures with the rest of it."""
+    if not restored.is_dir():
+        raise InputError(
+            f"{restored} is no folder; {folder} is a frozen test set and wants SLICE/NAME.png in one"
+        )
+    ours: dict[str, Path] = {}
+    for name, file in _pictures(restored, {folder.resolve()}).items():
+        short = name.removesuffix(MASKED_ENDING)
+        other = ours.setdefault(short, file)
+        if other is not file:
+            raise InputError(f"{other} and {file} are both of {short}; remove one of them")
+    rows = {f"{row['slice']}/{row['face_id']}": row for row in read_manifest(folder)}
+    slices = {name.partition("/")[0] for name in ours}
+    wanted = {name: row["files"] for name, row in rows.items() if row["slice"] in slices}
+    pairs = [
+        Pair(
+            name=name,
+            restored=ours[name],
+            truth=folder / files["face"]["path"],
+            hole=folder / files["hole"]["path"],
+            masked=folder / files["masked"]["path"],
+        )
+        for name, files in sorted(wanted.items())
+        if name in ours
+    ]
+    if not pairs:
+        raise InputError(
+            f"no picture of {restored} ({_examples(ours)}) is of the set {folder} ({_examples(rows)}); "
+            "restore its SLICE/NAME.masked.png and keep the names"
+        )
+    return Matched(
+        pairs=tuple(pairs),
+        only_restored=tuple(ours[name] for name in sorted(ours.keys() - rows.keys())),
+        only_truth=tuple(
+            folder / files["masked"]["path"] for name, files in sorted(wanted.items()) if name not in ours
+        ),
+        holes=True,
+        masked=True,
     )
 
 
@@ -163,5 +228,5 @@ def _index(root: Path, found: list[tuple[Path, Path]]) -> dict[str, Path]:
     return index
 
 
-def _examples(index: dict[str, Path]) -> str:
+def _examples(index: Mapping[str, object]) -> str:
     return ", ".join(sorted(index)[:2]) + (", ..." if len(index) > 2 else "") if index else "no pictures"

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from demask.dataset.frozen_set import read_manifest
 from demask.errors import InputError, UsageError
 from demask.evaluation.pairs import match
+from frozen_drawn import freeze_drawn
 
 
 def touch(root: Path, *names: str) -> Path:
@@ -76,3 +78,33 @@ def test_what_cannot_be_matched_is_refused(tmp_path: Path) -> None:
     touch(ours, "a.jpg")
     with pytest.raises(InputError, match="one name but for the suffix"):
         match(ours, theirs)
+
+
+def test_a_frozen_set_is_matched_by_slice_and_name(shards: Path, tmp_path: Path) -> None:
+    frozen = freeze_drawn(shards, tmp_path / "frozen", per_slice=2, portraits=0)
+    rows = [row for row in read_manifest(frozen) if row["slice"] == "seen"]
+    first, second = (f"seen/{row['face_id']}" for row in rows)
+    ours = touch(tmp_path / "ours", f"{first}.masked.jpg", f"{second}.png", "seen/other.png")
+    found = match(ours, frozen)
+    files = {f"seen/{row['face_id']}": row["files"] for row in rows}
+    for pair in found.pairs:
+        of_set = {what: frozen / file["path"] for what, file in files[pair.name].items()}
+        assert (pair.truth, pair.hole, pair.masked) == (of_set["face"], of_set["hole"], of_set["masked"])
+    assert {pair.restored for pair in found.pairs} == {ours / f"{first}.masked.jpg", ours / f"{second}.png"}
+    assert found.only_restored == (ours / "seen/other.png",)
+    assert found.only_truth == ()  # The other slices are left out.
+    assert found.holes
+    assert found.masked
+    (ours / f"{second}.png").unlink()
+    assert match(ours, frozen).only_truth == (frozen / files[second]["masked"]["path"],)
+
+
+def test_a_frozen_set_refuses_what_it_cannot_take(shards: Path, tmp_path: Path) -> None:
+    frozen = freeze_drawn(shards, tmp_path / "frozen", per_slice=1, portraits=0)
+    ours = touch(tmp_path / "ours", "unknown.png")
+    with pytest.raises(UsageError, match="its own holes"):
+        match(ours, frozen, holes=ours)
+    with pytest.raises(InputError, match="keep the names"):
+        match(ours, frozen)
+    with pytest.raises(InputError, match="is no folder"):
+        match(ours / "unknown.png", frozen)
