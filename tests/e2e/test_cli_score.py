@@ -83,6 +83,8 @@ def test_two_files_are_scored(demask, folders: dict[str, np.ndarray]) -> None:
     assert set(record["figures"]) == {
         f"{p}{n}" for p in ("", "hole_") for n in ("mse", "psnr", "ssim", "ms_ssim")
     }
+    done = demask("score", "restored/a.bmp", "truth/a.png", *PIXELS)
+    assert b"one picture says little" in done.stdout
 
 
 def test_names_that_do_not_match_are_named(demask, tmp_path: Path, folders: dict[str, np.ndarray]) -> None:

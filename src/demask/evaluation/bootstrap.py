@@ -17,6 +17,16 @@ from demask.types import Floats64
 
 NUM_DRAWS = 2000
 CONFIDENCE = 0.95
+FEW = 20
+"""Of fewer pictures percentile intervals are clearly too narrow (Hesterberg 2015, arXiv:1411.5279)."""
+
+
+def too_few(num: int) -> str:
+    """What is to be said of intervals over so many pictures; nothing where they are enough."""
+    if num >= FEW:
+        return ""
+    pictures = "one picture says" if num == 1 else f"{num} pictures say"
+    return f"{pictures} little: intervals over fewer than {FEW} are too narrow"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from demask.dataset.frozen_set import PHOTO_SLICES
 from demask.evaluation.aggregate import BASE_SLICE, GROUPS, HOLE_FACTS
+from demask.evaluation.bootstrap import too_few
 from demask.evaluation.metrics.comparison import FIGURES
 from demask.evaluation.metrics.metric_catalogue import heading_of, metric_of
 from demask.evaluation.table_parts import Cell, FigureTable, Line, figure_cell, fraction, markdown_of
@@ -67,11 +68,18 @@ def means_table(report: Report) -> FigureTable:
     return FigureTable(
         name="figures",
         title="All figures",
-        caption="Mean and 95 % interval; ↑ more is better, ↓ less is better.",
+        caption="Mean and 95 % interval; ↑ more is better, ↓ less is better." + _few(report),
         head=("system", "setting", "slice", "pictures", "failed", *map(_arrow, FIGURES)),
         num_words=3,
         lines=tuple(lines),
     )
+
+
+def _few(report: Report) -> str:
+    """A sentence for each slice of which there are too few pictures."""
+    counts = {name: facts["num"] for _, name, _, facts in _places(report)}
+    said = [f" {name}: {words}." for name, num in counts.items() if (words := too_few(num))]
+    return "".join(said)
 
 
 def common_table(report: Report) -> FigureTable:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from demask.evaluation.bootstrap import mean_interval, paired_difference, paired_ratio
+from demask.evaluation.bootstrap import FEW, mean_interval, paired_difference, paired_ratio, too_few
 
 
 def test_same_values_and_seed_give_the_same_interval() -> None:
@@ -21,6 +21,20 @@ def test_the_interval_covers_the_true_mean_about_19_times_in_20() -> None:
         interval = mean_interval(rng.normal(0, 1, 60), seed=trial)
         hits += interval.low <= 0 <= interval.high
     assert 180 <= hits <= 198
+
+
+def test_of_few_pictures_it_covers_less_and_that_is_said() -> None:
+    rng = np.random.default_rng(7)
+
+    def coverage(num: int) -> float:
+        intervals = [mean_interval(rng.normal(0, 1, num), seed=trial) for trial in range(300)]
+        return sum(interval.low <= 0 <= interval.high for interval in intervals) / 300
+
+    assert coverage(4) < 0.88
+    assert coverage(FEW) > 0.9
+    assert too_few(1) == "one picture says little: intervals over fewer than 20 are too narrow"
+    assert too_few(FEW - 1)
+    assert not too_few(FEW)
 
 
 def test_the_width_is_that_of_the_normal_theory() -> None:
