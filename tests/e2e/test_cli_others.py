@@ -134,6 +134,28 @@ def test_cover_draws_on_bare_faces(demask, tmp_path: Path) -> None:
     assert (tmp_path / "other.png").read_bytes() != (tmp_path / "covered.png").read_bytes()
 
 
+def test_cover_takes_a_folder(demask, tmp_path: Path) -> None:
+    for name, side in (("a.png", 150), ("deep/b.jpg", 180)):
+        (tmp_path / "bare" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(make_photo(GREEN, size=(500, 420), side=side)).save(
+            tmp_path / "bare" / name, quality=95
+        )
+    Image.fromarray(make_photo(None)).save(tmp_path / "bare" / "empty.png")
+    done = demask("cover", "bare", "-o", "covered", "--holes", "holes", "--kind", "surgical")
+    assert done.returncode == 3, done.stderr
+    assert b"bare/a.png: 1 of 1 face covered -> covered/a.png" in done.stderr
+    assert b"bare/empty.png: no face was found" in done.stderr
+    for name in ("a.png", "deep/b.jpg"):
+        before, after = pixels_of(tmp_path / "bare" / name), pixels_of(tmp_path / "covered" / name)
+        hole = pixels_of(tmp_path / "holes" / f"{name}.hole.png")[..., 0] > 127
+        assert (np.abs(before.astype(int) - after).max(axis=2) > 8)[hole].mean() > 0.8
+        assert (np.abs(before.astype(int) - after).max(axis=2) <= 8)[~hole].mean() > 0.9
+    # A photo in a folder gets what it gets alone.
+    assert demask("cover", "bare/a.png", "-o", "alone.png", "--kind", "surgical").returncode == 0
+    assert (tmp_path / "alone.png").read_bytes() == (tmp_path / "covered" / "a.png").read_bytes()
+    assert demask("cover", "bare", "-o", "again", "--recipe", "recipe.json").returncode == 2
+
+
 def test_cover_refuses(demask, tmp_path: Path) -> None:
     Image.fromarray(make_photo(None)).save(tmp_path / "empty.png")
     Image.fromarray(make_photo(GREEN)).save(tmp_path / "bare.png")

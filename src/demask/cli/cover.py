@@ -12,10 +12,14 @@ from demask.cli.completions import complete_with, kinds
 
 
 def cover(
-    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo with bare faces.")],
+    inputs: o.Inputs,
     output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Picture to write. Default: <stem>-covered<suffix> beside it."),
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="A file, a folder, or - for stdout. Default: <stem>-covered<suffix> beside each photo.",
+        ),
     ] = None,
     kind: Annotated[
         str | None,
@@ -39,88 +43,68 @@ def cover(
     ] = "all",
     hole: Annotated[
         Path | None,
-        typer.Option("--hole", metavar="FILE", help="Also write what is covered: PNG, white = covered."),
+        typer.Option("--hole", metavar="FILE", help="Of one photo: write what is covered, white = covered."),
+    ] = None,
+    holes: Annotated[
+        Path | None,
+        typer.Option(
+            "--holes", metavar="DIR", help="Of each: DIR/photo.jpg.hole.png; `demask score` reads it."
+        ),
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option("--recipe", metavar="FILE", help="Also write what was drawn, as JSON.")
+        Path | None,
+        typer.Option("--recipe", metavar="FILE", help="Of one photo: write what was drawn, as JSON."),
     ] = None,
     device: o.Device = "auto",
+    threads: o.Threads = None,
+    jobs: o.Jobs = None,
     max_megapixels: o.MaxMegapixels = 100,
     overwrite: o.Overwrite = False,
+    json: o.Json = False,
     quiet: o.Quiet = False,
     debug: o.Debug = False,
 ) -> None:
-    """Draw a face mask on each bare face of a photo, at the photo's own resolution.
+    """Draw a face mask on each bare face of photos, at their own resolution.
 
-    For tests and examples: what lies under the mask is known then. Same photo, same seed, same result.
+    For tests and examples: what lies under the mask is known then. Same photo, same seed, same result. A photo
+    without a bare face fails, and the others of a folder are done.
 
     Example: demask cover portrait.jpg -o covered.png --kind surgical
     """
-    import json
+    from dataclasses import replace
 
-    import numpy as np
-
-    from demask.atomic import write_atomic
     from demask.cli.photo_jobs import plan_jobs
-    from demask.cli.streams import say
     from demask.coverings import KINDS
-    from demask.coverings.draw import draw_on_photo
-    from demask.errors import InputError, OutputExists, UsageError
-    from demask.faces.looker import Looker
-    from demask.photo.handed_in import Output, open_photo
-    from demask.photo.plain_pictures import hole_png
-    from demask.rng import rng_for
+    from demask.errors import UsageError
+    from demask.parallel import share_cores
 
     if kind is not None and kind not in KINDS:
         raise UsageError(f"--kind is {kind!r}; it is one of {', '.join(KINDS)}")
-    (job,) = plan_jobs(
-        [str(o.only_file(photo, "PHOTO"))], None if output is None else str(output), ending="covered"
-    )
-    extras = [path for path in (hole, recipe) if path is not None]
-    targets = [job.target, *extras]
-    if len({path.resolve() for path in (photo, *extras) if path}) < 1 + len(extras) or job.target in extras:
-        raise UsageError("--hole, --recipe, the photo and the output must be different files")
-    for target in targets:
-        if target is not None and target.exists() and not overwrite:
-            raise OutputExists(f"{target} exists; name another output or pass --overwrite")
-
-    chosen = o.parse_faces(faces)
-    source = open_photo(photo, max_megapixels=max_megapixels)
-    seen = Looker.shipped(device=device)(source.pixels, faces=chosen)
-    # Faces that the user numbered are drawn on even if they wear something already.
-    by_number = not isinstance(chosen, str)
-    indices = [
-        index
-        for index, looked in enumerate(seen.faces)
-        if (index in chosen if by_number else looked.covered is False)
-    ]
-    if not indices:
-        found = f"the {len(seen.faces)} faces found are covered" if seen.faces else "no face was found"
-        raise InputError(f"{photo}: {found}; there is nothing to draw on")
-    pixels, covered, recipes = source.pixels, np.zeros(source.pixels.shape[:2], bool), []
-    for index in indices:
-        drawn = draw_on_photo(
-            pixels,
-            seen.faces[index].face,
-            rng_for(seed, "cover", str(index)),
-            kinds=None if kind is None else (kind,),
+    planned = plan_jobs(inputs, output, ending="covered", holes=holes, overwrite=overwrite)
+    if len(planned) > 1 and (hole is not None or recipe is not None):
+        raise UsageError(
+            f"--hole and --recipe are for one photo, but there are {len(planned)}; --holes DIR takes all"
         )
-        pixels, covered = drawn.masked, covered | drawn.hole
-        recipes.append({"face": index, **drawn.recipe})
-
-    changed = (pixels != source.pixels).any(axis=2)
-    # A drawn covering is no invented face, so the picture carries no such label.
-    data = source.give_back(pixels, changed, Output(format=job.format, label=False)).photo
+    if hole is not None and holes is not None:
+        raise UsageError("--hole and --holes both say where the hole goes; leave one of them out")
     if hole is not None:
-        write_atomic(hole, hole_png(covered), overwrite=overwrite)
-    if recipe is not None:
-        text = json.dumps({"seed": seed, "coverings": recipes}, indent=2) + "\n"
-        write_atomic(recipe, text.encode(), overwrite=overwrite)
-    if job.target is None:
-        from demask.cli.streams import write_stdout
+        planned = [replace(planned[0], hole_target=hole)]
+    photo, extras = planned[0], [path.resolve() for path in (hole, recipe) if path is not None]
+    taken = {path.resolve() for path in (photo.source, photo.target) if path is not None}
+    if taken & set(extras) or len(set(extras)) < len(extras):
+        raise UsageError("--hole, --recipe, the photo and the output must be different files")
 
-        write_stdout(data)
-        return
-    write_atomic(job.target, data, overwrite=overwrite)
-    if not quiet:
-        say(f"{photo}: {', '.join(str(entry.get('kind')) for entry in recipes)} -> {job.target}")
+    from demask.cli.cover_job import CoverSettings, run
+
+    workers, threads_each = share_cores(len(planned), jobs=jobs, threads=threads)
+    settings = CoverSettings(
+        kind=kind,
+        seed=seed,
+        recipe=recipe,
+        faces=o.parse_faces(faces),
+        max_megapixels=max_megapixels,
+        overwrite=overwrite,
+        device=device,
+        threads=threads_each,
+    )
+    raise typer.Exit(run(planned, settings, workers=workers, json=json, quiet=quiet))
