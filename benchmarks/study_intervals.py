@@ -12,6 +12,7 @@ import dataclasses
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import combinations
 
 import numpy as np
@@ -212,8 +213,11 @@ def estimates(plan: Plan, crowd: Crowd, sessions: list[list[Trial]]) -> Iterator
 
 def coverage(
     plan: Plan, labels: Mapping[str, FaceLabel], *, studies: int, first_seed: int = 0
-) -> dict[str, float]:
-    """Fraction of simulated studies whose interval holds the exact figure, by statistic."""
+) -> tuple[int, dict[str, float]]:
+    """Studies simulated, and the fraction whose interval holds the exact figure, by statistic.
+
+    An interrupt ends it early, with the studies that were done by then.
+    """
     effects = default_effects(plan)
     effects = Effects(**{**vars(effects), "careless": 0.0})
     exact = exact_figures(plan, effects)
@@ -222,14 +226,16 @@ def coverage(
         [trial for trial in assignment.trials(slot) if trial.role == "main"] for slot in range(plan.people)
     ]
     held: Counter[str] = Counter()
-    for study in range(studies):
-        if study and study % 50 == 0:
-            low = [f"{name} {held[name] / study:.2f}" for name in exact if held[name] / study < WANTED[0]]
-            print(f"{study} of {studies} studies; low so far: {low}", file=sys.stderr, flush=True)
-        for name, estimate in estimates(plan, Crowd(plan, effects, first_seed + study), sessions):
-            if name in exact:
-                held[name] += estimate.low <= exact[name] <= estimate.high
-    return {name: held[name] / studies for name in exact}
+    done = 0
+    with suppress(KeyboardInterrupt):
+        while done < studies:
+            found = list(estimates(plan, Crowd(plan, effects, first_seed + done), sessions))
+            done += 1
+            held.update(name for name, one in found if name in exact and one.low <= exact[name] <= one.high)
+            if done % 25 == 0:
+                low = [f"{name} {held[name] / done:.2f}" for name in exact if held[name] / done < WANTED[0]]
+                print(f"{done} of {studies} studies; low so far: {low}", file=sys.stderr, flush=True)
+    return done, {name: held[name] / max(1, done) for name in exact}
 
 
 def main() -> None:
@@ -241,11 +247,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the first study; the next has the next")
     wanted = parser.parse_args()
     plan = dataclasses.replace(parse_plan(COVERAGE), people=wanted.people)
-    held = coverage(plan, faces(wanted.faces), studies=wanted.studies, first_seed=wanted.seed)
+    done, held = coverage(plan, faces(wanted.faces), studies=wanted.studies, first_seed=wanted.seed)
     outside = [name for name, fraction in held.items() if not WANTED[0] <= fraction <= WANTED[1]]
-    known = (0.95 * 0.05 / wanted.studies) ** 0.5
+    known = (0.95 * 0.05 / max(1, done)) ** 0.5
     lines = [
-        f"{wanted.studies} simulated studies of {plan.people} people and {wanted.faces} faces: the fraction of",
+        f"{done} simulated studies of {plan.people} people and {wanted.faces} faces: the fraction of",
         f"the 95 % intervals that hold the exact figure, each known to ± {known:.3f} (one standard error). "
         f"{len(outside) or 'None'} of {len(held)} outside {WANTED[0]} to {WANTED[1]}.",
         "",
@@ -256,7 +262,7 @@ def main() -> None:
         block, of, figure = name.split("/")
         lines.append(f"| {block} | {of} | {figure} | {fraction:.3f}{' (outside)' if name in outside else ''} |")
     facts = {
-        "studies": wanted.studies,
+        "studies": done,
         "people": plan.people,
         "faces": wanted.faces,
         "coverage": held,

@@ -142,7 +142,13 @@ def folders(
     known = read_plan(plan) if plan else None
     rename = dict(text.partition("=")[::2] for text in system)
     made = make_folders(
-        benchmark, data, out, list(rename), rename={k: v for k, v in rename.items() if v}, slice_name=part
+        benchmark,
+        data,
+        out,
+        list(rename),
+        rename={name: wanted for name, wanted in rename.items() if wanted},
+        slice_name=part,
+        plan=known,
     )
     if not quiet:
         more = f" ({made.left_out} more were not restored by all)" if made.left_out else ""

@@ -80,7 +80,8 @@ class StudyFolder:
             simulated: Open the rehearsal's instead.
 
         Raises:
-            InputError: There was no rehearsal yet, or the database holds no study or another one.
+            InputError: There was no rehearsal yet, or the database holds no study, another one, or answers of
+                another kind.
         """
         if simulated and not (self.path / _SIMULATED).exists():
             raise InputError(f"{self.path} was not rehearsed yet; run `demask study simulate {self.path}`")
@@ -90,6 +91,10 @@ class StudyFolder:
         if store.plan_text != self.plan_text:
             store.close()
             raise InputError(f"the database holds another study than {self.path}; name the right one")
+        if store.simulated != simulated:
+            kind = "networks" if store.machines else "simulated people" if store.simulated else "real people"
+            store.close()
+            raise InputError(f"the database holds answers of {kind}, which mix with no others; name another")
         return store
 
     def machines(self) -> Store:

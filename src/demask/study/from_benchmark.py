@@ -9,15 +9,22 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from demask.atomic import write_atomic
 from demask.dataset.frozen_set import read_info, read_manifest, read_picture
+from demask.dataset.manifest import labels_in
 from demask.errors import InputError, OutputExists, UsageError
 from demask.evaluation.benchmark.restorer_worker import WEBP_QUALITY
+from demask.study.assign import Assignment
 from demask.study.blocks import EXPRESSIONS
+from demask.study.plan import Plan
+from demask.study.trials import FaceLabel
 from demask.types import ImageU8
 
 MEASURED, PICTURES = "measured.jsonl", "pictures"
+STAGE = 128
+"""The grey on which the study's page shows pictures."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,11 +56,13 @@ def make_folders(
     *,
     rename: Mapping[str, str] | None = None,
     slice_name: str | None = None,
+    plan: Plan | None = None,
 ) -> Folders:
     """Write a folder of pictures for each system, for `truth` and `masked`, and labels.csv.
 
     The benchmark keeps its answers as WebP; truth and masked photographs go through the same, so that what the
-    compression leaves tells nobody which is which. Only faces that every system restored are taken.
+    compression leaves tells nobody which is which. Only faces that every system restored are taken. What lies
+    outside the photograph that a face was cut from is grey like the page around it, in all conditions.
 
     Args:
         benchmark: Folder of `demask benchmark`, with its pictures.
@@ -62,11 +71,13 @@ def make_folders(
         systems: Of the benchmark.
         rename: What a system is called in the study; default: as there.
         slice_name: Take only this slice of the set.
+        plan: Refuse what this plan cannot be made of, before a picture is written.
 
     Raises:
         OutputExists: `out` is there.
+        ConfigError: There are not enough faces, or labels, for the plan.
         InputError: The folder holds no benchmark with pictures, or no face that all systems restored.
-        UsageError: The benchmark has no such system.
+        UsageError: The benchmark has no such system, or the plan has one that is not named.
     """
     if out.exists():
         raise OutputExists(f"{out} exists; name a new folder")
@@ -90,7 +101,9 @@ def make_folders(
         chosen.setdefault(face, (place, face))
     index = {(row["slice"], row["face_id"]): row for row in rows}
     names = {system: (rename or {}).get(system, system) for system in systems}
-    labels: dict[str, Mapping[str, str]] = {}
+    labels = {face: _label(index[key]) for face, key in chosen.items()}
+    if plan is not None:
+        _check(plan, list(names.values()), labels)
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
@@ -98,11 +111,12 @@ def make_folders(
             (part / name).mkdir(parents=True)
         for face, key in sorted(chosen.items()):
             picture = read_picture(data, index[key])
+            shown = {name: _read(by_system[system][key]) for system, name in names.items()}
             for name, pixels in (("truth", picture.face), ("masked", picture.masked)):
-                _save(_read(io.BytesIO(_as_kept(pixels))), part / name / f"{face}.png")
-            labels[face] = picture.labels
-            for system, name in names.items():
-                _save(_read(by_system[system][key]), part / name / f"{face}.png")
+                shown[name] = _read(io.BytesIO(_as_kept(pixels)))
+            for name, pixels in shown.items():
+                pixels[~picture.valid] = STAGE
+                _save(pixels, part / name / f"{face}.png")
         _write_labels(part / "labels.csv", labels)
         part.rename(out)
     finally:
@@ -115,6 +129,25 @@ def make_folders(
         num_faces=len(chosen),
         left_out=len(set.union(*places) - set(common)),
     )
+
+
+def _label(row: Mapping[str, Any]) -> FaceLabel:
+    """What the set's source says of a face, as far as a study can use it."""
+    known = labels_in(row)
+    expression = known.get("expression", "")
+    return FaceLabel(
+        identity=known.get("identity", ""), expression=expression if expression in EXPRESSIONS else ""
+    )
+
+
+def _check(plan: Plan, systems: Sequence[str], labels: Mapping[str, FaceLabel]) -> None:
+    missing = [system for system in plan.systems if system not in systems]
+    if missing:
+        raise UsageError(
+            f"the plan compares {', '.join(plan.systems)} but {', '.join(missing)} is not named; say which of "
+            f"the benchmark's systems it is: --system NAME={missing[0]}"
+        )
+    Assignment(plan, labels)
 
 
 def _kept(benchmark: Path, data: Path) -> dict[tuple[str, str, str], Path]:
@@ -154,7 +187,7 @@ def _read(file: Path | io.BytesIO) -> ImageU8:
     from PIL import Image
 
     with Image.open(file) as image:
-        return np.asarray(image.convert("RGB"))
+        return np.array(image.convert("RGB"))
 
 
 def _save(pixels: ImageU8, path: Path) -> None:
@@ -165,11 +198,8 @@ def _save(pixels: ImageU8, path: Path) -> None:
     write_atomic(path, buffer.getvalue(), overwrite=True)
 
 
-def _write_labels(path: Path, labels: Mapping[str, Mapping[str, str]]) -> None:
-    """What the set's sources say of identity and expression."""
+def _write_labels(path: Path, labels: Mapping[str, FaceLabel]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("face", "identity", "expression"))
-        for face, known in labels.items():
-            expression = known.get("expression", "")
-            writer.writerow((face, known.get("identity", ""), expression if expression in EXPRESSIONS else ""))
+        writer.writerows((face, label.identity, label.expression) for face, label in sorted(labels.items()))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from demask.errors import InputError, OutputExists, UsageError
+from demask.study.analysis import analyse
 from demask.study.blocks import EXPRESSIONS
+from demask.study.database import sqlite_url
 from demask.study.folder import StudyFolder, new_study, open_study
 from demask.study.machines import Expression, Likeness, Realism, SamePerson, judge
 from demask.study.report import write_report
@@ -107,6 +110,11 @@ def test_machines_answer_by_what_they_see(study: StudyFolder, tmp_path: Path) ->
     people = study.store()
     assert people.records() == []
     people.close()
+    # Named as the people's database they are refused, and so are records of both.
+    with pytest.raises(InputError, match="answers of networks, which mix with no others"):
+        study.store(sqlite_url(study.path / "machines.sqlite"))
+    with pytest.raises(ValueError, match="must not be mixed"):
+        analyse(study.plan, [], [*records, dataclasses.replace(records[0], simulated=False)], simulated=True)
 
 
 def test_a_plan_that_no_machine_can_answer(study: StudyFolder) -> None:

@@ -27,6 +27,7 @@ from demask.study.web.study_app import WebConfig, create_app
 from demask.study.web.study_server import ServeConfig, checked_key, serve
 from demask.webkit.access import is_loopback
 from demask.webkit.listening import quiet_config
+from demask.webkit.throttle import Rate
 from demask.webkit.wire import WireLimits
 
 KEY = "the key of these tests"
@@ -223,6 +224,19 @@ def test_enrolment_ends_at_its_limit(served: Served, study: StudyFolder, store: 
     with Served(study, store, WebConfig(enrolment="links")) as closed:
         assert closed.post("/v1/consent", new_code(), language="en").status_code == 404
         assert closed.post("/v1/consent", codes[1], language="en").status_code == 200
+
+
+def test_who_asks_too_often_waits_alone(study: StudyFolder, store: Store) -> None:
+    slow = Rate(per_s=0.01, burst=3)
+    with Served(study, store, WebConfig(pace=slow, arrivals=slow)) as served:
+        one, other = joined(served), joined(served)
+        answers = [served.get("/v1/session", one) for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert int(answers[-1].headers["Retry-After"]) >= 1
+        assert served.get("/v1/session", other).status_code == 200
+        # Guessed codes together use up what is left for those who arrive.
+        assert [served.get("/v1/session", new_code()).status_code for _ in range(2)] == [404, 429]
+        assert served.get("/v1/session", other).status_code == 200
 
 
 def test_progress_needs_the_key_and_tells_no_code(served: Served, study: StudyFolder, store: Store) -> None:
