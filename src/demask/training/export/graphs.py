@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
 
 from demask.atomic import replacing
 from demask.errors import TrainingError
 from demask.geometry import FRAME_PX
-from demask.training.export.onnx_writer import bare, parity, quiet_exporter, write_onnx
+from demask.training.export.onnx_writer import bare, parity, trace, write_onnx
 from demask.training.export.weights_file import note_weights
 from demask.training.losses.perceptual import Lpips, unit_length
+from demask.training.models.deepfill_net import DeepFillNet
 from demask.training.models.finder_net import FinderGraph, FinderNet
 from demask.training.models.ranges import channels_first, to_model_range, to_pixels
 from demask.training.models.unet import UNet
@@ -94,7 +94,7 @@ def export_restorer(network: nn.Module, path: Path) -> None:
     inputs = {"masked": masked, "hole": torch.from_numpy(hole)}
     write_onnx(
         _RestorerGraph(network), inputs, ["restored"], path, network=network, tolerance=2.0,
-        any_window=side > FRAME_PX,
+        any_window=side > FRAME_PX, captured=isinstance(network, DeepFillNet),  # It folds patches.
     )  # fmt: skip
 
 
@@ -149,23 +149,12 @@ def export_finder(network: FinderNet, path: Path, *, tolerance: float = 0.02) ->
     graph = FinderGraph(network).cpu().eval()
     path.parent.mkdir(parents=True, exist_ok=True)
     example = torch.zeros(1, 320, 256, 3, dtype=torch.uint8)
-    high, wide = Dim("rows", min=2, max=512), Dim("columns", min=2, max=512)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # The exporter deprecates parts of itself.
-        program = torch.onnx.export(
-            graph,
-            (example,),
-            dynamo=True,
-            input_names=["photo"],
-            output_names=_OUTPUTS,
-            dynamic_shapes=({1: 32 * high, 2: 32 * wide},),
-            verbose=False,
-        )
-    assert program is not None
-    model = bare(program.model_proto)
-    note_weights(model, network)
+    open_axes = {"photo": (None, "rows", "columns"), **dict.fromkeys(_OUTPUTS, ("cells",))}
     with replacing(path) as temporary:
-        temporary.write_bytes(model.SerializeToString())
+        trace(graph, {"photo": example}, open_axes, _OUTPUTS, temporary)
+        model = bare(onnx.load(str(temporary)))
+        note_weights(model, network)
+        onnx.save(model, str(temporary))
         size = temporary.stat().st_size
         if size > MAX_BYTES:
             raise TrainingError(f"the finder takes {size} bytes but may take {MAX_BYTES}; make it narrower")
@@ -199,18 +188,8 @@ def export_lpips(lpips: Lpips, path: Path) -> None:
         torch.from_numpy(rng.integers(0, 256, (2, *size, 3), dtype=np.uint8)) for size in ((96, 80), (65, 131))
     )
     with replacing(path) as temporary:
-        with quiet_exporter():
-            # Traced: the newer exporter tries for a minute to prove that pooling fits any height and width.
-            torch.onnx.export(
-                graph,
-                (example,),
-                str(temporary),
-                input_names=["pair"],
-                output_names=["distance", "features"],
-                dynamic_axes={"pair": {1: "height", 2: "width"}},
-                opset_version=17,
-                dynamo=False,
-            )
+        open_axes = {"pair": (None, "height", "width")}
+        trace(graph, {"pair": example}, open_axes, ["distance", "features"], temporary, opset=17)
         difference = max(parity(graph, {"pair": pair}, temporary) for pair in (example, other))
         if not difference <= _TOLERANCE:
             raise TrainingError(

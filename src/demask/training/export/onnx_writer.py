@@ -36,6 +36,7 @@ def write_onnx(
     network: nn.Module,
     tolerance: float,
     any_window: bool = False,
+    captured: bool = False,
 ) -> None:
     """Export a module, shrink its weights to float16, compare with torch, then move it into place.
 
@@ -48,6 +49,7 @@ def write_onnx(
         network: The part of the graph whose weights the file names, so that a training can begin with them.
         tolerance: Largest difference allowed anywhere, in units of the output.
         any_window: Let the file take crops of every window of the frame, not only of the examples' size.
+        captured: Export by torch's newer exporter, which knows every operator of torch.
 
     Raises:
         TrainingError: The difference exceeds the tolerance; nothing is written.
@@ -56,8 +58,11 @@ def write_onnx(
     graph = graph.cpu().float().eval()
     graph.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with replacing(path) as temporary:
-        with quiet_exporter():
-            (_trace if any_window else _capture)(graph, inputs, outputs, temporary)
+        if captured:
+            _capture(graph, inputs, outputs, temporary)
+        else:
+            open_axes = ("batch", "height", "width") if any_window else ("batch",)
+            trace(graph, inputs, dict.fromkeys((*inputs, *outputs), open_axes), outputs, temporary)
         model = bare(onnx.load(str(temporary)))
         halve_weights(model)
         note_weights(model, network)
@@ -74,38 +79,40 @@ def write_onnx(
             )
 
 
-def _capture(graph: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path) -> None:
-    """Export with pictures of the examples' size, any number of them."""
-    batch = torch.export.Dim("batch")
-    torch.onnx.export(
-        graph,
-        kwargs=dict(inputs),
-        f=str(path),
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_shapes={name: {0: batch} for name in inputs},
-        opset_version=OPSET,
-        external_data=False,
-        verbose=False,
-    )
+def trace(
+    graph: nn.Module,
+    inputs: Mapping[str, Tensor],
+    open_axes: Mapping[str, Sequence[str | None]],
+    outputs: Sequence[str],
+    path: Path,
+    *,
+    opset: int = OPSET,
+) -> None:
+    """Export by torch's older exporter, in a second.
 
+    The newer one takes a quarter of a minute for the smallest network, and where sizes are open, reasons about
+    them in symbols for many minutes. It is for operators that the older one does not know.
 
-def _trace(graph: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path) -> None:
-    """Export with pictures of any size.
-
-    By torch's older exporter: the newer one reasons about sizes in symbols and takes many minutes for it.
+    Args:
+        graph: Takes the inputs in order.
+        inputs: Examples by name.
+        open_axes: Of inputs and outputs by name, what each axis of any size is called; None where it is fixed.
+        outputs: Names of what the module returns.
+        path: Where the .onnx goes.
+        opset: Version of the operators.
     """
-    open_sides = {0: "batch", 1: "height", 2: "width"}
-    torch.onnx.export(
-        graph,
-        tuple(inputs.values()),
-        f=str(path),
-        input_names=list(inputs),
-        output_names=list(outputs),
-        dynamic_axes=dict.fromkeys((*inputs, *outputs), open_sides),
-        opset_version=OPSET,
-        dynamo=False,
-    )
+    named = {name: {axis: size for axis, size in enumerate(axes) if size} for name, axes in open_axes.items()}
+    with quiet_exporter():
+        torch.onnx.export(
+            graph,
+            tuple(inputs.values()),
+            f=str(path),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=named,
+            opset_version=opset,
+            dynamo=False,
+        )
 
 
 @contextlib.contextmanager
@@ -167,3 +174,20 @@ def parity(graph: nn.Module, inputs: Mapping[str, Tensor], path: Path) -> float:
     ours = [ours] if isinstance(ours, Tensor) else list(ours)
     pairs = zip(ours, theirs, strict=True)
     return max(float(np.abs(a.numpy().astype(np.float64) - b.astype(np.float64)).max()) for a, b in pairs)
+
+
+def _capture(graph: nn.Module, inputs: Mapping[str, Tensor], outputs: Sequence[str], path: Path) -> None:
+    """Export by torch's newer exporter, with pictures of the examples' size, any number of them."""
+    batch = torch.export.Dim("batch")
+    with quiet_exporter():
+        torch.onnx.export(
+            graph,
+            kwargs=dict(inputs),
+            f=str(path),
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes={name: {0: batch} for name in inputs},
+            opset_version=OPSET,
+            external_data=False,
+            verbose=False,
+        )
