@@ -217,6 +217,22 @@ def test_everybody_comes_to_their_end(done: tuple[ServedStudy, list[Any]]) -> No
     assert results.num_people == len(rest) + 1
     html = (folder / "report" / "report.html").read_text()
     assert "In plain words" in html
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(look_at_report, folder / "report" / "report.html").result()
+
+
+def look_at_report(path: Path) -> None:
+    """Axe finds nothing in light and dark, and only tables and plots are wider than a phone."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        for scheme in ("light", "dark"):
+            context = browser.new_context(viewport={"width": 390, "height": 780}, color_scheme=scheme)
+            page = context.new_page()
+            page.goto(path.as_uri())
+            clean(page, f"report, {scheme}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 390
+            context.close()
+        browser.close()
 
 
 def check_figures(answers: list[dict[str, str]], results: dict[str, Any]) -> None:

@@ -18,9 +18,10 @@ NONE = "–"
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, label: str = "") -> str:
     """An HTML table of plain text that scrolls by itself on a narrow screen."""
     label = label or f"Table: {', '.join(name for name in header if name)}"
-    head = "".join(f"<th scope=col>{escape(cell)}</th>" for cell in header)
+    # A column without a name is no header: whoever hears the page would be told an empty one.
+    head = "".join(f"<th scope=col>{escape(cell)}</th>" if cell else "<td></td>" for cell in header)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    open_tag = f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">'
+    open_tag = f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(label)}">'
     return f"{open_tag}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
@@ -144,7 +145,7 @@ def _ratings(found: BlockResults, points: tuple[int, int]) -> str:
         [(item.condition, item.mean) for item in found.ratings], low=low, high=high, unit="mean rating"
     )
     shares = charts.stacked([(item.condition, item.histogram) for item in found.ratings], names)
-    html += f'<div class="scroll" tabindex="0" role="region" aria-label="Plot: ratings given">{shares}</div>'
+    html += f'<div class="scroll" tabindex="0" role="group" aria-label="Plot: ratings given">{shares}</div>'
     ends = f"from {names[0]} (left, red) to {names[-1]} (right, blue)"
     html += f'<p class="note">How often each rating was given, {ends}.</p>'
     compared = [
@@ -253,7 +254,7 @@ def _dots(rows: Sequence[tuple[str, Estimate]], *, low: float, high: float, unit
     """Dots with intervals, and the words that read them; no interval where too few stand behind it."""
     told = [(name, _bare(estimate) if estimate.too_few else estimate) for name, estimate in rows]
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="Plot: {escape(unit)}">'
+        f'<div class="scroll" tabindex="0" role="group" aria-label="Plot: {escape(unit)}">'
         f"{charts.dots(told, low=low, high=high, unit=unit)}</div>"
         '<p class="note">Dot: the figure. Line: its 95 % interval; where two overlap much, both may be alike.'
         "</p>"
