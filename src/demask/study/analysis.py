@@ -17,7 +17,7 @@ from demask.study.exclusion import apply_rule
 from demask.study.expressions import ExpressionSummary
 from demask.study.intervals import Estimate
 from demask.study.mushra import MushraSummary
-from demask.study.plan import Plan
+from demask.study.plan import Exclusion, Plan
 from demask.study.preference import PreferenceSummary
 from demask.study.ratings import Difference, RatingSummary
 from demask.study.records import Person, Record
@@ -139,7 +139,7 @@ def analyse(
     """Compute every figure.
 
     Args:
-        plan: The study; its exclusion rule is applied first.
+        plan: The study; its exclusion rule is applied first, but to networks, which are never careless.
         people: Everybody who consented.
         records: All their answers.
         simulated: Whether no person gave the answers.
@@ -151,7 +151,7 @@ def analyse(
     """
     if any(record.simulated != simulated for record in records):
         raise ValueError("simulated and real answers must not be mixed")
-    kept = apply_rule(plan, people, records)
+    kept = apply_rule(dataclasses.replace(plan, exclusion=Exclusion()) if machines else plan, people, records)
     return Results(
         title=plan.title,
         simulated=simulated,

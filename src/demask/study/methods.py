@@ -87,6 +87,8 @@ def _block_sentence(plan: Plan, block: Block) -> str:
 
 
 def _exclusion_sentence(plan: Plan, results: Results) -> str:
+    if results.kind == "machines":
+        return "The plan's rule on careless people was not applied."
     rule = plan.exclusion
     parts = []
     if rule.max_failed_checks is not None:
