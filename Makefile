@@ -29,7 +29,8 @@ demo: install  ## Install, then take the face mask off the example photo.
 	@echo "The face mask is gone in $(DEMO_OUT). The lower face there is invented."
 
 test: install-dev  ## All tests that need neither a GPU, nor minutes, nor the internet; a process per core.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses auto --dist loadfile --no-loadscope-reorder \
+		--durations=25 --durations-min=5
 
 check: install-dev  ## Style, types, who may import whom.
 	$(BIN)/ruff format --check .

@@ -31,7 +31,7 @@ from demask.training.models.auto_encoder import (
     DenoisingLayer,
     random_patches,
 )
-from demask.training.tasks.faces_task import FacesTask, Tensors, psnr_each, wide_grid
+from demask.training.tasks.faces_task import FacesTask, Tensors, num_shown, psnr_each, wide_grid
 from demask.training.tasks.register import Recipe, Training, register
 from demask.types import ImageU8
 
@@ -167,7 +167,7 @@ class AutoEncoderTask(FacesTask):
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
         """Masked, restored, truth."""
-        tensors = Tensors.of(fixed_batch(self.val_faces, 16), self.device)
+        tensors = Tensors.of(fixed_batch(self.val_faces, num_shown(self.config.validation_faces)), self.device)
         restored = torch.cat([network(part) for part in tensors.masked.split(_AT_ONCE)])
         return wide_grid([tensors.masked, restored, tensors.face])
 

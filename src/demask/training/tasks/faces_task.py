@@ -148,6 +148,11 @@ def wide_grid(columns: Sequence[Tensor], *, across: int = 2) -> ImageU8:
     return np.concatenate([part[:height] for part in parts], axis=1)
 
 
+def num_shown(validation_faces: int) -> int:
+    """How many of them a sample picture shows: 16, fewer where a training is judged by fewer, at least 2."""
+    return max(2, min(16, validation_faces))
+
+
 def as_grey(values: Tensor) -> Tensor:
     """A map in [0, 1], [B, 1, H, W], as a grey picture in [-1, 1], [B, 3, H, W]."""
     return values.expand(-1, 3, -1, -1).float() * 2 - 1

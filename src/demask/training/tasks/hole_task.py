@@ -17,7 +17,7 @@ from demask.training.engine.trainer_config import TrainerConfig
 from demask.training.export.graphs import export_hole
 from demask.training.losses.finding import coverage_cross_entropy, soft_jaccard
 from demask.training.models.unet import HoleConfig
-from demask.training.tasks.faces_task import FacesTask, Tensors, as_grey, wide_grid
+from demask.training.tasks.faces_task import FacesTask, Tensors, as_grey, num_shown, wide_grid
 from demask.training.tasks.register import Recipe, Training, register
 from demask.types import ImageU8
 
@@ -107,7 +107,10 @@ class HoleTask(FacesTask):
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
         """Crop, found hole, true hole; the wide window where training shows it."""
-        tensors = Tensors.of(fixed_batch(self.wide_val_faces or self.val_faces, 16), self.device)
+        tensors = Tensors.of(
+            fixed_batch(self.wide_val_faces or self.val_faces, num_shown(self.config.validation_faces)),
+            self.device,
+        )
         return wide_grid(
             [tensors.masked, as_grey(self._coverage(network, tensors.masked)), as_grey(tensors.hole)]
         )

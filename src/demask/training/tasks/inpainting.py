@@ -13,7 +13,7 @@ from demask.training.data.varied_faces import FacesConfig
 from demask.training.engine.task import Batch
 from demask.training.export.graphs import export_restorer
 from demask.training.losses.pixel import l1
-from demask.training.tasks.faces_task import FacesTask, Tensors, blanked, psnr_each, wide_grid
+from demask.training.tasks.faces_task import FacesTask, Tensors, blanked, num_shown, psnr_each, wide_grid
 from demask.types import ImageU8
 
 _AT_ONCE = 8
@@ -69,7 +69,9 @@ class InpaintingTask(FacesTask):
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
         """Blanked, filled, truth."""
-        tensors = Tensors.of(fixed_batch(self.val_faces, 16), self.device).resized(self.side_px)
+        tensors = Tensors.of(
+            fixed_batch(self.val_faces, num_shown(self.validation_faces)), self.device
+        ).resized(self.side_px)
         filled = _composed(self._predicted(network.eval(), tensors), tensors)
         return wide_grid([blanked(tensors.masked, tensors.hole), filled, tensors.face])
 

@@ -21,7 +21,7 @@ from demask.training.export.graphs import export_landmarks
 from demask.training.losses.finding import point_distance, shape_error
 from demask.training.models.landmark_net import LandmarksConfig
 from demask.training.models.ranges import channels_first, to_model_range
-from demask.training.tasks.faces_task import FacesTask, wide_grid
+from demask.training.tasks.faces_task import FacesTask, num_shown, wide_grid
 from demask.training.tasks.register import Recipe, Training, register
 from demask.types import ImageU8
 
@@ -90,7 +90,7 @@ class LandmarksTask(FacesTask):
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
         """Faces with the teacher's points in green and the network's in red."""
-        batch = fixed_batch(self.val_faces, 16)
+        batch = fixed_batch(self.val_faces, num_shown(self.config.validation_faces))
         ours, theirs = self._points(network, batch).cpu().numpy(), batch["landmarks"].numpy()
         drawn = batch["masked"].numpy().copy()
         for picture, mine, wanted in zip(drawn, ours, theirs, strict=True):

@@ -28,7 +28,15 @@ from demask.training.losses.pixel import hole_mse, l1
 from demask.training.models.critics import PatchGanConfig
 from demask.training.models.frozen_onnx import shipped_landmarks
 from demask.training.models.unet256 import Unet256, Unet256Config
-from demask.training.tasks.faces_task import FacesTask, Tensors, check_side, enlarged, psnr_each, wide_grid
+from demask.training.tasks.faces_task import (
+    FacesTask,
+    Tensors,
+    check_side,
+    enlarged,
+    num_shown,
+    psnr_each,
+    wide_grid,
+)
 from demask.training.tasks.register import Recipe, Training, register, weights_if_here
 from demask.types import ImageU8
 
@@ -160,7 +168,9 @@ class Pix2pixTask(FacesTask):
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
         """Masked, translated, truth."""
-        tensors = Tensors.of(fixed_batch(self.val_faces, 16), self.device).resized(self.config.side_px)
+        tensors = Tensors.of(
+            fixed_batch(self.val_faces, num_shown(self.config.validation_faces)), self.device
+        ).resized(self.config.side_px)
         return wide_grid([tensors.masked, self._translated(network.eval(), tensors), tensors.face])
 
     def export(self, network: nn.Module, path: Path) -> None:

@@ -24,7 +24,7 @@ from demask.training.losses.pixel import coarse_l1, hole_weighted_l1
 from demask.training.models.critics import PatchCritic
 from demask.training.models.frozen_onnx import FrozenOnnx, shipped_landmarks
 from demask.training.models.unet import RestorerConfig, UNetConfig
-from demask.training.tasks.faces_task import FacesTask, Tensors, blanked, psnr_each, wide_grid
+from demask.training.tasks.faces_task import FacesTask, Tensors, blanked, num_shown, psnr_each, wide_grid
 from demask.training.tasks.inpainting import cut, window_corners
 from demask.training.tasks.register import Recipe, Training, register, weights_if_here
 from demask.types import ImageU8
@@ -236,7 +236,10 @@ class RestorerTask(FacesTask):
     @torch.no_grad()
     def samples(self, network: nn.Module) -> ImageU8:
         """Blanked, restored, truth; in the wide window where training shows it."""
-        tensors = Tensors.of(fixed_batch(self.wide_val_faces or self.val_faces, 16), self.device)
+        tensors = Tensors.of(
+            fixed_batch(self.wide_val_faces or self.val_faces, num_shown(self.config.validation_faces)),
+            self.device,
+        )
         restored = self._composed(network, tensors)
         return wide_grid([blanked(tensors.masked, tensors.hole), restored, tensors.face])
 

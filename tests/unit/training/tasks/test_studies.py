@@ -116,7 +116,7 @@ def test_every_term_of_study_b_is_told_and_weighed(
 
 
 def test_half_the_side_trains_too_and_is_exported_whole(shards: Path, tmp_path: Path) -> None:
-    task = pix2pix_task(shards, side_px=128, generator=Unet256Config(width=4, levels=7))
+    task = pix2pix_task(shards, side_px=128, generator=Unet256Config(width=4, levels=7), validation_faces=16)
     settings = TrainerConfig(run=tmp_path, steps=1, validate_every=1, precision="float32")
     Trainer(task, settings).fit()
     with Image.open(next((tmp_path / "samples").glob("*.png"))) as shown:
