@@ -74,9 +74,31 @@ class _LandmarksGraph(nn.Module):
         return points
 
 
+class _ExpressionGraph(nn.Module):
+    """uint8 crops in, a score of each expression out."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crops: Tensor) -> Tensor:
+        scores: Tensor = self.network(to_model_range(channels_first(crops)))
+        return scores
+
+
 def hole_graph(network: nn.Module) -> nn.Module:
     """The module that is exported for a segmenter: uint8 crop in, coverage out."""
     return _HoleGraph(network)
+
+
+def restorer_graph(network: nn.Module) -> nn.Module:
+    """The module that is exported for a restorer: uint8 crop and hole in, uint8 face out."""
+    return _RestorerGraph(network)
+
+
+def translator_graph(network: nn.Module) -> nn.Module:
+    """The module that is exported for a blind translator: uint8 crop in, uint8 face out."""
+    return _TranslatorGraph(network)
 
 
 def export_restorer(network: nn.Module, path: Path) -> None:
@@ -196,6 +218,16 @@ def export_lpips(lpips: Lpips, path: Path) -> None:
                 f"the exported LPIPS differs from torch's by {difference:g} (allowed: {_TOLERANCE:g}); "
                 "nothing was written"
             )
+
+
+def export_expression(network: nn.Module, path: Path) -> None:
+    """Export an expression network: `crops` uint8 [N, 256, 256, 3] to `scores` float32 [N, 7].
+
+    Raises:
+        TrainingError: The exported graph does not say what torch says.
+    """
+    inputs = {"crops": _crops(np.random.default_rng(0))}
+    write_onnx(_ExpressionGraph(network), inputs, ["scores"], path, network=network, tolerance=0.05)
 
 
 def _side(network: nn.Module) -> int:

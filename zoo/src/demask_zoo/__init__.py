@@ -1,0 +1,1 @@
+"""The trained systems of earlier studies, as restorers of demask."""
