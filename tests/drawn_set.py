@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -31,13 +32,21 @@ def _labellers() -> Labeller:
     return _label
 
 
-def build_drawn_set(folder: Path, *, num_photos: int = 24) -> Path:
-    """Draw photographs of nobody in `folder` and build them into shards; returns the shards' folder."""
+def build_drawn_set(folder: Path, *, num_photos: int = 24, expressions: Sequence[str] = ()) -> Path:
+    """Draw photographs of nobody in `folder` and build them into shards; returns the shards' folder.
+
+    With `expressions` the set has an index that labels them, in turn.
+    """
     (folder / "photos").mkdir()
     for seed in range(num_photos):
         cv2.imwrite(str(folder / "photos" / f"p{seed:02d}.png"), _draw_photo(seed))
+    source = sources.folder(folder / "photos")
+    if expressions:
+        rows = [f"p{i:02d}.png,photos,p{i},{expressions[i % len(expressions)]}" for i in range(num_photos)]
+        (folder / "photos" / "index.csv").write_text("\n".join(["file,source,identity,expression", *rows]))
+        source = sources.index(folder / "photos")
     config = BuildConfig(
-        sources=(sources.folder(folder / "photos"),),
+        sources=(source,),
         out=folder / "set",
         workers=1,
         val_percent=30,

@@ -58,8 +58,8 @@ def score(
             "--metrics",
             envvar="DEMASK_METRICS",
             metavar="NAME,...|all",
-            help="Of mse, psnr, ssim, ms_ssim, lpips, lpips_alex, lpips_vgg, identity, landmarks, fid, kid. "
-            "Default: all but lpips_alex, lpips_vgg, fid and kid.",
+            help="Of mse, psnr, ssim, ms_ssim, lpips, lpips_alex, lpips_vgg, identity, landmarks, "
+            "expression, fid, kid. Default: all but lpips_alex, lpips_vgg, expression, fid and kid.",
         ),
     ] = None,
     features: Annotated[

@@ -9,7 +9,7 @@ benchmark, an idea, two folders that `demask score` was given) does not matter h
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -46,7 +46,8 @@ def aggregate(by_system: Mapping[str, Sequence[Record]], *, base: str, seed: int
 
     Returns:
         `slices`: by setting, slice and system: pictures, failures, holes, means, and the paired difference to
-        the base; `common`: the means over the pictures that all systems have; `unseen`: the figures of a slice
+        the base; `expressions`: how often what a face shows is named as its label says, and what it is named;
+        `common`: the means over the pictures that all systems have; `unseen`: the figures of a slice
         of unseen coverings over those of the same faces in seen ones; `groups`: by setting, trait, its value
         and system; `failures`: every one with its reason.
     """
@@ -74,6 +75,7 @@ def aggregate(by_system: Mapping[str, Sequence[Record]], *, base: str, seed: int
             )
             for trait, (_, included) in GROUPS.items()
         }
+    summary["expressions"] = _expressions(by_system, seed)
     return summary | {"failures": _failures(by_system)}
 
 
@@ -198,6 +200,30 @@ def _grouped(taken: Mapping[str, Sequence[Record]], trait: str, seed: int) -> Su
                 **{figure: _mean(_column(some, figure), seed) for figure in GROUP_FIGURES},
             }
     return {value: groups[value] for value in sorted(groups)}
+
+
+def _expressions(by_system: Mapping[str, Sequence[Record]], seed: int) -> Summary:
+    """By setting, slice and system, over faces whose expression is labelled and was named."""
+    summary: Summary = {}
+    for system, found in by_system.items():
+        for setting in _named({system: found}, "setting"):
+            for name in _named(_where({system: found}, setting=setting), "slice"):
+                here = _where({system: found}, setting=setting, slice=name)[system]
+                named = [r["expressions"] for r in here if r["error"] is None and r.get("expressions")]
+                labelled = [one for one in named if one["label"]]
+                if labelled:
+                    summary.setdefault(setting, {}).setdefault(name, {})[system] = {
+                        "num": len(labelled),
+                        **{
+                            side: _mean([float(one[side] == one["label"]) for one in labelled], seed)
+                            for side in ("truth", "masked", "restored")
+                        },
+                        "named": {
+                            label: dict(Counter(one["restored"] for one in labelled if one["label"] == label))
+                            for label in sorted({one["label"] for one in labelled})
+                        },
+                    }
+    return summary
 
 
 def _failures(by_system: Mapping[str, Sequence[Record]]) -> list[dict[str, str]]:

@@ -20,10 +20,12 @@ from typing import Any, Literal, get_args
 import cv2
 import numpy as np
 
+from demask.dataset.expression_labels import expression_of
 from demask.dataset.frozen_set import FrozenPicture
 from demask.errors import InputError
 from demask.evaluation.aggregate import number
 from demask.evaluation.metrics.comparison import FIGURES, FROZEN_METRICS, Comparison
+from demask.evaluation.metrics.expression_metric import ExpressionKept
 from demask.evaluation.metrics.networks import open_networks
 from demask.evaluation.metrics.pixels import hole_iou
 from demask.evaluation.traits import head_turn, skin_tone
@@ -160,6 +162,10 @@ class _Remembering:
         return self.seen
 
 
+EXPRESSION = "expression"
+"""The metric that names what a face shows; measured where its network is."""
+
+
 class Measuring:
     """From an answer to its record; figures whose network is not there are null.
 
@@ -169,9 +175,12 @@ class Measuring:
 
     def __init__(self, comparison: Comparison | None = None, *, threads: int | None = 1) -> None:
         if comparison is None:
-            networks = open_networks(FROZEN_METRICS, device="cpu", threads=threads, points_known=True)
+            asked = (*FROZEN_METRICS, EXPRESSION)
+            networks = open_networks(asked, device="cpu", threads=threads, points_known=True)
             comparison = Comparison(FROZEN_METRICS, networks, holes=True)
         self._comparison = comparison
+        named = comparison.networks.by_points.get(EXPRESSION)
+        self._expression = named if isinstance(named, ExpressionKept) else None
 
     def __call__(self, answer: Answer, truth: FrozenPicture, setting: Setting) -> dict[str, Any]:
         """Compare an answer with the truth; what lay outside the photo never counts.
@@ -195,7 +204,16 @@ class Measuring:
             "covering_left": covering_left(answer.picture, truth),
             "figures": {name: number(compared.get(name)) for name in FIGURES},
             "traits": traits_of(truth),
+            "expressions": self._expressions(answer, truth),
         }
+
+    def _expressions(self, answer: Answer, truth: FrozenPicture) -> dict[str, str | None] | None:
+        """What the source calls the face's expression, and what true, masked and restored faces show."""
+        if self._expression is None:
+            return None
+        sides = {"truth": truth.face, "masked": truth.masked, "restored": answer.picture}
+        named = self._expression.named(list(sides.values()), truth.points)
+        return {"label": expression_of(truth.labels), **dict(zip(sides, named, strict=True))}
 
 
 def measure(

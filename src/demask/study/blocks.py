@@ -9,14 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from demask.dataset.expression_labels import EXPRESSIONS as EXPRESSIONS
 from demask.errors import ConfigError
 
 TRUTH = "truth"  # The bare face as it was photographed.
 MASKED = "masked"  # The same photograph with its face mask.
 ANCHOR = "anchor"  # The bare face without its fine detail, as bad as a picture can be.
 REFERENCE = "reference"  # The bare face, shown as such.
-EXPRESSIONS = ("neutral", "happy", "sad", "angry", "surprised", "afraid", "disgusted")
-
 Texts = Mapping[str, str]  # Language code to words.
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.+-]*")

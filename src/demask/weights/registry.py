@@ -40,6 +40,7 @@ class Weights:
         url: Where the very file can be downloaded; None where it is shipped or unpublished.
         shipped: Whether it comes with the package.
         also: Other files of the same weights that will do, name and sha256.
+        recipe: Of `demask train`, for a network that everyone trains alone: any file of its name will do.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Weights:
     url: str | None = None
     shipped: bool = False
     also: Mapping[str, str] = field(default_factory=dict)
+    recipe: str = ""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -171,6 +173,14 @@ UNPUBLISHED: dict[str, Weights] = {
             home="https://github.com/becauseofAI/MobileFace",
             sha256="354be8fa37ec21d83244aab5647af3ec536a4f5102cf5f21d528413ca6ed6549",
         ),
+        Weights(
+            name="expression",
+            file="expression.onnx",
+            what="names one of seven expressions, to measure whether it is kept",
+            licence="as the photographs that it was trained on",
+            home="trained with demask",
+            recipe="expression",
+        ),
     )
 }
 
@@ -224,7 +234,8 @@ def find(name: str) -> Path:
     """Path of a weights file, its checksum verified.
 
     One of our own networks may be replaced by a file in the `DEMASK_WEIGHTS` folder, which is
-    then taken as it is; every other file must have the checksum of the registry.
+    then taken as it is, and so is one that everyone trains; every other file must have the checksum of the
+    registry.
 
     Raises:
         WeightsError: The name is unknown, no file is there, or its checksum is wrong.
@@ -234,14 +245,15 @@ def find(name: str) -> Path:
     if path is None:
         places = ", ".join(dict.fromkeys(str(candidate.parent) for candidate in candidates(name)))
         raise WeightsError(f"the weights {name!r} ({weights.file}) are in none of {places}; {remedy(weights)}")
-    replaced = weights.shipped and path.parent != SHIPPED_FOLDER
-    if not replaced:
+    if not is_replaced(weights, path):
         check(weights, path)
     return path
 
 
 def is_replaced(weights: Weights, path: Path | None) -> bool:
-    """Whether a file of the user's own is taken instead of a shipped one."""
+    """Whether a file of the user's own is taken, which has no checksum on record."""
+    if weights.recipe:
+        return path is not None
     return weights.shipped and path is not None and path.parent != SHIPPED_FOLDER
 
 
@@ -249,6 +261,11 @@ def remedy(weights: Weights) -> str:
     """What to do where a file is missing."""
     if weights.shipped:
         return "reinstall demask"
+    if weights.recipe:
+        return (
+            f"train it: `demask train {weights.recipe} --data SHARDS --run RUN`, then `demask export RUN -o "
+            f"FOLDER/{weights.file}`, where DEMASK_WEIGHTS names FOLDER"
+        )
     if weights.url is not None:
         return f"run `demask weights get {weights.name}`"
     return (

@@ -261,7 +261,7 @@ def test_networks_that_are_not_there_are_named(
     monkeypatch.setenv("DEMASK_WEIGHTS", str(tiny_weights))
     monkeypatch.setenv("DEMASK_HOME", str(tmp_path))
     networks = open_networks(list(METRICS), device="cpu", threads=1)
-    assert set(networks.missing) == {"lpips", "lpips_alex", "lpips_vgg", "identity", "fid", "kid"}
+    assert set(networks.missing) == {"lpips", "lpips_alex", "lpips_vgg", "identity", "expression", "fid", "kid"}
     assert set(networks.missing) == set(WEIGHTS) - {"landmarks"}  # Our own network places those.
     assert "mobileface_v2.onnx" in networks.missing["identity"]
     assert "demask weights get alexnet_backbone" in networks.missing["lpips_alex"]

@@ -47,7 +47,7 @@ def test_every_entry_says_whose_it_is() -> None:
     for name, weights in every.items():
         assert weights.name == name
         assert weights.licence
-        if not weights.shipped:
+        if not weights.shipped and not weights.recipe:
             assert weights.home.startswith("https://")
             for file in weights.files:
                 assert re.fullmatch("[0-9a-f]{64}", weights.expected_sha256(file) or "")
@@ -93,13 +93,28 @@ def test_an_unpublished_file_is_taken_from_the_users_folder_only(folders: dict[s
         registry.find("facemesh")
 
 
+def test_a_network_that_everyone_trains_is_taken_as_it_is(folders: dict[str, Path]) -> None:
+    with pytest.raises(WeightsError, match=r"train it: `demask train expression .*expression\.onnx"):
+        registry.find("expression")
+    path = folders["extra"] / "expression.onnx"
+    path.write_bytes(b"mine")
+    assert registry.find("expression") == path
+    assert registry.is_replaced(registry.lookup("expression"), path)
+
+
 def test_third_party_files_match_the_folder_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     import os
 
     named = os.environ.get("DEMASK_WEIGHTS")
     folder = Path(named) if named else Path(__file__).parents[4] / "shared" / "weights"
     every = (registry.REGISTRY | registry.UNPUBLISHED).values()
-    present = {w.name: file for w in every if not w.shipped for file in w.files if (folder / file).is_file()}
+    present = {
+        w.name: file
+        for w in every
+        if not (w.shipped or w.recipe)
+        for file in w.files
+        if (folder / file).is_file()
+    }
     if not present:
         pytest.skip("no third-party weights here")
     monkeypatch.setenv("DEMASK_WEIGHTS", str(folder))

@@ -176,6 +176,8 @@ def make_plan(config: BenchmarkConfig) -> Plan:
 def facts_behind_figures() -> dict[str, Any]:
     """What a figure rests on besides picture and restorer: networks, thresholds, versions."""
     paths = {name: registry.locate(name) for name in MEASURED_BY}
+    if (expression := registry.locate("expression")) is not None:  # Everyone's own; most have none.
+        paths["expression"] = expression
     return {
         "measure_version": MEASURE_VERSION,
         "weights": {name: None if path is None else file_sha256(path) for name, path in paths.items()},

@@ -41,6 +41,7 @@ METRICS: Mapping[str, Metric] = {
     "lpips_vgg": Metric(heading="LPIPS (VGG-16)", better="lower", places=4, in_hole=True, usual=False),
     "identity": Metric(heading="identity, cosine", better="higher"),
     "landmarks": Metric(heading="landmark error, eye distances", better="lower", places=4),
+    "expression": Metric(heading="same expression, fraction", better="higher", usual=False),
     "fid": Metric(heading="FID", better="lower", of_set=True, usual=False),
     "kid": Metric(heading="KID", better="lower", of_set=True, usual=False),
 }

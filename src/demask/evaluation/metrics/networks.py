@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from demask.errors import WeightsError
+from demask.evaluation.metrics.expression_metric import ExpressionKept
 from demask.evaluation.metrics.feature_networks import FeatureNetwork, OnnxFeatures, SqueezeFeatures
 from demask.evaluation.metrics.landmark_error import LandmarkError
 from demask.evaluation.metrics.likeness import Identity
@@ -28,6 +29,7 @@ WEIGHTS: Mapping[str, tuple[str, ...]] = {
     "lpips_vgg": LPIPS_FILES["vgg"],
     "identity": ("mobileface", "finder"),
     "landmarks": ("landmarks", "finder"),
+    "expression": ("expression", "finder"),
     "fid": LPIPS_FILES["squeeze"],
     "kid": LPIPS_FILES["squeeze"],
 }
@@ -44,7 +46,7 @@ class Networks:
 
     Attributes:
         distances: LPIPS by metric name.
-        by_points: Identity and landmark error by metric name.
+        by_points: Identity, expression and landmark error by metric name.
         find_points: Five points of the largest face, None where no face is found; for `by_points`.
         features: For FID and KID.
         missing: Metrics that cannot be taken, each with what is missing and how to get it.
@@ -104,6 +106,7 @@ def open_networks(
     by_points = opened(
         {
             "identity": lambda: Identity(session("mobileface")),
+            "expression": lambda: ExpressionKept(session("expression")),
             "landmarks": lambda: LandmarkError(LandmarkFinder(session("landmarks"))),
         }
     )
