@@ -86,14 +86,7 @@ def run(
     ] = None,
     max_megapixels: o.MaxMegapixels = 100,
     overwrite: o.Overwrite = False,
-    skip_untouched: Annotated[
-        bool,
-        typer.Option(
-            "--skip-untouched",
-            envvar="DEMASK_SKIP_UNTOUCHED",
-            help="Write no output for a photo with nothing to remove. Default: it is copied.",
-        ),
-    ] = False,
+    skip_untouched: o.SkipUntouched = False,
     retry_failed: Annotated[
         bool,
         typer.Option(

@@ -103,6 +103,14 @@ MaxMegapixels = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", envvar="DEMASK_OVERWRITE", help="Replace files that exist.")
 ]
+SkipUntouched = Annotated[
+    bool,
+    typer.Option(
+        "--skip-untouched",
+        envvar="DEMASK_SKIP_UNTOUCHED",
+        help="Write no output for a photo with nothing to remove. Default: it is copied.",
+    ),
+]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", envvar="DEMASK_QUIET", help="Say nothing but errors on stderr.")
 ]

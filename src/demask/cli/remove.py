@@ -102,14 +102,7 @@ def remove(
             help="Try photos again that an earlier run could not use. Default: they are reported as they were.",
         ),
     ] = False,
-    skip_untouched: Annotated[
-        bool,
-        typer.Option(
-            "--skip-untouched",
-            envvar="DEMASK_SKIP_UNTOUCHED",
-            help="Write no output for a photo with nothing to remove. Default: it is copied.",
-        ),
-    ] = False,
+    skip_untouched: o.SkipUntouched = False,
     fail_if_none: Annotated[
         bool,
         typer.Option(

@@ -1,8 +1,11 @@
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from demask.errors import UsageError
 from demask.training.engine.run_log import Sink
@@ -11,13 +14,18 @@ from demask.training.engine.run_log import Sink
 def test_figures_and_pictures_are_kept_by_step(tmp_path: Path) -> None:
     sink = Sink(tmp_path, from_step=0)
     sink.scalars(3, "train", {"l1": 0.123456789})
-    sink.picture(3, np.zeros((8, 8, 3), np.uint8))
+    grid = np.random.default_rng(0).integers(0, 256, (8, 12, 3), np.uint8)
+    sink.picture(3, grid)
     sink.close()
     (line,) = (tmp_path / "metrics.jsonl").read_text().splitlines()
     facts = json.loads(line)
     assert (facts["step"], facts["group"], facts["l1"]) == (3, "train", 0.123457)
     assert [path.name for path in (tmp_path / "samples").iterdir()] == ["0000003.png"]
-    assert list((tmp_path / "tensorboard").iterdir())
+    board = EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    (shown,) = board.Images("samples")
+    assert (shown.step, shown.height, shown.width) == (3, 8, 12)
+    for encoded in (shown.encoded_image_string, (tmp_path / "samples" / "0000003.png").read_bytes()):
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(encoded))), grid)
 
 
 def test_a_process_that_does_not_write_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
