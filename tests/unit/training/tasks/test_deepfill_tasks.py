@@ -1,7 +1,9 @@
 """DeepFill v1 and v2, trained tiny on drawn faces."""
 
 import dataclasses
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -113,11 +115,28 @@ def test_v2_plays_one_to_one_and_tells_every_term(shards: Path, tmp_path: Path) 
     assert alone.keys() == {"coarse", "refined", "gradient", "seconds"}
 
 
+@pytest.fixture(scope="module")
+def exported(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., tuple[Task, Path]]:
+    """A task of either kind and its export, made once: each takes a quarter of a minute."""
+    folder = tmp_path_factory.mktemp("exported")
+
+    @functools.cache
+    def of(make: Callable[[Path], Task]) -> tuple[Task, Path]:
+        task, path = make(shards), folder / f"{make.__name__}.onnx"
+        if make is v1_task:  # As training leaves it: no two biases alike.
+            with torch.no_grad():
+                for parameter in task.network.parameters():
+                    parameter.add_(0.05 * torch.randn_like(parameter))
+        task.export(task.network.eval(), path)  # Compares with torch on its own.
+        return task, path
+
+    return of
+
+
 @pytest.mark.parametrize("make", [v1_task, v2_task])
-def test_it_is_exported_and_fills_holes_of_whole_crops(shards: Path, tmp_path: Path, make) -> None:
-    task: Task = make(shards)
-    task.export(task.network.eval(), tmp_path / "deepfill.onnx")  # Compares with torch on its own.
-    restorer = get_restorer(str(tmp_path / "deepfill.onnx"), device="cpu", threads=1)
+def test_it_is_exported_and_fills_holes_of_whole_crops(exported, make) -> None:
+    task, path = exported(make)
+    restorer = get_restorer(str(path), device="cpu", threads=1)
     assert isinstance(restorer, NetworkRestorer)
     masked = np.random.default_rng(0).integers(0, 255, (256, 256, 3), dtype=np.uint8)
     hole = np.zeros((256, 256), bool)
@@ -131,15 +150,11 @@ def test_it_is_exported_and_fills_holes_of_whole_crops(shards: Path, tmp_path: P
     assert np.abs(restored - pixels).max() < 2
 
 
-def test_v1_goes_on_at_another_side_with_its_generator(shards: Path, tmp_path: Path) -> None:
-    small = v1_task(shards)
-    with torch.no_grad():  # As training leaves it: no two biases alike.
-        for parameter in small.network.parameters():
-            parameter.add_(0.05 * torch.randn_like(parameter))
-    small.export(small.network.eval(), tmp_path / "small.onnx")
+def test_v1_goes_on_at_another_side_with_its_generator(exported) -> None:
+    small, path = exported(v1_task)
     torch.manual_seed(2)
     large = DeepFillV1Task(dataclasses.replace(small.config, side_px=128))
-    begin_with(large.network, tmp_path / "small.onnx", export=large.export)
+    begin_with(large.network, path, export=large.export)
     for mine, theirs in zip(large.network.parameters(), small.network.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4)  # Stored in half precision.
 
