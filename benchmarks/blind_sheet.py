@@ -72,6 +72,8 @@ def _sheet(arguments: argparse.Namespace) -> None:
     removers = _removers(arguments.networks, arguments.threads)
     yunet = _common.YuNet(longest_px=640, threshold=0.6)
     names = [name for name in _common.names_in(arguments.names)[""] if (arguments.data / name).exists()]
+    if not names:
+        raise SystemExit(f"no photograph of {arguments.names} lies in {arguments.data}; name both folders")
     rng = rng_for(arguments.seed, "blind sheet", arguments.data.name)
     chosen = sorted(names[i] for i in rng.permutation(len(names))[: arguments.photos])
     sheet = Sheet(arguments.pages, "blind", columns=1, rows=4, side_px=420)
