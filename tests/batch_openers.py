@@ -1,4 +1,4 @@
-"""What batches of tests remove with: no networks, and photos that say what shall happen to their worker."""
+"""What batches of tests work on: no networks, photos that say what happens to their worker, what comes out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,3 +43,22 @@ def open_fake(setup: Setup) -> Callable[..., Result[bytes]]:
         )
 
     return remove
+
+
+def photos(folder: Path, count: int, *more: bytes) -> Path:
+    """A folder of good photos, every fourth covered, and `more` with these bytes."""
+    folder.mkdir()
+    for index in range(count):
+        (folder / f"{index:03}.jpg").write_bytes((b"covered" if index % 4 == 0 else b"plain") + bytes([index]))
+    for index, data in enumerate(more):
+        (folder / f"x{index}.jpg").write_bytes(data)
+    return folder
+
+
+def check(source: Path, target: Path, *, word: bytes = b"network") -> None:
+    """Every good photo has exactly the output that it should have, and nothing else is there."""
+    good = [path for path in source.iterdir() if path.read_bytes()[:5] in (b"cover", b"plain")]
+    assert {path.name for path in target.iterdir()} == {path.name for path in good} | {".demask"}
+    for path in good:
+        data = path.read_bytes()
+        assert (target / path.name).read_bytes() == data + (word if data.startswith(b"covered") else b"")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from batch_openers import DEADLY, open_fake
+from batch_openers import DEADLY, check, open_fake, photos
 from demask.batch.batch_run import Summary, run_batch
 from demask.batch.batch_worker import Setup
 from demask.batch.manifest_row import Row
@@ -51,23 +51,6 @@ def cluster() -> Iterator[None]:
 def run(source: Path, target: Path, **options: Any) -> Summary:
     setup = Setup(target=str(target), made={"restorer": "network"}, opener=open_fake, read_limit_s=20)
     return run_batch(str(source), setup, lambda setup: RayEngine(setup, workers=2), **options)
-
-
-def photos(folder: Path, count: int, *more: bytes) -> Path:
-    folder.mkdir()
-    for index in range(count):
-        (folder / f"{index:03}.jpg").write_bytes((b"covered" if index % 4 == 0 else b"plain") + bytes([index]))
-    for index, data in enumerate(more):
-        (folder / f"x{index}.jpg").write_bytes(data)
-    return folder
-
-
-def check(source: Path, target: Path) -> None:
-    """Every good photo has the output that it should have, and nothing else is there."""
-    good = {path.name: path.read_bytes() for path in source.iterdir() if path.name.startswith("0")}
-    assert {path.name for path in target.iterdir()} == {*good, ".demask"}
-    for name, data in good.items():
-        assert (target / name).read_bytes() == data + (b"network" if data.startswith(b"covered") else b"")
 
 
 def test_all_kinds_of_photos_and_the_same_again(cluster: None, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from batch_openers import DEADLY, open_fake
+from batch_openers import DEADLY, check, open_fake, photos
 from demask.atomic import part_name
 from demask.batch.batch_run import Summary, run_batch
 from demask.batch.batch_worker import BatchWorker, Setup, Task
@@ -37,24 +37,6 @@ def setup_for(target: Path | str, **options: Any) -> Setup:
 
 def run(source: Path | str, setup: Setup, *, workers: int = 1, **options: Any) -> Summary:
     return run_batch(str(source), setup, lambda setup: ProcessEngine(setup, workers=workers), **options)
-
-
-def photos(folder: Path, count: int, *more: bytes) -> Path:
-    folder.mkdir()
-    for index in range(count):
-        (folder / f"{index:03}.jpg").write_bytes((b"covered" if index % 4 == 0 else b"plain") + bytes([index]))
-    for index, data in enumerate(more):
-        (folder / f"x{index}.jpg").write_bytes(data)
-    return folder
-
-
-def check(source: Path, target: Path, *, word: bytes = b"network") -> None:
-    """Every good photo has exactly the output that it should have, and nothing else is there."""
-    good = [path for path in source.iterdir() if path.read_bytes()[:5] in (b"cover", b"plain")]
-    assert {path.name for path in target.iterdir()} == {path.name for path in good} | {".demask"}
-    for path in good:
-        data = path.read_bytes()
-        assert (target / path.name).read_bytes() == data + (word if data.startswith(b"covered") else b"")
 
 
 def test_a_batch_and_the_same_again(tmp_path: Path) -> None:
